@@ -1,0 +1,355 @@
+"""Flower's flat run config <-> frozen dataclasses, parsed once and checked before round 1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from typing import Any, cast, get_type_hints
+
+from fdd_flower.errors import ConfigError
+
+Scalar = bool | int | float | str
+
+
+def setting(
+    default: Scalar,
+    doc: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """Declare a setting: its default, what it means, and the values allowed (ends included)."""
+    return field(
+        default=default, metadata={"doc": doc, "low": low, "high": high, "choices": choices}
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrategyConfig:
+    """The federated method, and when a round counts."""
+
+    name: str = setting("fdd", "fdd, fedavg, fedprox, fedmedian, krum")
+    min_nodes: int = setting(2, "connected clients to wait for before a round", low=1, high=100_000)
+    quorum: int = setting(2, "usable replies below which the run ends", low=1, high=100_000)
+    deadline: float = setting(600.0, "seconds a round waits for replies", low=0.1, high=86_400)
+    proximal_mu: float = setting(0.1, "FedProx: weight of the proximal term", low=0, high=100)
+    num_malicious: int = setting(1, "Krum: hostile clients it allows for", low=0, high=10_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalConfig:
+    """Local training on real data, for the strategies that average parameters."""
+
+    epochs: int = setting(1, "passes over the client's data a round", low=1, high=1_000)
+    batch_size: int = setting(64, "records a step", low=1, high=65_536)
+    learning_rate: float = setting(0.01, "step size of SGD", low=1e-8, high=10)
+    momentum: float = setting(0.9, "momentum of SGD", low=0, high=0.999)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DistillerConfig:
+    """What a client does to its data."""
+
+    name: str = setting("dm", "dm, kmeans, random")
+    ipc: int = setting(10, "synthetic records a class", low=1, high=10_000)
+    steps: int = setting(100, "optimisation steps", low=1, high=1_000_000)
+    learning_rate: float = setting(0.03, "step size of Adam", low=1e-8, high=100)
+    start: str = setting(
+        "kmeans",
+        "where optimisation starts",
+        choices=("kmeans", "class-mean", "noise", "real-unsafe"),
+    )
+    min_records: int = setting(
+        8, "records that a k-means centre, and a class, must at least have", low=1, high=1_000_000
+    )
+    small_classes: str = setting(
+        "withhold",
+        "a class below min-records: leave it out, or refuse to run",
+        choices=("withhold", "refuse"),
+    )
+    networks: int = setting(8, "seeded networks a round", low=1, high=1_000)
+    width: int = setting(32, "channels of a seeded network", low=1, high=1_024)
+    depth: int = setting(3, "blocks of a seeded network", low=1, high=8)
+    augment: bool = setting(True, "differentiable augmentation of images")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergerConfig:
+    """How the server joins the sets that it accepted."""
+
+    name: str = setting("class-balanced", "class-balanced, union")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodecConfig:
+    """How a set is written into a message."""
+
+    name: str = setting("uint8", "float16, float32, uint8")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelConfig:
+    """The global model."""
+
+    name: str = setting("auto", "auto, cnn, convnet, logistic, mlp, resnet18")
+    width: int = setting(64, "convnet: channels a block; mlp: hidden units", low=1, high=4_096)
+    depth: int = setting(3, "convnet: blocks; mlp: hidden layers", low=1, high=16)
+    norm: str = setting(
+        "instance",
+        "convnet: normalisation layer",
+        choices=("instance", "group", "layer", "batch", "none"),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingConfig:
+    """How the server trains the global model on the merged set."""
+
+    steps: int = setting(600, "optimiser steps a round", low=1, high=10_000_000)
+    batch_size: int = setting(128, "synthetic records a step", low=1, high=65_536)
+    learning_rate: float = setting(0.003, "peak step size of AdamW", low=1e-8, high=10)
+    weight_decay: float = setting(0.01, "decoupled weight decay", low=0, high=10)
+    start: str = setting(
+        "scratch",
+        "fresh weights each round, or the last round's",
+        choices=("scratch", "warm"),
+    )
+    augment: bool = setting(True, "random shifts, scales and rotations of images")
+    mixup: float = setting(0.2, "alpha of mixup's Beta distribution; 0 turns it off", low=0, high=8)
+    averaging: float = setting(0.99, "decay of the weight average; 0 turns it off", low=0, high=0.9999)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataConfig:
+    """Where records come from."""
+
+    name: str = setting(
+        "digits",
+        "breast-cancer, cifar10, digits, fashion-mnist, folder, mnist, npz, table, wine",
+    )
+    path: str = setting("", "file or folder; a SuperNode's node config data-path goes before it")
+    label: str = setting("label", "table: the column that holds the class")
+    test_fraction: float = setting(
+        0.2, "share held out for testing where the data has no test split of its own", low=0.01, high=1
+    )
+    image_size: int = setting(32, "folder: height and width in pixels", low=4, high=1_024)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionConfig:
+    """How one data set is cut into clients, in simulation."""
+
+    name: str = setting(
+        "dirichlet", "the split", choices=("iid", "dirichlet", "classes", "shards")
+    )
+    alpha: float = setting(0.3, "dirichlet: concentration; small is uneven", low=1e-3, high=1e4)
+    classes_per_client: int = setting(2, "classes: classes a client holds", low=1, high=10_000)
+    shards_per_client: int = setting(2, "shards: label-sorted shards a client holds", low=1, high=1_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrivacyConfig:
+    """What a client promises about its records."""
+
+    mode: str = setting("none", "formal guarantee; this version has none", choices=("none",))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputConfig:
+    """What a run leaves."""
+
+    dir: str = setting("", "absolute folder; empty: $FDD_OUTPUT_DIR or ~/.fdd-flower/runs/<run id>")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimeConfig:
+    """The machine."""
+
+    client_threads: int = setting(1, "torch threads of a client", low=1, high=1_024)
+    server_threads: int = setting(2, "torch threads of the server", low=1, high=1_024)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Every setting of a run; `[tool.flwr.app.config]` holds the same defaults."""
+
+    num_server_rounds: int = setting(3, "rounds", low=1, high=100_000)
+    seed: int = setting(0, "seed of everything random", low=0, high=2**31 - 1)
+    strategy: StrategyConfig = field(default_factory=StrategyConfig)
+    local: LocalConfig = field(default_factory=LocalConfig)
+    distiller: DistillerConfig = field(default_factory=DistillerConfig)
+    merger: MergerConfig = field(default_factory=MergerConfig)
+    codec: CodecConfig = field(default_factory=CodecConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    partition: PartitionConfig = field(default_factory=PartitionConfig)
+    privacy: PrivacyConfig = field(default_factory=PrivacyConfig)
+    output: OutputConfig = field(default_factory=OutputConfig)
+    runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One run config key: where it lives and what it allows."""
+
+    name: str
+    section: str
+    attribute: str
+    kind: type[Scalar]
+    default: Scalar
+    doc: str
+    low: float | None
+    high: float | None
+    choices: tuple[str, ...]
+
+    def check(self, value: object) -> Scalar:
+        """Return `value` in this key's type.
+
+        Raises
+        ------
+        ConfigError
+            If the type or the range is wrong.
+        """
+        if self.kind is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if type(value) is not self.kind:
+            self._refuse(f"{value!r} ({type(value).__name__})")
+        assert isinstance(value, bool | int | float | str)
+        if self.choices and value not in self.choices:
+            self._refuse(repr(value))
+        if self.low is not None and not self.low <= float(value):
+            self._refuse(value)
+        if self.high is not None and not float(value) <= self.high:
+            self._refuse(value)
+        return value
+
+    def parse(self, text: str) -> Scalar:
+        """Return the value that `text`, as typed on a command line, stands for."""
+        if self.kind is str:
+            return self.check(text.strip("'\""))
+        word = text.strip().lower()
+        if self.kind is bool:
+            return self.check({"true": True, "false": False}.get(word, text))
+        try:
+            return self.check(self.kind(word))
+        except ValueError:
+            return self.check(text)
+
+    @property
+    def allowed(self) -> str:
+        """What this key accepts, in words."""
+        if self.choices:
+            return f"one of {', '.join(self.choices)}"
+        word = {bool: "true or false", int: "an integer", float: "a number", str: "text"}[self.kind]
+        return word if self.low is None else f"{word} from {self.low:g} to {self.high:g}"
+
+    def _refuse(self, got: object) -> None:
+        shown = f"'{self.default}'" if self.kind is str else str(self.default).lower()
+        raise ConfigError(
+            self.name,
+            expected=self.allowed,
+            got=got,
+            remedy=f"Set it in the run config; the default is {shown}.",
+        )
+
+
+def _scalar_keys(section: str, kind: type) -> Iterator[Key]:
+    hints = get_type_hints(kind)
+    for item in cast("tuple[Field[Any], ...]", fields(kind)):
+        if item.default is MISSING:
+            continue
+        meta = item.metadata
+        kebab = item.name.replace("_", "-")
+        yield Key(
+            name=f"{section}.{kebab}" if section else kebab,
+            section=section,
+            attribute=item.name,
+            kind=hints[item.name],
+            default=item.default,
+            doc=meta["doc"],
+            low=meta["low"],
+            high=meta["high"],
+            choices=meta["choices"],
+        )
+
+
+def sections() -> dict[str, type]:
+    """Return the parts of a config by name, in order: `strategy`, `local`, ..."""
+    hints = get_type_hints(Config)
+    return {f.name: hints[f.name] for f in fields(Config) if f.default is MISSING}
+
+
+def keys() -> dict[str, Key]:
+    """Return every run config key by its name, in declaration order."""
+    found = list(_scalar_keys("", Config))
+    for section, kind in sections().items():
+        found += _scalar_keys(section, kind)
+    return {key.name: key for key in found}
+
+
+def find_key(name: str) -> Key:
+    """Return the key called `name`.
+
+    Raises
+    ------
+    ConfigError
+        If there is none, with the nearest names.
+    """
+    import difflib
+
+    known = keys()
+    if name in known:
+        return known[name]
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    raise ConfigError(
+        f"run config key {name!r}",
+        expected="a declared key" + (f", such as {', '.join(near)}" if near else ""),
+        got="an unknown one",
+        remedy="`fdd settings` lists them all.",
+    )
+
+
+def from_run_config(run_config: Mapping[str, Scalar]) -> Config:
+    """Build a `Config` from Flower's flat run config; absent keys keep their defaults.
+
+    Raises
+    ------
+    ConfigError
+        If a key is unknown, or its value has the wrong type or range.
+    """
+    chosen: dict[str, dict[str, Scalar]] = {}
+    for name, value in run_config.items():
+        key = find_key(name)
+        chosen.setdefault(key.section, {})[key.attribute] = key.check(value)
+    parts = {name: kind(**chosen.get(name, {})) for name, kind in sections().items()}
+    return Config(**cast("dict[str, Any]", chosen.get("", {})), **parts)
+
+
+def to_run_config(config: Config) -> dict[str, Scalar]:
+    """Return `config` as Flower's flat run config, every key present."""
+    return {
+        name: getattr(getattr(config, key.section) if key.section else config, key.attribute)
+        for name, key in keys().items()
+    }
+
+
+def nested(flat: Mapping[str, Scalar]) -> dict[str, Any]:
+    """Return a flat run config as TOML tables: `{"data.name": x}` -> `{"data": {"name": x}}`."""
+    tables: dict[str, Any] = {}
+    for name, value in flat.items():
+        section, _, leaf = name.rpartition(".")
+        (tables.setdefault(section, {}) if section else tables)[leaf] = value
+    return tables
+
+
+def flatten(tables: Mapping[str, Any], prefix: str = "") -> dict[str, Scalar]:
+    """Return TOML tables as a flat run config; the inverse of `nested`."""
+    flat: dict[str, Scalar] = {}
+    for name, value in tables.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat

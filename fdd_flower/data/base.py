@@ -1,0 +1,136 @@
+"""What a data source gives, and what a client or the server makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fdd_flower.config import DataConfig
+from fdd_flower.errors import DataError
+from fdd_flower.registry import Registry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Records:
+    """Records as they were read.
+
+    Attributes
+    ----------
+    inputs
+        (n, *feature_shape): uint8 images (n, c, h, w), or float32 of any feature shape.
+    labels
+        int64, (n,), in [0, number of classes).
+    """
+
+    inputs: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, indices: np.ndarray) -> Records:
+        """Return the records at `indices`, in that order."""
+        return Records(inputs=self.inputs[indices], labels=self.labels[indices])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Normalisation:
+    """Public constants: (x - mean) / std, a channel (images) or a feature (vectors) each.
+
+    uint8 values are divided by 255 first, so the constants of images are in [0, 1].
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def apply(self, inputs: np.ndarray) -> Tensor:
+        """Return float32 model inputs of the same shape (n, c or d, ...)."""
+        x = torch.from_numpy(np.array(inputs, dtype=np.float32))
+        if inputs.dtype == np.uint8:
+            x /= 255
+        return (x - self._column(self.mean, x)) / self._column(self.std, x)
+
+    def invert(self, inputs: Tensor) -> Tensor:
+        """Return model inputs in the units of the data (images: [0, 1])."""
+        return inputs * self._column(self.std, inputs) + self._column(self.mean, inputs)
+
+    def _column(self, values: tuple[float, ...], x: Tensor) -> Tensor:
+        return torch.tensor(values).view(1, -1, *[1] * (x.ndim - 2))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """Normalised records, ready for a model.
+
+    Attributes
+    ----------
+    inputs
+        float32, (n, *feature_shape).
+    labels
+        int64, (n,), in [0, len(classes)).
+    classes
+        Names of all classes of the federation, held by this split or not.
+    """
+
+    inputs: Tensor
+    labels: Tensor
+    classes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def feature_shape(self) -> tuple[int, ...]:
+        """Shape of one input."""
+        return tuple(self.inputs.shape[1:])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What a source file returns.
+
+    `test` is None where the data has no test split of its own; `normalisation` is None
+    where no published constants exist, and then the reader's caller fits them.
+    """
+
+    train: Records
+    test: Records | None
+    classes: tuple[str, ...]
+    normalisation: Normalisation | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
+    """One data set with its training and test records, as server or simulation see it."""
+
+    train: Records
+    test: Records
+    classes: tuple[str, ...]
+    normalisation: Normalisation
+
+    @property
+    def feature_shape(self) -> tuple[int, ...]:
+        """Shape of one input."""
+        return tuple(self.test.inputs.shape[1:])
+
+    def split(self, records: Records) -> Split:
+        """Return `records` normalised."""
+        return Split(
+            inputs=self.normalisation.apply(records.inputs),
+            labels=torch.from_numpy(records.labels),
+            classes=self.classes,
+        )
+
+
+Reader = Callable[[DataConfig], Source]
+
+SOURCES: Registry[Reader] = Registry("data", "fdd_flower.data")
+
+
+def refuse(what: str, *, expected: str, got: object, remedy: str) -> DataError:
+    """Return the error of a source; one spelling for all of them."""
+    return DataError(what, expected=expected, got=got, remedy=remedy)

@@ -1,0 +1,23 @@
+"""What a merge rule is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import torch
+
+from fdd_flower.config import MergerConfig
+from fdd_flower.registry import Registry
+from fdd_flower.synthetic_set import SyntheticSet
+
+
+class Merger(Protocol):
+    """Joins the accepted sets of one round, sorted by client key, into one."""
+
+    def merge(self, parts: Sequence[SyntheticSet], *, rng: torch.Generator) -> SyntheticSet:
+        """Return one set made of `parts`; the same parts and `rng` give the same bits."""
+        ...
+
+
+MERGERS: Registry[Callable[[MergerConfig], Merger]] = Registry("merger", "fdd_flower.mergers")

@@ -1,0 +1,131 @@
+"""SyntheticSet: what travels from a client to the server. It checks itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from fdd_flower.errors import WireError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyntheticSet:
+    """A small weighted data set that stands for a larger one.
+
+    Attributes
+    ----------
+    inputs
+        float32, (n, *feature_shape), in the model's (normalised) input space.
+    targets
+        float32, (n, k): class probabilities, each row sums to 1.
+    weights
+        float32, (n,): how many real records each row stands for; positive.
+    meta
+        Free text about the set: distiller, codec, seeds. Never read by the mathematics.
+
+    Raises
+    ------
+    WireError
+        If a shape, type or range is off, or a value is not finite.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    weights: Tensor
+    meta: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, dims in (("inputs", None), ("targets", 2), ("weights", 1)):
+            self._check_tensor(name, getattr(self, name), dims)
+        n = len(self.inputs)
+        _require(n > 0, "inputs", "at least one row", "none", "Distil at least one class.")
+        _require(
+            len(self.targets) == n and len(self.weights) == n,
+            "targets and weights",
+            f"{n} rows, as inputs has",
+            f"{len(self.targets)} and {len(self.weights)}",
+            "Give every row one target and one weight.",
+        )
+        low, sums = float(self.targets.min()), self.targets.sum(dim=1)
+        _require(
+            low >= 0 and bool(torch.allclose(sums, torch.ones(n), atol=1e-3)),
+            "targets",
+            "rows of probabilities that sum to 1",
+            f"a minimum of {low:.4g} and sums from {float(sums.min()):.4g} "
+            f"to {float(sums.max()):.4g}",
+            "One-hot integer labels first.",
+        )
+        lightest = float(self.weights.min())
+        _require(
+            lightest > 0, "weights", "positive numbers", f"{lightest:.4g}", "Drop empty rows."
+        )
+
+    @staticmethod
+    def _check_tensor(name: str, value: object, dims: int | None) -> None:
+        _require(
+            isinstance(value, Tensor) and value.dtype == torch.float32,
+            name,
+            "a float32 tensor",
+            getattr(value, "dtype", type(value).__name__),
+            "Convert it with .float().",
+        )
+        assert isinstance(value, Tensor)
+        _require(
+            value.ndim == dims if dims else value.ndim >= 2,
+            name,
+            f"{dims} dimensions" if dims else "(n, *feature_shape)",
+            tuple(value.shape),
+            "Reshape it.",
+        )
+        _require(
+            bool(torch.isfinite(value).all()), name, "finite values", "NaN or infinity",
+            "Lower the learning rate, or look for bad values in the data.",
+        )  # fmt: skip
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    @property
+    def feature_shape(self) -> tuple[int, ...]:
+        """Shape of one input."""
+        return tuple(self.inputs.shape[1:])
+
+    @property
+    def num_classes(self) -> int:
+        """Width of a target row."""
+        return self.targets.shape[1]
+
+    @property
+    def labels(self) -> Tensor:
+        """The most probable class of each row: int64, (n,)."""
+        return self.targets.argmax(dim=1)
+
+
+def concatenate(parts: Sequence[SyntheticSet]) -> SyntheticSet:
+    """Join sets row by row, in the order given.
+
+    Raises
+    ------
+    WireError
+        If there is none, or their feature shapes or class counts differ.
+    """
+    _require(bool(parts), "parts", "at least one set", "none", "Merge at least one reply.")
+    kinds = {(part.feature_shape, part.num_classes) for part in parts}
+    _require(
+        len(kinds) == 1, "parts", "one feature shape and class count", sorted(kinds),
+        "Merge sets of one plan only.",
+    )  # fmt: skip
+    return SyntheticSet(
+        inputs=torch.cat([part.inputs for part in parts]),
+        targets=torch.cat([part.targets for part in parts]),
+        weights=torch.cat([part.weights for part in parts]),
+        meta=dict(parts[0].meta),
+    )
+
+
+def _require(ok: bool, field_: str, expected: str, got: object, remedy: str) -> None:
+    if not ok:
+        raise WireError(f"SyntheticSet.{field_}", expected=expected, got=got, remedy=remedy)
