@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
+from functools import cache
+from types import MappingProxyType
 from typing import Any, cast, get_type_hints
 
 from fdd_flower.errors import ConfigError
@@ -32,7 +34,7 @@ class StrategyConfig:
     name: str = setting("fdd", "fdd, fedavg, fedprox, fedmedian, krum")
     min_nodes: int = setting(2, "connected clients to wait for before a round", low=1, high=100_000)
     quorum: int = setting(2, "usable replies below which the run ends", low=1, high=100_000)
-    deadline: float = setting(600.0, "seconds a round waits for replies", low=0.1, high=86_400)
+    deadline: float = setting(3600.0, "seconds a round waits for replies", low=0.1, high=86_400)
     proximal_mu: float = setting(0.1, "FedProx: weight of the proximal term", low=0, high=100)
     num_malicious: int = setting(1, "Krum: hostile clients it allows for", low=0, high=10_000)
 
@@ -117,7 +119,9 @@ class TrainingConfig:
     )
     augment: bool = setting(True, "random shifts, scales and rotations of images")
     mixup: float = setting(0.2, "alpha of mixup's Beta distribution; 0 turns it off", low=0, high=8)
-    averaging: float = setting(0.99, "decay of the weight average; 0 turns it off", low=0, high=0.9999)
+    averaging: float = setting(
+        0.99, "decay of the weight average; 0 turns it off", low=0, high=0.9999
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +135,10 @@ class DataConfig:
     path: str = setting("", "file or folder; a SuperNode's node config data-path goes before it")
     label: str = setting("label", "table: the column that holds the class")
     test_fraction: float = setting(
-        0.2, "share held out for testing where the data has no test split of its own", low=0.01, high=1
+        0.2,
+        "share held out for testing where the data has no test split of its own",
+        low=0.01,
+        high=1,
     )
     image_size: int = setting(32, "folder: height and width in pixels", low=4, high=1_024)
 
@@ -140,12 +147,12 @@ class DataConfig:
 class PartitionConfig:
     """How one data set is cut into clients, in simulation."""
 
-    name: str = setting(
-        "dirichlet", "the split", choices=("iid", "dirichlet", "classes", "shards")
-    )
+    name: str = setting("dirichlet", "the split", choices=("iid", "dirichlet", "classes", "shards"))
     alpha: float = setting(0.3, "dirichlet: concentration; small is uneven", low=1e-3, high=1e4)
     classes_per_client: int = setting(2, "classes: classes a client holds", low=1, high=10_000)
-    shards_per_client: int = setting(2, "shards: label-sorted shards a client holds", low=1, high=1_000)
+    shards_per_client: int = setting(
+        2, "shards: label-sorted shards a client holds", low=1, high=1_000
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,12 +288,13 @@ def sections() -> dict[str, type]:
     return {f.name: hints[f.name] for f in fields(Config) if f.default is MISSING}
 
 
-def keys() -> dict[str, Key]:
+@cache
+def keys() -> Mapping[str, Key]:
     """Return every run config key by its name, in declaration order."""
     found = list(_scalar_keys("", Config))
     for section, kind in sections().items():
         found += _scalar_keys(section, kind)
-    return {key.name: key for key in found}
+    return MappingProxyType({key.name: key for key in found})
 
 
 def find_key(name: str) -> Key:

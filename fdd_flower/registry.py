@@ -21,8 +21,9 @@ class Registry(Generic[T]):
     `fdd_flower.<kind>`, so an outside package adds its own without a fork.
     """
 
-    def __init__(self, kind: str, package: str) -> None:
+    def __init__(self, kind: str, package: str, *, helpers: tuple[str, ...] = ()) -> None:
         self.kind, self.package = kind, package
+        self._helpers = {"base", *helpers}  # files of the package that are no components
         self._known: dict[str, T] = {}
 
     def register(self, name: str) -> Callable[[T], T]:
@@ -38,7 +39,7 @@ class Registry(Generic[T]):
         """Return the names of the components that ship with this package, sorted."""
         path = importlib.import_module(self.package).__path__
         files = (module.name for module in pkgutil.iter_modules(path))
-        return sorted(f.replace("_", "-") for f in files if f != "base" and f[0] != "_")
+        return sorted(f.replace("_", "-") for f in files if f not in self._helpers and f[0] != "_")
 
     def names(self) -> list[str]:
         """Return every name that can be chosen: built in and from entry points."""
@@ -72,7 +73,8 @@ class Registry(Generic[T]):
         module, _, attribute = target.partition(":")
         try:
             return getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError, ValueError) as error:
+        # A relative module name is a TypeError, an empty one a ValueError.
+        except (ImportError, AttributeError, TypeError, ValueError) as error:
             raise ConfigError(
                 f"{self.kind}.name",
                 expected="package.module:Factory that can be imported",

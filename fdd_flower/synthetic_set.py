@@ -49,6 +49,10 @@ class SyntheticSet:
             f"{len(self.targets)} and {len(self.weights)}",
             "Give every row one target and one weight.",
         )
+        _require(
+            self.num_classes > 0, "targets", "at least one class", "none",
+            "Name the classes of the federation.",
+        )  # fmt: skip
         low, sums = float(self.targets.min()), self.targets.sum(dim=1)
         _require(
             low >= 0 and bool(torch.allclose(sums, torch.ones(n), atol=1e-3)),
@@ -59,9 +63,7 @@ class SyntheticSet:
             "One-hot integer labels first.",
         )
         lightest = float(self.weights.min())
-        _require(
-            lightest > 0, "weights", "positive numbers", f"{lightest:.4g}", "Drop empty rows."
-        )
+        _require(lightest > 0, "weights", "positive numbers", f"{lightest:.4g}", "Drop empty rows.")
 
     @staticmethod
     def _check_tensor(name: str, value: object, dims: int | None) -> None:

@@ -1,0 +1,77 @@
+"""ConvNet: the network on which dataset distillation reports its results."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from fdd_flower.config import ModelConfig
+from fdd_flower.models._shapes import image_shape
+from fdd_flower.models.base import MODELS, Network
+
+CHANNELS_A_GROUP = 16  # the better of the two fixed settings in arXiv:1803.08494, table 3
+
+
+@MODELS.register("convnet")
+class ConvNet(Network):
+    """`depth` blocks of conv 3x3, norm, relu and 2x2 average pooling, then a linear layer.
+
+    Source: `ConvNet` in https://github.com/VICO-UoE/DatasetCondensation (DC, arXiv:2006.05929;
+    DM, arXiv:2110.04181). Differs: 28x28 images are not padded to 32x32; instead an odd side is
+    pooled to half of it rounded up, which gives the same 4x4 map at depth 3. A side is pooled
+    only while that leaves 2 pixels of it, so small images work at any depth, and no norm ever
+    sees a 1x1 map, on which instance norm returns zero whatever the image.
+
+    Raises
+    ------
+    ConfigError
+        If one input is not an image of at least 2x2 pixels.
+    """
+
+    def __init__(self, cfg: ModelConfig, feature_shape: tuple[int, ...], num_classes: int) -> None:
+        super().__init__()
+        channels, *sides = image_shape(
+            feature_shape, family="convnet", smallest=2, instead="mlp or logistic"
+        )
+        layers: list[nn.Module] = []
+        for _ in range(cfg.depth):
+            pool = [2 if side > 2 else 1 for side in sides]
+            layers += [
+                nn.Conv2d(channels, cfg.width, 3, padding=1),
+                norm_layer(cfg.norm, cfg.width),
+                nn.ReLU(),
+                # Rounds up; the divisor counts real pixels only.
+                nn.AvgPool2d((pool[0], pool[1]), ceil_mode=True),
+            ]
+            channels = cfg.width
+            sides = [-(-side // by) for side, by in zip(sides, pool, strict=True)]
+        self.body = nn.Sequential(*layers, nn.Flatten())
+        self.head = nn.Linear(cfg.width * sides[0] * sides[1], num_classes)
+
+    def features(self, x: Tensor) -> Tensor:
+        """Return the flattened last map, (n, width * height' * width')."""
+        return self.body(x)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return logits (n, num_classes)."""
+        return self.head(self.features(x))
+
+
+def norm_layer(norm: str, channels: int) -> nn.Module:
+    """Return the layer that `model.norm` names; all but `none` learn a scale and a shift."""
+    if norm == "instance":
+        return nn.GroupNorm(channels, channels)
+    if norm == "group":
+        return nn.GroupNorm(groups_of(channels), channels)
+    if norm == "layer":
+        return nn.GroupNorm(1, channels)
+    return nn.BatchNorm2d(channels) if norm == "batch" else nn.Identity()
+
+
+def groups_of(channels: int) -> int:
+    """Return the most groups that divide `channels` evenly into 16 or more (at least one group).
+
+    >>> groups_of(64), groups_of(48), groups_of(50), groups_of(8)
+    (4, 3, 2, 1)
+    """
+    most = max(1, channels // CHANNELS_A_GROUP)
+    return next(groups for groups in range(most, 0, -1) if channels % groups == 0)

@@ -1,0 +1,46 @@
+"""What every test needs: one thread, no stray output folders, small data and small settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from fdd_flower.data.base import Normalisation, Split
+from fdd_flower.distillers.base import Plan
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    # On busy cores an unset thread count costs a hundredfold.
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _own_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FDD_OUTPUT_DIR", str(tmp_path / "run"))
+
+
+def blobs(
+    *, shape: tuple[int, ...] = (1, 8, 8), counts: tuple[int, ...] = (60, 40, 3), seed: int = 0
+) -> Split:
+    """Return normalised records, each class round a mean of its own."""
+    rng = torch.Generator().manual_seed(seed)
+    labels = torch.cat([torch.full((n,), c) for c, n in enumerate(counts)])
+    means = 1.5 * torch.randn(len(counts), *shape, generator=rng)
+    inputs = means[labels] + 0.5 * torch.randn(len(labels), *shape, generator=rng)
+    return Split(inputs=inputs, labels=labels, classes=tuple("abcdefghij"[: len(counts)]))
+
+
+def plan_for(data: Split, *, round_: int = 1) -> Plan:
+    """Return a plan that fits `data`."""
+    channels = data.feature_shape[0]
+    return Plan(
+        round=round_,
+        seed=7,
+        nonce="0123456789abcdef",
+        classes=data.classes,
+        feature_shape=data.feature_shape,
+        normalisation=Normalisation(mean=(0.0,) * channels, std=(1.0,) * channels),
+    )
