@@ -1,0 +1,83 @@
+"""Vectors and series as lines of a heat map, grouped by class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_LETTER = 0.068
+_TALLEST_LINE, _SHORTEST_LINE = 0.16, 0.06
+_SHORTEST_GROUP = 0.24
+_SPREAD = 3.0
+
+
+def heat_map(
+    rows: Sequence[Tensor], labels: Sequence[str], title: str, note: str, dpi: int
+) -> Figure:
+    """Return a figure with a band for each of `rows`, (n, d) in normalised units; n may be 0."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    features = max(row.shape[1] for row in rows)
+    lines = sum(len(row) for row in rows)
+    line = min(_TALLEST_LINE, max(_SHORTEST_LINE, 8.0 / lines))
+    # inches; a class of one line, or none, still has room for its label
+    tall = [max(len(row) * line, _SHORTEST_GROUP) for row in rows]
+    left, right, top, bottom = 0.35 + _LETTER * max(map(len, labels)), 0.8, 0.62, 0.5
+    wide = 6.5
+    full_wide, full_tall = left + wide + right, top + sum(tall) + 0.04 * len(rows) + bottom
+    figure = Figure(figsize=(full_wide, full_tall), dpi=dpi, facecolor="white")
+
+    largest = float(torch.cat(list(rows)).abs().max())
+    limit = max(1.0, min(_SPREAD, largest))
+    y, image, axes = full_tall - top, None, None
+    for i, (row, label) in enumerate(zip(rows, labels, strict=True)):
+        y -= tall[i]
+        axes = figure.add_axes(
+            (left / full_wide, y / full_tall, wide / full_wide, tall[i] / full_tall)
+        )
+        y -= 0.04
+        axes.set_xlim(-0.5, features - 0.5)
+        axes.set_xticks([])
+        if len(row):
+            image = axes.imshow(row.numpy(), cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
+            middle = (len(row) - 1) / 2
+        else:
+            axes.set_ylim(-0.5, 0.5)
+            axes.text(
+                0.01, 0.5, "no records", transform=axes.transAxes,
+                va="center", fontsize=7.5, style="italic", color="0.5",
+            )  # fmt: skip
+            middle = 0.0
+        axes.set_yticks([middle], [label])
+        # class names are data: a dollar sign in one is no formula
+        axes.get_yticklabels()[0].set_parse_math(False)
+        axes.tick_params(axis="y", length=0, labelsize=8)
+        axes.spines[:].set_color("0.8")
+
+    assert image is not None
+    assert axes is not None
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=12, integer=True))
+    axes.tick_params(axis="x", labelsize=8)
+    axes.set_xlabel("feature (index)", fontsize=8)
+    bar_tall = min(2.5, full_tall - top - bottom)
+    bar = figure.add_axes(
+        ((left + wide + 0.15) / full_wide, 1 - (top + bar_tall) / full_tall,
+         0.12 / full_wide, bar_tall / full_tall)
+    )  # fmt: skip
+    figure.colorbar(image, cax=bar, extend="both" if largest > limit else "neither")
+    bar.tick_params(labelsize=7)
+    figure.text(
+        0.1 / full_wide, 1 - 0.14 / full_tall, title, va="top", fontsize=10, fontweight="bold"
+    )
+    figure.text(
+        0.1 / full_wide, 1 - 0.34 / full_tall, f"{note}; colour: standard deviations from the mean",
+        va="top", fontsize=7.5, color="0.35",
+    )  # fmt: skip
+    return figure

@@ -1,0 +1,86 @@
+"""The two pictures of a run: its synthetic set, and its rounds."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from fdd_flower.data.base import Normalisation
+from fdd_flower.report.files import write_atomic
+from fdd_flower.report.rows import RoundRow
+from fdd_flower.report.units import one_line
+from fdd_flower.synthetic_set import SyntheticSet
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+DPI = 120
+MAX_CLASSES = 25
+
+
+def draw_synthetic(
+    set_: SyntheticSet,
+    classes: Sequence[str],
+    normalisation: Normalisation,
+    path: Path,
+    max_columns: int = 10,
+) -> None:
+    """Draw `set_` into the PNG `path`: a row a class, in the set's own order.
+
+    Images of 1 or 3 channels are shown in the units of the data, cut to [0, 1]. Records of any
+    other shape are lines of a heat map, in normalised units, which features of different units
+    share. A class without records keeps its row; of more than `MAX_CLASSES` classes only the
+    first so many that have records are shown.
+    """
+    from fdd_flower.report._heat_map import heat_map
+    from fdd_flower.report._images import image_grid
+
+    members = [torch.nonzero(set_.labels == c).flatten() for c in range(len(classes))]
+    filled_first = sorted(range(len(classes)), key=lambda c: len(members[c]) == 0)
+    shown = sorted(filled_first[:MAX_CLASSES])
+    labels = [f"{one_line(classes[c], 20)} ({len(members[c])})" for c in shown]
+    picks = [members[c][:max_columns] for c in shown]
+
+    title = f"Synthetic set: {len(set_)} records"
+    note = "Rows: class (records in the set)"
+    if any(len(members[c]) > max_columns for c in shown):
+        note += f", the first {max_columns} of each"
+    if len(shown) < len(classes):
+        note += f"; {len(shown)} of {len(classes)} classes"
+
+    shape = set_.feature_shape
+    if len(shape) == 3 and shape[0] in (1, 3):
+        pixels = normalisation.invert(set_.inputs).clamp(0, 1)
+        figure = image_grid([pixels[rows] for rows in picks], labels, title, note, DPI)
+    else:
+        lines = [set_.inputs[rows].flatten(1) for rows in picks]
+        figure = heat_map(lines, labels, title, note, DPI)
+    _save(figure, path)
+
+
+def draw_curves(rows: Sequence[RoundRow], path: Path) -> None:
+    """Draw accuracy, loss and cumulative traffic over the rounds into the PNG `path`.
+
+    Raises
+    ------
+    ValueError
+        If there is no row.
+    """
+    from fdd_flower.report._curves import curves
+
+    if not rows:
+        raise ValueError("rows must hold at least one round; got none")
+    _save(curves(rows, DPI), path)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    memory = io.BytesIO()
+    # without a name of the software the same run draws the same bytes
+    FigureCanvasAgg(figure).print_png(memory, metadata={"Software": None})
+    write_atomic(path, memory.getvalue())

@@ -1,0 +1,186 @@
+"""The report of a run: one page that opens offline, made from the run's own files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from fdd_flower.config import keys, to_run_config
+from fdd_flower.ledger import REJECTED, Entry, Ledger
+from fdd_flower.report._page import Raw, bar, cell, page, picture, section, table
+from fdd_flower.report.figures import draw_curves, draw_synthetic
+from fdd_flower.report.files import write_atomic
+from fdd_flower.report.load import Run, load_run
+from fdd_flower.report.run_dir import CURVES_PICTURE, LEDGER, REPORT, SYNTHETIC_PICTURE
+from fdd_flower.report.table import summary_facts
+from fdd_flower.report.units import (
+    human_bytes,
+    human_number,
+    human_seconds,
+    human_share,
+    one_line,
+)
+
+_MAX_REJECTED = 200
+
+_TERMS = (
+    ("synthetic record", "A made-up record that a client computed from its data. It stands for "
+     "many real ones; its weight says how many."),
+    ("records a class (IPC)", "How many synthetic records a client sends for each class it has."),
+    ("up-link, down-link", "Message payloads from the clients to the server, and from the server "
+     "to the clients, over all clients; kB and MB are powers of 1000."),
+    ("accuracy, loss", "Of the model that the server trained on the merged set, on the server's "
+     "test records: the share it got right, and the mean cross-entropy in nats."),
+    ("accepted, rejected", "The server checks each reply before it uses it. A rejected reply "
+     "had no part in the result; its reason is listed."),
+    ("epsilon", "The differential-privacy budget spent. A dash means that this run gives no "
+     "formal guarantee: synthetic records may then reveal something about real ones."),
+)  # fmt: skip
+
+
+def write_report(run_dir: Path) -> Path:
+    """Write `report.html` into the folder of a run, from the files there, and return its path.
+
+    A picture that is not there yet is drawn first.
+
+    Raises
+    ------
+    DataError
+        If a file of the run is missing or broken.
+    """
+    run = load_run(run_dir)
+    _draw_missing(run)
+    parts = [_head(run), _tiles(run), _guide(), *_pictures(run)]
+    parts += [_rounds(run), _per_class(run), _replies(Ledger(run_dir / LEDGER).entries())]
+    parts += [_facts(run), _settings(run)]
+    text = page(f"{run.summary.strategy} on {run.summary.data}", *(part for part in parts if part))
+    # a lone surrogate in a reason must not cost the report
+    write_atomic(run_dir / REPORT, text.encode("utf-8", "replace"))
+    return run_dir / REPORT
+
+
+def _draw_missing(run: Run) -> None:
+    synthetic, curves = run.path / SYNTHETIC_PICTURE, run.path / CURVES_PICTURE
+    if run.synthetic is not None and not synthetic.exists():
+        saved = run.synthetic
+        draw_synthetic(saved.set, saved.classes, saved.normalisation, synthetic)
+    if run.rows and not curves.exists():
+        draw_curves(run.rows, curves)
+
+
+def _head(run: Run) -> Raw:
+    summary = run.summary
+    what = " + ".join(name for name in (summary.strategy, summary.distiller) if name)
+    tone = "good" if summary.completed else "bad"
+    return Raw(
+        f"<header><h1>{cell(f'{what} on {summary.data}, {summary.num_clients} clients')}</h1>\n"
+        f'<div class="status {tone}">{cell(one_line(summary.status, 500))}</div></header>'
+    )
+
+
+def _tiles(run: Run) -> Raw:
+    summary = run.summary
+    tiles = (
+        (human_share(summary.accuracy), "accuracy"),
+        (human_bytes(summary.bytes_up_per_client), "up-link a client, all rounds"),
+        (human_bytes(summary.bytes_down_total), "down-link in all"),
+        (str(summary.rounds), "rounds"),
+        (human_seconds(summary.seconds_total), "in all"),
+    )
+    inside = "".join(
+        f'<div class="tile"><b>{cell(value)}</b><span>{cell(name)}</span></div>'
+        for value, name in tiles
+    )
+    return Raw(f'<div class="tiles">{inside}</div>')
+
+
+def _guide() -> Raw:
+    terms = "".join(f"<dt>{cell(term)}</dt><dd>{cell(text)}</dd>" for term, text in _TERMS)
+    return section(
+        "How to read this",
+        "Several clients hold private records. Instead of the records, or of a trained model, "
+        "each sends a small synthetic data set; the server merges the sets that it accepts and "
+        "trains one model on them. Strategies that average parameters, such as FedAvg, run on "
+        "the same clients for comparison and send model weights.",
+        Raw(f"<dl>{terms}</dl>"),
+    )
+
+
+def _pictures(run: Run) -> list[Raw]:
+    shown = (
+        (CURVES_PICTURE, "Over the rounds", "Accuracy, loss and cumulative traffic by round"),
+        (SYNTHETIC_PICTURE, "The synthetic set", "Synthetic records, a row a class"),
+    )
+    files = [(run.path / name, title, text) for name, title, text in shown]
+    return [
+        section(title, picture(file.read_bytes(), text))
+        for file, title, text in files
+        if file.exists()
+    ]
+
+
+def _rounds(run: Run) -> Raw:
+    if not run.rows:
+        return section("Rounds", "No round finished.")
+    heads = ("round", "accuracy", "loss", "replies", "rejected", "up-link", "down-link",
+             "slowest client", "training", "epsilon")  # fmt: skip
+    rows = [
+        (
+            row.round,
+            human_share(row.accuracy),
+            human_number(row.loss),
+            row.replies,
+            row.rejected,
+            human_bytes(row.bytes_up),
+            human_bytes(row.bytes_down),
+            human_seconds(row.seconds_distill_max),
+            human_seconds(row.seconds_train),
+            human_number(row.epsilon),
+        )
+        for row in run.rows
+    ]
+    return section("Rounds", table(heads, rows, numbers=range(len(heads))))
+
+
+def _per_class(run: Run) -> Raw | None:
+    shares = run.summary.accuracy_per_class
+    if not shares:
+        return None
+    names = run.synthetic.classes if run.synthetic else ()
+    if len(names) != len(shares):
+        names = tuple(str(index) for index in range(len(shares)))
+    rows = [
+        (one_line(name, 80), human_share(share), bar(share) if share == share else "")
+        for name, share in zip(names, shares, strict=True)
+    ]
+    return section("Accuracy by class", table(("class", "accuracy", ""), rows, numbers=(1,)))
+
+
+def _replies(entries: Sequence[Entry]) -> Raw:
+    refused = [entry for entry in entries if entry.verdict == REJECTED]
+    if not refused:
+        return section("Rejected replies", "None.")
+    rows = [
+        (entry.round, one_line(entry.client, 60), one_line(entry.reason, 500),
+         human_bytes(entry.bytes))
+        for entry in refused[:_MAX_REJECTED]
+    ]  # fmt: skip
+    cut = f" The first {_MAX_REJECTED} are shown." if len(refused) > _MAX_REJECTED else ""
+    return section(
+        "Rejected replies",
+        f"Refused, with no part in the result: {len(refused)}.{cut}",
+        table(("round", "client", "reason", "size"), rows, numbers=(0, 3)),
+    )
+
+
+def _facts(run: Run) -> Raw:
+    return section("The run", table((), summary_facts(run.summary)))
+
+
+def _settings(run: Run) -> Raw:
+    known = keys()
+    rows = [
+        (Raw(f"<code>{cell(name)}</code>"), Raw(f"<code>{cell(value)}</code>"), known[name].doc)
+        for name, value in to_run_config(run.config).items()
+    ]
+    return section("Settings", table(("key", "value", "meaning"), rows))

@@ -1,0 +1,173 @@
+"""The two records of a run: a line of `rounds.jsonl`, and `summary.json`."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+from fdd_flower.errors import DataError
+
+COMPLETED = "completed"
+
+
+class _Record:
+    """A dataclass that is one JSON object, a key a field."""
+
+    __slots__ = ()
+
+    def _to_json(self, indent: int | None) -> str:
+        values = {f.name: _plain(getattr(self, f.name)) for f in fields(self)}  # pyright: ignore[reportArgumentType]
+        return json.dumps(values, indent=indent, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str | bytes, *, where: str) -> Self:
+        """Read what `to_json` wrote; keys that this version does not know are passed over.
+
+        Raises
+        ------
+        DataError
+            If `text` is not JSON, lacks a field, or holds one of a wrong type; it names `where`.
+        """
+        try:
+            found = json.loads(text)
+        except ValueError as error:
+            raise _broken(where, "JSON", error) from error
+        if not isinstance(found, dict):
+            raise _broken(where, "a JSON object", type(found).__name__)
+        values = {}
+        for item in fields(cls):  # pyright: ignore[reportArgumentType]
+            if item.name not in found:
+                raise _broken(f"{where}, key {item.name!r}", str(item.type), "no such key")
+            values[item.name] = _read(str(item.type), found[item.name], f"{where}, {item.name!r}")
+        return cls(**values)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundRow(_Record):
+    """What one round did.
+
+    Attributes
+    ----------
+    round
+        From 1.
+    accuracy
+        Of the global model on the server's test split, from 0 to 1.
+    loss
+        Mean cross-entropy there, in nats.
+    replies
+        Replies that were used.
+    rejected
+        Replies that came and were refused; the ledger has their reasons.
+    bytes_up, bytes_down
+        Message payloads from and to all clients.
+    seconds_distill_max
+        The slowest client's own time.
+    seconds_train
+        The server's training.
+    epsilon
+        Privacy spent so far; None when there is no guarantee.
+    """
+
+    round: int
+    accuracy: float
+    loss: float
+    replies: int
+    rejected: int
+    bytes_up: int
+    bytes_down: int
+    seconds_distill_max: float
+    seconds_train: float
+    epsilon: float | None
+
+    def to_json(self) -> str:
+        """Return this row as one line; a number that is not finite becomes null."""
+        return self._to_json(indent=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary(_Record):
+    """What a run did, as a whole.
+
+    `distiller`, `merger` and `codec` are empty for a strategy that sends no synthetic set.
+
+    Attributes
+    ----------
+    rounds
+        Rounds that finished.
+    accuracy, accuracy_per_class
+        After the last of them, from 0 to 1; nan where there is nothing to measure.
+    bytes_up_per_client
+        `bytes_up_total` / `num_clients`, over all rounds.
+    versions
+        Version by package.
+    status
+        "completed", or "failed: <reason>".
+    """
+
+    strategy: str
+    distiller: str
+    merger: str
+    codec: str
+    model: str
+    data: str
+    partition: str
+    num_clients: int
+    rounds: int
+    accuracy: float
+    accuracy_per_class: Sequence[float]
+    bytes_up_total: int
+    bytes_down_total: int
+    bytes_up_per_client: float
+    ipc: int
+    seconds_total: float
+    seed: int
+    versions: Mapping[str, str]
+    status: str
+
+    def to_json(self) -> str:
+        """Return this summary indented; a number that is not finite becomes null."""
+        return self._to_json(indent=2)
+
+    @property
+    def completed(self) -> bool:
+        """Whether every round finished."""
+        return self.status == COMPLETED
+
+
+def _plain(value: Any) -> Any:
+    """Return `value` in types that strict JSON has: a diverged loss must not break a reader."""
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _plain(value[key]) for key in sorted(value)}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _read(kind: str, value: object, where: str) -> Any:
+    match kind, value:
+        case "float | None", None:
+            return None
+        case "float", None:
+            return math.nan
+        case (("float" | "float | None"), int() | float()) if not isinstance(value, bool):
+            return float(value)
+        case "int", int() if not isinstance(value, bool):
+            return value
+        case "str", str():
+            return value
+        case "Sequence[float]", list():
+            return tuple(_read("float", item, where) for item in value)
+        case "Mapping[str, str]", dict():
+            return {name: _read("str", item, where) for name, item in value.items()}
+    raise _broken(where, kind, repr(value)[:80])
+
+
+def _broken(where: str, expected: str, got: object) -> DataError:
+    return DataError(
+        where, expected=expected, got=got, remedy="The file was edited or cut short; run again."
+    )

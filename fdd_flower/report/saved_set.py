@@ -1,0 +1,75 @@
+"""A SyntheticSet as a file, with what a stranger needs to use it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fdd_flower.data.base import Normalisation
+from fdd_flower.errors import DataError, FddError
+from fdd_flower.report.tensor_file import pack, unpack
+from fdd_flower.synthetic_set import SyntheticSet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedSet:
+    """A set, the names of its target columns, and the way back to the units of the data."""
+
+    set: SyntheticSet
+    classes: tuple[str, ...]
+    normalisation: Normalisation
+
+    def __post_init__(self) -> None:
+        if len(self.classes) != self.set.num_classes:
+            raise DataError(
+                "classes",
+                expected=f"{self.set.num_classes} names, one a target column",
+                got=len(self.classes),
+                remedy="Pass the class list of the plan that made the set.",
+            )
+
+    def to_bytes(self) -> bytes:
+        """Return the bytes of `synthetic.safetensors`: the same set gives the same bytes."""
+        facts = {
+            "classes": list(self.classes),
+            "normalisation": {
+                "mean": list(self.normalisation.mean),
+                "std": list(self.normalisation.std),
+            },
+            "meta": dict(self.set.meta),
+        }
+        tensors = {name: getattr(self.set, name) for name in ("inputs", "targets", "weights")}
+        return pack(tensors, facts)
+
+
+def load_set(path: Path) -> SavedSet:
+    """Read what `SavedSet.to_bytes` made.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, cut short, or holds something else.
+    """
+    tensors, facts = unpack(path)
+    try:
+        scale = facts["normalisation"]
+        return SavedSet(
+            set=SyntheticSet(
+                inputs=tensors["inputs"],
+                targets=tensors["targets"],
+                weights=tensors["weights"],
+                meta={str(name): str(value) for name, value in facts["meta"].items()},
+            ),
+            classes=tuple(str(name) for name in facts["classes"]),
+            normalisation=Normalisation(
+                mean=tuple(float(x) for x in scale["mean"]),
+                std=tuple(float(x) for x in scale["std"]),
+            ),
+        )
+    except (KeyError, TypeError, AttributeError, ValueError, FddError) as error:
+        raise DataError(
+            str(path),
+            expected="inputs, targets, weights, and classes, normalisation and meta about them",
+            got=f"{type(error).__name__}: {error}",
+            remedy="Pass the synthetic.safetensors of a run.",
+        ) from error

@@ -1,0 +1,78 @@
+"""The rounds and the summary of a run as tables for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate
+
+from rich.table import Table
+from rich.text import Text
+
+from fdd_flower.report.rows import RoundRow, Summary
+from fdd_flower.report.units import (
+    human_bytes,
+    human_number,
+    human_seconds,
+    human_share,
+    one_line,
+)
+
+
+def rounds_table(rows: Sequence[RoundRow]) -> Table:
+    """Return a table with a line a round."""
+    table = Table(title="Rounds")
+    for name in ("round", "accuracy", "loss", "replies", "rejected", "up", "up so far", "down",
+                 "slowest client", "training", "epsilon"):  # fmt: skip
+        table.add_column(name, justify="right")
+    so_far = accumulate(row.bytes_up for row in rows)
+    for row, up_so_far in zip(rows, so_far, strict=True):
+        table.add_row(
+            str(row.round),
+            human_share(row.accuracy),
+            human_number(row.loss),
+            str(row.replies),
+            str(row.rejected),
+            human_bytes(row.bytes_up),
+            human_bytes(up_so_far),
+            human_bytes(row.bytes_down),
+            human_seconds(row.seconds_distill_max),
+            human_seconds(row.seconds_train),
+            human_number(row.epsilon),
+        )
+    return table
+
+
+def summary_table(summary: Summary) -> Table:
+    """Return a table with a line a fact, the status first."""
+    table = Table(title="Run", show_header=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in summary_facts(summary):
+        # Text, because a reason or a name may hold what rich would read as markup
+        table.add_row(name, Text(value))
+    return table
+
+
+def summary_facts(summary: Summary) -> list[tuple[str, str]]:
+    """Return what a reader wants to know first, as pairs of name and value."""
+    worst = [share for share in summary.accuracy_per_class if share == share]
+    method = [summary.distiller, summary.merger, summary.codec]
+    parts = " → ".join(name for name in method if name)
+    facts = [
+        ("status", summary.status),
+        ("accuracy", human_share(summary.accuracy)),
+        ("worst class", human_share(min(worst)) if worst else human_share(float("nan"))),
+        ("strategy", summary.strategy),
+        ("distiller → merger → codec", parts),
+        ("model", summary.model),
+        ("data", f"{summary.data}, {summary.partition}, {summary.num_clients} clients"),
+        ("rounds", str(summary.rounds)),
+        ("records a class a client", str(summary.ipc) if summary.distiller else ""),
+        ("up-link", f"{human_bytes(summary.bytes_up_total)}, "
+                    f"{human_bytes(summary.bytes_up_per_client)} a client over all rounds"),
+        ("down-link", human_bytes(summary.bytes_down_total)),
+        ("time", human_seconds(summary.seconds_total)),
+        ("seed", str(summary.seed)),
+        ("versions", ", ".join(f"{name} {version}" for name, version in summary.versions.items())),
+    ]  # fmt: skip
+    return [(name, one_line(value, 300)) for name, value in facts if value]

@@ -1,0 +1,164 @@
+"""The pictures, read back with another library."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from fdd_flower.data.base import Normalisation
+from fdd_flower.report.figures import draw_curves, draw_synthetic
+from fdd_flower.synthetic_set import SyntheticSet
+from tests.report.samples import make_row, make_set
+
+
+def pixels(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        assert image.format == "PNG"
+        return np.asarray(image.convert("RGB")).astype(int)
+
+
+def make(inputs: torch.Tensor, labels: list[int], k: int) -> SyntheticSet:
+    return SyntheticSet(
+        inputs=inputs, targets=torch.eye(k)[labels], weights=torch.ones(len(labels))
+    )
+
+
+def test_each_image_pixel_is_a_block_of_its_own_colour(tmp_path: Path) -> None:
+    # records 0 and 2 are of class 1, record 1 is of class 0: the picture sorts them into rows
+    rng = torch.Generator().manual_seed(0)
+    colours = torch.randint(20, 236, (3, 3, 2, 2), generator=rng)
+    scale = Normalisation(mean=(0.2, 0.4, 0.6), std=(0.5, 0.25, 2.0))
+    mean = torch.tensor([0.2, 0.4, 0.6]).view(3, 1, 1)
+    std = torch.tensor([0.5, 0.25, 2.0]).view(3, 1, 1)
+    set_ = make((colours / 255 - mean) / std, [1, 0, 1], 2)
+    draw_synthetic(set_, ["a", "b"], scale, tmp_path / "s.png")
+    picture = pixels(tmp_path / "s.png")
+
+    def where(record: int, y: int, x: int) -> tuple[float, float]:
+        distance = np.abs(picture - colours[record, :, y, x].numpy())
+        block = distance.max(axis=2) <= 1
+        rows, columns = np.nonzero(block)
+        top, left = rows.min(), columns.min()
+        side = int(len(rows) ** 0.5)
+        # a full square, and no other pixel of that colour
+        assert block[top : top + side, left : left + side].all()
+        assert side * side == len(rows)
+        assert side == 36
+        return int(top), int(left)
+
+    for record in range(3):
+        top, left = where(record, 0, 0)
+        assert where(record, 0, 1) == (top, left + 36)
+        assert where(record, 1, 0) == (top + 36, left)
+        assert where(record, 1, 1) == (top + 36, left + 36)
+    first_b, first_a, second_b = (where(record, 0, 0) for record in range(3))
+    assert first_a[1] == first_b[1]
+    assert first_a[0] < first_b[0]
+    assert second_b[0] == first_b[0]
+    assert second_b[1] > first_b[1]
+
+
+def test_values_outside_the_range_are_cut(tmp_path: Path) -> None:
+    inputs = torch.tensor([[[[-9.0, 9.0]]]])
+    scale = Normalisation(mean=(0.5,), std=(1.0,))
+    draw_synthetic(make(inputs, [0], 2), ["a", "b"], scale, tmp_path / "s.png")
+    grey = pixels(tmp_path / "s.png")[..., 0]
+    assert (grey == 0).sum() >= 36 * 36
+
+
+def test_a_missing_class_keeps_an_empty_row(tmp_path: Path) -> None:
+    scale = Normalisation(mean=(0.0,), std=(1.0,))
+    grey = torch.full((2, 1, 4, 4), 100 / 255)
+    draw_synthetic(make(grey, [0, 2], 3), ["a", "b", "c"], scale, tmp_path / "three.png")
+    draw_synthetic(make(grey, [0, 1], 2), ["a", "c"], scale, tmp_path / "two.png")
+    three, two = pixels(tmp_path / "three.png"), pixels(tmp_path / "two.png")
+    assert three.shape[0] - two.shape[0] == 72 + 6
+    tops = np.nonzero((three == 100).all(axis=2).sum(axis=1) >= 72)[0]
+    assert len(tops) == 2 * 72
+    assert tops[72] - tops[71] == 72 + 6 + 6 + 1
+
+
+@pytest.mark.parametrize(
+    ("shape", "k", "n"),
+    [((1, 1, 1), 2, 1), ((3, 300, 200), 2, 3), ((1, 8, 8), 100, 150), ((5,), 2, 1),
+     ((13,), 100, 150), ((2, 40), 3, 40), ((2, 6, 6), 3, 4)],
+)  # fmt: skip
+def test_every_shape_and_class_count_draws(
+    tmp_path: Path, shape: tuple[int, ...], k: int, n: int
+) -> None:
+    size = shape[0]
+    scale = Normalisation(mean=(0.5,) * size, std=(0.2,) * size)
+    names = [f"class {i} of a long name" for i in range(k)]
+    draw_synthetic(make_set(n, shape, k), names, scale, tmp_path / "s.png")
+    height, width, _ = pixels(tmp_path / "s.png").shape
+    assert 150 <= height <= 2600
+    assert 400 <= width <= 1700
+    assert {p.name for p in tmp_path.iterdir()} == {"s.png"}
+
+
+def test_a_set_with_late_classes_only_still_draws(tmp_path: Path) -> None:
+    scale = Normalisation(mean=(0.0,), std=(1.0,))
+    for inputs in (torch.zeros(1, 1, 4, 4), torch.zeros(1, 4)):
+        names = [str(i) for i in range(60)]
+        draw_synthetic(make(inputs, [59], 60), names, scale, tmp_path / "s.png")
+
+
+def test_the_heat_map_has_the_signs_of_the_values(tmp_path: Path) -> None:
+    inputs = torch.tensor([[2.0, -2.0], [-2.0, 2.0]])
+    scale = Normalisation(mean=(50.0, 0.0), std=(9.0, 1.0))
+    draw_synthetic(make(inputs, [0, 1], 2), ["a", "b"], scale, tmp_path / "s.png")
+    picture = pixels(tmp_path / "s.png")[:, :860]
+    red = (picture[..., 0] > picture[..., 2] + 60).nonzero()
+    blue = (picture[..., 2] > picture[..., 0] + 60).nonzero()
+    middle = np.median(np.concatenate([red[1], blue[1]]))
+    upper = red[0] < np.median(np.concatenate([red[0], blue[0]]))
+    assert (red[1][upper] <= middle).mean() > 0.97
+    assert (red[1][~upper] >= middle).mean() > 0.97
+
+
+def test_class_names_are_no_formulas(tmp_path: Path) -> None:
+    scale = Normalisation(mean=(0.0,), std=(1.0,))
+    names = ["$\\frac{$", "a\nb\x00\ud800"]
+    for inputs in (torch.zeros(2, 1, 4, 4), torch.zeros(2, 4)):
+        draw_synthetic(make(inputs, [0, 1], 2), names, scale, tmp_path / "s.png")
+
+
+def test_the_same_set_draws_the_same_bytes(tmp_path: Path) -> None:
+    scale = Normalisation(mean=(0.0,), std=(1.0,))
+    for name in ("one.png", "two.png"):
+        draw_synthetic(make_set(), ["a", "b"], scale, tmp_path / name)
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+
+
+@pytest.mark.parametrize("count", [1, 3, 60])
+def test_curves_draw_any_number_of_rounds(tmp_path: Path, count: int) -> None:
+    draw_curves([make_row(i + 1) for i in range(count)], tmp_path / "c.png")
+    height, width, _ = pixels(tmp_path / "c.png").shape
+    assert (height, width) == (408, 1320)
+
+
+def test_curves_draw_what_diverged(tmp_path: Path) -> None:
+    lost = make_row(1, loss=float("nan"), accuracy=float("nan"), bytes_up=0, bytes_down=0)
+    draw_curves([lost], tmp_path / "c.png")
+    assert pixels(tmp_path / "c.png").shape[1] == 1320
+
+
+def test_round_ticks_are_whole_numbers() -> None:
+    from fdd_flower.report._curves import curves
+
+    for count in (1, 2, 7, 100):
+        figure = curves([make_row(i + 1) for i in range(count)], 50)
+        for axes in figure.axes:
+            low, high = axes.get_xlim()
+            ticks = [float(t) for t in axes.get_xticks() if low <= t <= high]
+            assert ticks
+            assert ticks == [round(t) for t in ticks]
+
+
+def test_curves_need_a_round(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="at least one round"):
+        draw_curves([], tmp_path / "c.png")

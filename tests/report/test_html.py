@@ -1,0 +1,112 @@
+"""The report, read by a parser that knows nothing of how it was made."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from fdd_flower.errors import DataError
+from fdd_flower.ledger import Ledger
+from fdd_flower.report.html import write_report
+from tests.report.samples import HOSTILE
+
+Leave = Callable[..., Path]
+VOID = {"meta", "img", "br"}
+
+
+class Page(HTMLParser):
+    """Collects tags, attributes and text, and checks that tags close in order."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.text = ""
+        self._open: list[str] = []
+        self.feed(path.read_text(encoding="utf-8"))
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_the_page_loads_nothing_from_elsewhere(finished: Leave) -> None:
+    path = write_report(finished())
+    page = Page(path)
+    assert not {"script", "link", "iframe", "object", "base", "form"} & set(page.tags)
+    links = [v for n, v in page.attributes if n in {"src", "href", "srcset", "data", "action"}]
+    assert len(links) == 2
+    assert all(link.startswith("data:image/png;base64,") for link in links)
+    style = re.findall(r"<style>(.*?)</style>", path.read_text(), re.DOTALL)
+    assert "url(" not in style[0]
+    assert "@import" not in style[0]
+    assert not [n for n, _ in page.attributes if n.startswith("on")]
+
+
+def test_the_pictures_are_those_of_the_folder(finished: Leave) -> None:
+    run = finished()
+    page = Page(write_report(run))
+    inlined = {base64.b64decode(v.partition(",")[2]) for n, v in page.attributes if n == "src"}
+    assert inlined == {(run / name).read_bytes() for name in ("synthetic.png", "curves.png")}
+
+
+def test_hostile_names_and_reasons_are_text(finished: Leave) -> None:
+    page = Page(write_report(finished(status=f"failed: {HOSTILE}", model=HOSTILE)))
+    assert "script" not in page.tags
+    # a class name, a client, a reason, the status twice, the model
+    assert page.text.count(HOSTILE) == 6
+
+
+def test_a_stranger_finds_the_facts(finished: Leave) -> None:
+    text = Page(write_report(finished())).text
+    for fact in ("75.0%", "500 B", "completed", "distiller.ipc", "two$dollars$", "IPC", "epsilon",
+                 "fdd + dm on digits, 4 clients", "no part in the result: 1."):  # fmt: skip
+        assert fact in text
+
+
+def test_the_report_can_be_made_again(finished: Leave) -> None:
+    run = finished()
+    first = write_report(run).read_bytes()
+    assert write_report(run).read_bytes() == first
+
+
+def test_a_run_that_failed_before_a_round_has_a_report(finished: Leave) -> None:
+    nan = float("nan")
+    run = finished(status="failed: quorum", accuracy=nan, accuracy_per_class=[], rounds=0)
+    (run / "synthetic.safetensors").unlink()
+    (run / "rounds.jsonl").write_text("")
+    page = Page(write_report(run))
+    assert "img" not in page.tags
+    assert "failed: quorum" in page.text
+    assert "No round finished." in page.text
+
+
+def test_many_refusals_are_cut_and_counted(finished: Leave) -> None:
+    run = finished()
+    ledger = Ledger(run / "ledger")
+    for _ in range(250):
+        ledger.reject(client="c", round=2, plan="p", reason="tardy-reply", num_bytes=0)
+    text = Page(write_report(run)).text
+    assert "no part in the result: 251." in text
+    assert "first 200" in text
+    assert text.count("tardy-reply") == 199
+
+
+def test_no_run_is_a_data_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"summary\.json"):
+        write_report(tmp_path)
