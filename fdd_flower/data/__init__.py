@@ -1,0 +1,143 @@
+"""Records in: a whole data set, a simulated client's share of it, or a node's own files."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import lru_cache
+
+import numpy as np
+import torch
+
+from fdd_flower.config import DataConfig, PartitionConfig
+from fdd_flower.data._checks import check_records
+from fdd_flower.data._fit import fit_normalisation, hold_out
+from fdd_flower.data._paths import given_path
+from fdd_flower.data.base import SOURCES, Dataset, Normalisation, Split, refuse, shown
+from fdd_flower.data.partition import partition_indices
+
+__all__ = ["SOURCES", "client_share", "load_dataset", "load_own"]
+
+
+def load_dataset(cfg: DataConfig, *, seed: int) -> Dataset:
+    """Return the data set with its test split and normalisation.
+
+    Without a test split of its own, `cfg.test_fraction` of each class is held out; without
+    published constants, they are fitted on the training records (on the test records where
+    there are no others). Read once a process: later changes to the files are not seen.
+
+    Raises
+    ------
+    DataError
+        If the data is missing, damaged, or holds fewer than 2 classes.
+    """
+    return _load(cfg, seed)
+
+
+@lru_cache(maxsize=4)
+def _load(cfg: DataConfig, seed: int) -> Dataset:
+    source = SOURCES.get(cfg.name)(cfg)
+    parts = [source.train] if source.test is None else [source.train, source.test]
+    for part in parts:
+        check_records(cfg.name, part, source.classes)
+    held = np.unique(np.concatenate([part.labels for part in parts]))
+    if len(held) < 2:
+        raise refuse(
+            "data: classes",
+            expected="records of at least 2",
+            got=f"only {source.classes[held[0]]!r}",
+            remedy="Add records of another class; a node's own data goes in its data-path.",
+        )
+    train, test = source.train, source.test
+    if test is None:
+        train, test = hold_out(train, cfg.test_fraction, seed=seed)
+    return Dataset(
+        train=train,
+        test=test,
+        classes=source.classes,
+        normalisation=source.normalisation or fit_normalisation(train if len(train) else test),
+    )
+
+
+def load_own(
+    cfg: DataConfig,
+    *,
+    path: str,
+    classes: tuple[str, ...],
+    feature_shape: tuple[int, ...],
+    normalisation: Normalisation,
+) -> Split:
+    """Return a node's own training records, read from `path`, as the federation sees them.
+
+    Parameters
+    ----------
+    path
+        Goes before `cfg.path`.
+    classes, feature_shape, normalisation
+        The federation's. Classes are matched by name; the node need not hold them all.
+
+    Raises
+    ------
+    DataError
+        If the data cannot be read, a class is unknown, or a record has another shape.
+    """
+    own = dataclasses.replace(cfg, path=path)
+    given_path(own)
+    source = SOURCES.get(own.name)(own)
+    records = source.train
+    check_records(own.name, records, source.classes)
+    held = [source.classes[i] for i in np.unique(records.labels)]
+    unknown = [name for name in held if name not in classes]
+    if unknown:
+        raise refuse(
+            f"{path}: class {shown(unknown)}",
+            expected=f"one of the federation's classes, {shown(classes)}",
+            got="an unknown one",
+            remedy="Rename or remove these records, or let the server's data name the class.",
+        )
+    if records.inputs.shape[1:] != feature_shape:
+        raise refuse(
+            f"{path}: shape of a record",
+            expected=f"{feature_shape}, as on the server",
+            got=records.inputs.shape[1:],
+            remedy="Bring the data into the form that the server's has.",
+        )
+    place = {name: i for i, name in enumerate(classes)}
+    # -1 is never looked up: every class that is held is known.
+    table = np.array([place.get(name, -1) for name in source.classes])
+    return Split(
+        inputs=normalisation.apply(records.inputs),
+        labels=torch.from_numpy(table[records.labels]),
+        classes=classes,
+    )
+
+
+def client_share(
+    dataset: Dataset, cfg: PartitionConfig, *, client: int, num_clients: int, seed: int
+) -> Split:
+    """Return the training records of simulated client `client`, counted from 0.
+
+    Raises
+    ------
+    DataError
+        If there is no such client, or the records cannot be cut into `num_clients`.
+    ConfigError
+        If `cfg` asks for more classes a client than there are.
+    """
+    if not 0 <= client < num_clients:
+        raise refuse(
+            "partition-id",
+            expected=f"from 0 to {num_clients - 1}",
+            got=client,
+            remedy="Start the SuperNodes with partition-id=0 up to num-partitions - 1.",
+        )
+    parts = _partition(dataset.train.labels.tobytes(), cfg, num_clients, seed)
+    return dataset.split(dataset.train.take(parts[client]))
+
+
+@lru_cache(maxsize=4)
+def _partition(
+    labels: bytes, cfg: PartitionConfig, num_clients: int, seed: int
+) -> list[np.ndarray]:
+    return partition_indices(
+        np.frombuffer(labels, dtype=np.int64), cfg, num_clients=num_clients, seed=seed
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -128,9 +128,27 @@ class Dataset:
 
 Reader = Callable[[DataConfig], Source]
 
-SOURCES: Registry[Reader] = Registry("data", "fdd_flower.data")
+SOURCES: Registry[Reader] = Registry("data", "fdd_flower.data", helpers=("partition",))
 
 
 def refuse(what: str, *, expected: str, got: object, remedy: str) -> DataError:
-    """Return the error of a source; one spelling for all of them."""
-    return DataError(what, expected=expected, got=got, remedy=remedy)
+    """Return the error of a source, on one line even where `got` is a library's message."""
+    return DataError(what, expected=expected, got=" ".join(str(got).split()), remedy=remedy)
+
+
+def shown(names: Iterable[str], *, limit: int = 20) -> str:
+    """Return `names` for an error message: the first `limit`, and how many more there are.
+
+    >>> shown(["a", "b", "c"], limit=2)
+    'a, b and 1 more'
+    """
+    known = list(names)
+    more = f" and {len(known) - limit} more" if len(known) > limit else ""
+    return ", ".join(known[:limit]) + more
+
+
+def shown(names: Iterable[object], *, most: int = 10) -> str:
+    """Return names as a list for an error's line, cut where there are too many to read."""
+    names = [str(name) for name in names]
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
