@@ -1,0 +1,76 @@
+"""Where synthetic rows start: k-means centres, noise round the class mean, noise, real rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fdd_flower.distillers.base import ClassRecords
+from fdd_flower.rng import fork
+
+
+def kmeans_centres(inputs: Tensor, rows: int, *, min_records: int, rng: torch.Generator) -> Tensor:
+    """Return up to `rows` k-means centres of `inputs`, each the mean of many records.
+
+    Parameters
+    ----------
+    inputs
+        (n, *feature_shape).
+    rows
+        Centres wanted.
+    min_records
+        A cluster of fewer records is dissolved: its records join their nearest other centre.
+
+    Returns
+    -------
+    Tensor
+        (m, *feature_shape) with 1 <= m <= rows, each the mean of at least `min_records`
+        records where `n >= min_records`.
+    """
+    from sklearn.cluster import KMeans
+
+    flat = inputs.flatten(1).numpy()
+    model = KMeans(n_clusters=rows, n_init=1, random_state=fork(rng)).fit(flat)
+    members = dissolve_small(flat, model.labels_, min_records)
+    centres = np.stack([flat[members == cluster].mean(axis=0) for cluster in np.unique(members)])
+    return torch.from_numpy(centres).view(-1, *inputs.shape[1:])
+
+
+def dissolve_small(flat: np.ndarray, members: np.ndarray, min_records: int) -> np.ndarray:
+    """Return cluster memberships (n,) in which no cluster has fewer than `min_records`.
+
+    The smallest cluster goes first, its records each to the nearest remaining centre, until
+    all are large enough or one is left.
+    """
+    members = members.copy()
+    while True:
+        names, sizes = np.unique(members, return_counts=True)
+        if len(names) == 1 or sizes.min() >= min_records:
+            return members
+        smallest, others = names[sizes.argmin()], np.delete(names, sizes.argmin())
+        centres = np.stack([flat[members == name].mean(axis=0) for name in others])
+        orphans = members == smallest
+        distances = ((flat[orphans, None] - centres[None]) ** 2).sum(axis=-1)
+        members[orphans] = others[distances.argmin(axis=1)]
+
+
+def start_rows(part: ClassRecords, *, start: str, min_records: int, rng: torch.Generator) -> Tensor:
+    """Return the first synthetic rows of a class, (m, *feature_shape), m <= part.rows.
+
+    `start` is one of the choices of `distiller.start`.
+    """
+    shape = (part.rows, *part.inputs.shape[1:])
+    if start == "kmeans":
+        return kmeans_centres(part.inputs, part.rows, min_records=min_records, rng=rng)
+    if start == "class-mean":
+        noise = torch.randn(shape, generator=rng)
+        return part.inputs.mean(dim=0) + 0.1 * noise
+    if start == "noise":
+        return torch.randn(shape, generator=rng)
+    return real_rows(part, rng=rng)
+
+
+def real_rows(part: ClassRecords, *, rng: torch.Generator) -> Tensor:
+    """Return real records of a class as they are: for baselines, never for private data."""
+    return part.inputs[torch.randperm(len(part.inputs), generator=rng)[: part.rows]].clone()

@@ -1,0 +1,147 @@
+"""What a distiller is, and what every distiller shares: which classes it may touch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from fdd_flower.config import DistillerConfig
+from fdd_flower.data.base import Normalisation, Split
+from fdd_flower.errors import DistillError
+from fdd_flower.registry import Registry
+from fdd_flower.synthetic_set import SyntheticSet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What the server asks of every client in one round; all of it is public.
+
+    Attributes
+    ----------
+    round
+        From 1.
+    seed
+        Seeds the networks and augmentations that all clients share in this round.
+    nonce
+        Names the run and round; a reply repeats it, so an old reply is recognised.
+    classes
+        Names of all classes of the federation; a label is a place in this list.
+    feature_shape, normalisation
+        What one model input is, and the constants that make it.
+    """
+
+    round: int
+    seed: int
+    nonce: str
+    classes: tuple[str, ...]
+    feature_shape: tuple[int, ...]
+    normalisation: Normalisation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distilled:
+    """What a distiller gives: the set, and the classes that it left out as too small."""
+
+    synthetic: SyntheticSet
+    withheld: tuple[str, ...]
+
+
+class Distiller(Protocol):
+    """Turns a client's records into a few synthetic ones."""
+
+    def distill(
+        self, data: Split, *, plan: Plan, start: SyntheticSet | None, rng: torch.Generator
+    ) -> Distilled:
+        """Return a synthetic set for `data`.
+
+        Parameters
+        ----------
+        data
+            The client's own records.
+        plan
+            The round's public plan.
+        start
+            This client's set of the previous round, to go on from; None in the first.
+        rng
+            This client's private stream for the round.
+
+        Raises
+        ------
+        DistillError
+            If the rules of the run config leave no class to distil.
+        """
+        ...
+
+
+DISTILLERS: Registry[Callable[[DistillerConfig], Distiller]] = Registry(
+    "distiller", "fdd_flower.distillers"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassRecords:
+    """The records of one class that a client may distil, and how many rows stand for them."""
+
+    label: int
+    inputs: Tensor  # (n, *feature_shape)
+    rows: int
+
+
+def usable_classes(data: Split, cfg: DistillerConfig) -> tuple[list[ClassRecords], tuple[str, ...]]:
+    """Return the classes that hold enough records, and the names of those withheld.
+
+    A class gets at most one synthetic row for `min_records` records, so that no row can
+    stand for a handful of people.
+
+    Raises
+    ------
+    DistillError
+        If a class is too small under `small-classes = refuse`, or none is large enough.
+    """
+    usable, withheld, sizes = [], [], []
+    for label, name in enumerate(data.classes):
+        inputs = data.inputs[data.labels == label]
+        if len(inputs) >= cfg.min_records:
+            rows = min(cfg.ipc, len(inputs) // cfg.min_records)
+            usable.append(ClassRecords(label=label, inputs=inputs, rows=rows))
+        elif len(inputs):
+            withheld.append(name)
+            sizes.append(len(inputs))
+    if withheld and (cfg.small_classes == "refuse" or not usable):
+        raise DistillError(
+            f"records of class {withheld[0]!r}",
+            expected=f"at least distiller.min-records = {cfg.min_records}",
+            got=sizes[0],
+            remedy="Collect more records, leave this client out, or lower distiller.min-records.",
+        )
+    if not usable:
+        raise DistillError(
+            "records of this client", expected="at least one class", got="none",
+            remedy="Give the client data, or fewer clients more data each.",
+        )  # fmt: skip
+    return usable, tuple(withheld)
+
+
+def assemble(
+    parts: list[ClassRecords], inputs: list[Tensor], num_classes: int, meta: dict[str, str]
+) -> SyntheticSet:
+    """Join the rows of each class into one set with hard labels.
+
+    Parameters
+    ----------
+    parts, inputs
+        A class and its synthetic rows (m, *feature_shape), in the same order.
+    """
+    sizes = torch.tensor([len(rows) for rows in inputs])
+    labels = torch.tensor([part.label for part in parts]).repeat_interleave(sizes)
+    share = torch.tensor([len(part.inputs) for part in parts]) / sizes
+    return SyntheticSet(
+        inputs=torch.cat(inputs).float().contiguous(),
+        targets=torch.nn.functional.one_hot(labels, num_classes).float(),
+        weights=share.repeat_interleave(sizes).float(),
+        meta=meta,
+    )

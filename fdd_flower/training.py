@@ -1,0 +1,160 @@
+"""Train a model on a synthetic set, or on a client's own records; evaluate it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 (the field's customary name)
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from fdd_flower import augment
+from fdd_flower.config import LocalConfig, TrainingConfig
+from fdd_flower.data.base import Split
+from fdd_flower.errors import FddError
+from fdd_flower.rng import fork
+from fdd_flower.synthetic_set import SyntheticSet
+
+Progress = Callable[[int, int], None]  # (steps done, steps in all)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """How a model does on a split: shares and nats, from 0."""
+
+    accuracy: float
+    loss: float
+    accuracy_per_class: tuple[float, ...]  # nan: the split has no record of the class
+
+
+def train_on(
+    synthetic: SyntheticSet,
+    model: nn.Module,
+    cfg: TrainingConfig,
+    *,
+    rng: torch.Generator,
+    progress: Progress | None = None,
+) -> None:
+    """Train `model` in place on `synthetic`.
+
+    Rows are drawn in proportion to their weights, warped (images), mixed up
+    (arXiv:1710.09412) and fitted with soft-target cross-entropy by AdamW under a cosine
+    schedule; the model ends with the exponential average of its weights.
+
+    Raises
+    ------
+    FddError
+        If the loss stops being finite.
+    """
+    inputs, targets, weights = synthetic.inputs, synthetic.targets, synthetic.weights
+    image = cfg.augment and augment.is_image(synthetic.feature_shape)
+    # An average over more steps than there are would still hold the random start.
+    decay = min(cfg.averaging, 1 - 10 / (cfg.steps + 10))
+    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))
+    adam = torch.optim.AdamW(
+        model.parameters(), lr=cfg.learning_rate, weight_decay=cfg.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, cfg.steps)
+    model.train()
+    for step in range(cfg.steps):
+        pick = torch.multinomial(weights, cfg.batch_size, replacement=True, generator=rng)
+        x, y = inputs[pick], targets[pick]
+        if image:
+            x = augment.warp(x, augment.affine_maps(len(x), rng=rng))
+        x, y = mixup(x, y, cfg.mixup, rng=rng)
+        loss = F.cross_entropy(model(x), y)
+        _require_finite(loss, step, "training.learning-rate", cfg.learning_rate)
+        adam.zero_grad(set_to_none=True)
+        loss.backward()
+        adam.step()
+        schedule.step()
+        if cfg.averaging:
+            average.update_parameters(model)
+        if progress is not None:
+            progress(step + 1, cfg.steps)
+    if cfg.averaging:
+        model.load_state_dict(average.module.state_dict())
+
+
+def mixup(x: Tensor, y: Tensor, alpha: float, *, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Blend each row with another one of the batch, a share of Beta(alpha, alpha) each."""
+    if alpha == 0:
+        return x, y
+    # torch's own Beta takes no generator.
+    beta = np.random.default_rng(fork(rng)).beta(alpha, alpha, size=len(x))
+    share = torch.from_numpy(beta).float()
+    other = torch.randperm(len(x), generator=rng)
+    share_x = share.view(-1, *[1] * (x.ndim - 1))
+    return (
+        share_x * x + (1 - share_x) * x[other],
+        share[:, None] * y + (1 - share[:, None]) * y[other],
+    )
+
+
+def train_locally(
+    split: Split,
+    model: nn.Module,
+    cfg: LocalConfig,
+    *,
+    rng: torch.Generator,
+    proximal_mu: float = 0.0,
+) -> float:
+    """Train `model` in place on real records by SGD; return the mean loss of the last epoch.
+
+    With `proximal_mu` > 0 the loss has FedProx's term mu/2 |w - w_global|^2
+    (arXiv:1812.06127), w_global being the weights at the start.
+
+    Raises
+    ------
+    FddError
+        If the loss stops being finite.
+    """
+    anchor = [p.detach().clone() for p in model.parameters()]
+    sgd = torch.optim.SGD(model.parameters(), lr=cfg.learning_rate, momentum=cfg.momentum)
+    model.train()
+    mean_loss = 0.0
+    for _ in range(cfg.epochs):
+        total = 0.0
+        order = torch.randperm(len(split), generator=rng)
+        for step, batch in enumerate(order.split(cfg.batch_size)):
+            loss = F.cross_entropy(model(split.inputs[batch]), split.labels[batch])
+            _require_finite(loss, step, "local.learning-rate", cfg.learning_rate)
+            total += float(loss.detach()) * len(batch)
+            if proximal_mu:
+                loss = loss + proximal_mu / 2 * squared_distance(model, anchor)
+            sgd.zero_grad(set_to_none=True)
+            loss.backward()
+            sgd.step()
+        mean_loss = total / len(split)
+    return mean_loss
+
+
+def squared_distance(model: nn.Module, anchor: list[Tensor]) -> Tensor:
+    """Return |w - w_anchor|^2 over all parameters."""
+    pairs = zip(model.parameters(), anchor, strict=True)
+    return torch.stack([(w - a).square().sum() for w, a in pairs]).sum()
+
+
+@torch.no_grad()
+def evaluate(model: nn.Module, split: Split, *, batch_size: int = 512) -> Evaluation:
+    """Return accuracy, mean cross-entropy and accuracy a class of `model` on `split`."""
+    model.eval()
+    logits = torch.cat([model(batch) for batch in split.inputs.split(batch_size)])
+    right = (logits.argmax(dim=1) == split.labels).double()
+    held = [split.labels == label for label in range(len(split.classes))]
+    return Evaluation(
+        accuracy=float(right.mean()),
+        loss=float(F.cross_entropy(logits, split.labels)),
+        accuracy_per_class=tuple(float(right[h].mean()) for h in held),
+    )
+
+
+def _require_finite(loss: Tensor, step: int, key: str, value: float) -> None:
+    if not bool(torch.isfinite(loss)):
+        raise FddError(
+            f"training loss at step {step}", expected="a finite number",
+            got=float(loss.detach()), remedy=f"Lower {key} (now {value:g}).",
+        )  # fmt: skip

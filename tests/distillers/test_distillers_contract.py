@@ -1,0 +1,85 @@
+"""What every registered distiller must keep, whatever it does."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from fdd_flower.config import DistillerConfig
+from fdd_flower.distillers.base import DISTILLERS
+from fdd_flower.errors import ConfigError, DistillError
+from tests.conftest import blobs, plan_for
+
+SHAPES = [(1, 8, 8), (3, 12, 12), (13,), (2, 20)]
+CFG = DistillerConfig(ipc=3, steps=4, networks=2, width=4, depth=2)
+
+
+def _distil(name: str, cfg: DistillerConfig = CFG, **blob: object):
+    data = blobs(**blob)  # type: ignore[arg-type]
+    rng = torch.Generator().manual_seed(1)
+    cfg = dataclasses.replace(cfg, name=name)
+    return data, DISTILLERS.get(name)(cfg).distill(data, plan=plan_for(data), start=None, rng=rng)
+
+
+@pytest.mark.parametrize("name", DISTILLERS.built_in())
+@pytest.mark.parametrize("shape", SHAPES)
+def test_any_feature_shape_gives_up_to_ipc_rows_of_each_usable_class(name, shape):
+    data, distilled = _distil(name, shape=shape)
+    part = distilled.synthetic
+    assert part.feature_shape == shape
+    assert part.num_classes == 3
+    first, second, third = torch.bincount(part.labels, minlength=3).tolist()
+    assert 1 <= first <= 3
+    assert 1 <= second <= 3
+    assert third == 0
+    assert distilled.withheld == ("c",)
+    # The rows of a class stand for all of its records, together.
+    assert part.weights[part.labels == 0].sum() == pytest.approx(60)
+    assert part.weights[part.labels == 1].sum() == pytest.approx(40)
+
+
+@pytest.mark.parametrize("name", DISTILLERS.built_in())
+def test_same_seed_same_bits(name):
+    _, first = _distil(name)
+    _, again = _distil(name)
+    assert torch.equal(first.synthetic.inputs, again.synthetic.inputs)
+
+
+@pytest.mark.parametrize("name", DISTILLERS.built_in())
+def test_a_class_gets_at_most_one_row_for_min_records_records(name):
+    _, distilled = _distil(
+        name, DistillerConfig(ipc=50, steps=2, networks=1, width=4), counts=(33, 8)
+    )
+    four, one = torch.bincount(distilled.synthetic.labels).tolist()
+    assert 1 <= four <= 4
+    assert one == 1
+
+
+@pytest.mark.parametrize("name", DISTILLERS.built_in())
+def test_a_client_with_only_small_classes_is_refused(name):
+    with pytest.raises(DistillError, match=r"'a'.*min-records = 8; got 7"):
+        _distil(name, counts=(7, 5))
+
+
+@pytest.mark.parametrize("name", DISTILLERS.built_in())
+def test_small_classes_refuse_makes_one_small_class_enough(name):
+    cfg = dataclasses.replace(CFG, small_classes="refuse")
+    with pytest.raises(DistillError, match="class 'c'"):
+        _distil(name, cfg)
+
+
+@pytest.mark.parametrize("name", DISTILLERS.built_in())
+def test_a_class_is_distilled_alike_whether_other_classes_are_there(name):
+    # Class-wise objectives separate: the one-class client is no special case.
+    if name == "random":
+        pytest.skip("draws depend on the classes before")
+    alone = _distil(name, counts=(60, 0, 0))[1].synthetic
+    among = _distil(name, counts=(60, 40, 40))[1].synthetic
+    torch.testing.assert_close(alone.inputs, among.inputs[among.labels == 0], atol=1e-4, rtol=1e-4)
+
+
+def test_unknown_distiller_lists_the_known_ones():
+    with pytest.raises(ConfigError, match="dm, kmeans, random"):
+        DISTILLERS.get("gan")

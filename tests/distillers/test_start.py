@@ -1,0 +1,53 @@
+"""Where rows start: no centre stands for fewer records than promised."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from fdd_flower.distillers._start import dissolve_small, kmeans_centres, start_rows
+from fdd_flower.distillers.base import ClassRecords
+from tests.conftest import blobs
+
+
+def test_small_clusters_are_merged_into_their_nearest():
+    flat = np.array([[0.0]] * 9 + [[10.0]] * 9 + [[11.0]] * 2 + [[-1.0]])
+    members = np.repeat([0, 1, 2, 3], [9, 9, 2, 1])
+    assert dissolve_small(flat, members, 8).tolist() == [0] * 9 + [1] * 11 + [0]
+
+
+def test_one_cluster_is_left_alone_however_small():
+    assert dissolve_small(np.zeros((3, 2)), np.zeros(3, dtype=int), 8).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_every_centre_is_the_mean_of_at_least_min_records_records(seed):
+    inputs = blobs(counts=(100,), seed=seed).inputs
+    centres = kmeans_centres(inputs, 12, min_records=8, rng=torch.Generator().manual_seed(seed))
+    # Lloyd's own property: the records nearest to a centre have that centre as their mean.
+    # Dissolving moves a few, so only the count is asked for, and the grand mean is kept.
+    nearest = torch.cdist(inputs.flatten(1), centres.flatten(1)).argmin(dim=1)
+    assert 1 <= len(centres) <= 12
+    assert torch.bincount(nearest, minlength=len(centres)).sum() == 100
+    for centre in centres:
+        distances = (inputs - centre).flatten(1).norm(dim=1)
+        assert float(distances.min()) > 1e-3, "a centre is a copy of a record"
+
+
+def test_kmeans_finds_well_separated_means():
+    data = blobs(counts=(50, 50, 50), seed=3)
+    centres = kmeans_centres(data.inputs, 3, min_records=8, rng=torch.Generator())
+    means = torch.stack([data.inputs[data.labels == c].mean(dim=0) for c in range(3)])
+    gaps = torch.cdist(means.flatten(1), centres.flatten(1)).min(dim=1).values
+    assert float(gaps.max()) < 1e-3
+
+
+@pytest.mark.parametrize("start", ["kmeans", "class-mean", "noise", "real-unsafe"])
+def test_starts_give_rows_of_the_class_shape(start):
+    inputs = blobs(counts=(64,)).inputs
+    part = ClassRecords(label=0, inputs=inputs, rows=4)
+    rows = start_rows(part, start=start, min_records=8, rng=torch.Generator().manual_seed(0))
+    assert rows.shape[1:] == (1, 8, 8)
+    gaps = (rows[:, None] - inputs[None]).flatten(2).abs().amax(dim=2).min(dim=1).values
+    assert bool((gaps == 0).all()) is (start == "real-unsafe")
