@@ -1,0 +1,104 @@
+"""The client half of every run: read the plan, load the data, work, reply."""
+
+from __future__ import annotations
+
+import time
+
+from flwr.app import ArrayRecord, Context, Message
+
+from fdd_flower.config import Config, from_run_config
+from fdd_flower.data import client_share, load_dataset, load_own
+from fdd_flower.data.base import Split
+from fdd_flower.distillers.base import Plan
+from fdd_flower.errors import DataError, FddError, WireError
+from fdd_flower.strategies._log import say
+from fdd_flower.strategies.base import STRATEGIES, ClientSide
+from fdd_flower.threads import threads
+from fdd_flower.wire.records import ARRAYS, Envelope, read_plan, refusal, reply
+
+
+def respond(message: Message, context: Context) -> Message:
+    """Do one round's work and return the reply; a refusal names only its kind.
+
+    Raises
+    ------
+    WireError
+        If the plan cannot be read: there is then no round to reply to.
+    """
+    cfg = from_run_config(context.run_config)
+    plan = read_plan(message.content)
+    client, started = client_key(context), time.monotonic()
+    with threads(cfg.runtime.client_threads):
+        try:
+            arrays, metrics = _work(message, context, cfg, plan, client)
+            content = reply(arrays, _envelope(client, plan, started), metrics)
+        except FddError as error:
+            say(f"client {client} refuses: {error}")
+            content = refusal(type(error).__name__, _envelope(client, plan, started))
+    return Message(content, reply_to=message)
+
+
+def _work(
+    message: Message, context: Context, cfg: Config, plan: Plan, client: str
+) -> tuple[ArrayRecord, dict[str, int | float]]:
+    arrays = message.content.get(ARRAYS)
+    if not isinstance(arrays, ArrayRecord):
+        raise WireError(
+            "plan.arrays", expected="the global model", got="nothing",
+            remedy="Install the same fdd-flower on the server and on every client.",
+        )  # fmt: skip
+    side = ClientSide(
+        cfg=cfg,
+        plan=plan,
+        data=client_data(cfg, plan, context),
+        client=client,
+        context=context,
+        arrays=arrays,
+    )
+    return STRATEGIES.get(cfg.strategy.name).client(side)
+
+
+def client_key(context: Context) -> str:
+    """Return what names this client across restarts: node config first, node id last."""
+    for name in ("client-name", "partition-id"):
+        if name in context.node_config:
+            return str(context.node_config[name])
+    return str(context.node_id)
+
+
+def client_data(cfg: Config, plan: Plan, context: Context) -> Split:
+    """Return this client's records: its own path if the node config names one, else its share.
+
+    Raises
+    ------
+    DataError
+        If the node config names neither, or the data does not fit the plan.
+    """
+    node = context.node_config
+    if "data-path" in node:
+        return load_own(
+            cfg.data,
+            path=str(node["data-path"]),
+            classes=plan.classes,
+            feature_shape=plan.feature_shape,
+            normalisation=plan.normalisation,
+        )
+    if "partition-id" in node and "num-partitions" in node:
+        dataset = load_dataset(cfg.data, seed=cfg.seed)
+        return client_share(
+            dataset,
+            cfg.partition,
+            client=int(node["partition-id"]),
+            num_clients=int(node["num-partitions"]),
+            seed=cfg.seed,
+        )
+    raise DataError(
+        "node config", expected="data-path, or partition-id and num-partitions",
+        got=", ".join(sorted(node)) or "nothing",
+        remedy="Start the SuperNode with --node-config 'data-path=\"/folder\"'.",
+    )  # fmt: skip
+
+
+def _envelope(client: str, plan: Plan, started: float) -> Envelope:
+    seconds = round(time.monotonic() - started, 3)
+    return Envelope(client=client, nonce=plan.nonce, round=plan.round, seconds=seconds)

@@ -1,0 +1,92 @@
+"""A Grid that counts bytes, keeps the deadline and shows each reply as it comes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from flwr.app import Message
+from flwr.serverapp import Grid
+
+from fdd_flower.errors import QuorumError
+from fdd_flower.strategies._log import say
+from fdd_flower.wire.records import message_bytes
+
+POLL_SECONDS = 0.2
+
+
+class CountingGrid:
+    """Wraps any Flower Grid; every strategy runs through it, so all are counted alike."""
+
+    def __init__(self, grid: Grid) -> None:
+        self._grid = grid
+        self.bytes_up = 0
+        self.bytes_down = 0
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._grid, name)
+
+    def take_counts(self) -> tuple[int, int]:
+        """Return (bytes up, bytes down) since the last call."""
+        counts = self.bytes_up, self.bytes_down
+        self.bytes_up = self.bytes_down = 0
+        return counts
+
+    def send_and_receive(
+        self, messages: Iterable[Message], *, timeout: float | None = None
+    ) -> list[Message]:
+        """Send, then collect replies until all are here or `timeout` seconds have passed."""
+        messages = list(messages)
+        if not messages:
+            return []
+        # All messages of a round carry one content; its size is computed once.
+        sizes: dict[int, int] = {}
+        for message in messages:
+            size = sizes.setdefault(id(message.content), message_bytes(message.content))
+            self.bytes_down += size
+        total, started = len(messages), time.monotonic()
+        waiting = set(self._grid.push_messages(messages))
+        replies: list[Message] = []
+        while waiting:
+            pulled = list(self._grid.pull_messages(waiting))
+            for reply in pulled:
+                waiting.discard(reply.metadata.reply_to_message_id)
+                replies.append(reply)
+                self._show(reply, len(replies), total, time.monotonic() - started)
+            if timeout is not None and time.monotonic() - started >= timeout:
+                break
+            if waiting and not pulled:
+                time.sleep(POLL_SECONDS)
+        if waiting:
+            say(f"deadline of {timeout:g} s passed: {len(waiting)} of {total} clients are late")
+        return replies
+
+    def _show(self, reply: Message, done: int, total: int, seconds: float) -> None:
+        size = message_bytes(reply.content) if reply.has_content() else 0
+        self.bytes_up += size
+        say(f"client {done}/{total} replied after {seconds:.1f} s ({size / 1000:.1f} kB)")
+
+
+def wait_for_nodes(grid: Grid, minimum: int, *, seconds: float) -> list[int]:
+    """Return the connected nodes, sorted, once there are at least `minimum`.
+
+    Raises
+    ------
+    QuorumError
+        If they do not come within `seconds`.
+    """
+    until, told = time.monotonic() + seconds, -1
+    while True:
+        nodes = sorted(grid.get_node_ids())
+        if len(nodes) >= minimum:
+            return nodes
+        if time.monotonic() >= until:
+            raise QuorumError(
+                "connected clients", expected=f"at least strategy.min-nodes = {minimum}",
+                got=f"{len(nodes)} after {seconds:g} s",
+                remedy="Start more SuperNodes, or lower strategy.min-nodes and strategy.quorum.",
+            )  # fmt: skip
+        if len(nodes) != told:
+            told = len(nodes)
+            say(f"waiting for clients: {told} of {minimum} are connected")
+        time.sleep(POLL_SECONDS)

@@ -1,0 +1,192 @@
+"""The server half of every run: check, prepare, let the strategy run, save what it leaves."""
+
+from __future__ import annotations
+
+import math
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import cast
+
+from flwr.app import ArrayRecord, Context, MetricRecord
+from flwr.serverapp import Grid
+
+from fdd_flower.config import Config, from_run_config
+from fdd_flower.data import load_dataset
+from fdd_flower.data.base import Dataset
+from fdd_flower.distillers.base import DISTILLERS, Plan
+from fdd_flower.errors import FddError
+from fdd_flower.ledger import Ledger
+from fdd_flower.mergers.base import MERGERS
+from fdd_flower.models import resolve_name
+from fdd_flower.report.html import write_report
+from fdd_flower.report.rows import COMPLETED, RoundRow, Summary
+from fdd_flower.report.run_dir import LEDGER, RunDir, resolve
+from fdd_flower.report.versions import versions
+from fdd_flower.rng import derive
+from fdd_flower.strategies._grid import CountingGrid
+from fdd_flower.strategies._log import complain, say
+from fdd_flower.strategies.base import STRATEGIES, Method, RoundTally, ServerSide, new_model
+from fdd_flower.threads import threads
+from fdd_flower.training import Evaluation, evaluate
+from fdd_flower.wire.codecs.base import CODECS
+from fdd_flower.wire.records import plan_record
+
+
+def serve(grid: Grid, context: Context) -> None:
+    """Run every round and leave the run folder.
+
+    Raises
+    ------
+    SystemExit
+        With status 1, after one clear line in the log, if the run cannot be completed.
+    """
+    try:
+        cfg = from_run_config(context.run_config)
+        with threads(cfg.runtime.server_threads):
+            folder = ServerRun(cfg, grid, str(context.run_id)).run()
+    except FddError as error:
+        complain(str(error))
+        raise SystemExit(1) from None
+    say(f"output: {folder}")
+
+
+def check_components(cfg: Config) -> Method:
+    """Look up every component that `cfg` names, and build the small ones.
+
+    Raises
+    ------
+    ConfigError
+        If a name is unknown.
+    """
+    method = STRATEGIES.get(cfg.strategy.name)
+    DISTILLERS.get(cfg.distiller.name)(cfg.distiller)
+    MERGERS.get(cfg.merger.name)(cfg.merger)
+    CODECS.get(cfg.codec.name)(cfg.codec)
+    return method
+
+
+def make_plan(cfg: Config, dataset: Dataset, run_id: str) -> Plan:
+    """Return the public plan that every round of the run repeats."""
+    return Plan(
+        round=0,
+        seed=derive(cfg.seed, "plan"),
+        nonce=f"{derive(cfg.seed, 'nonce', run_id):016x}",
+        classes=dataset.classes,
+        feature_shape=dataset.feature_shape,
+        normalisation=dataset.normalisation,
+    )
+
+
+class ServerRun:
+    """One run, from checked settings to a written folder."""
+
+    def __init__(self, cfg: Config, grid: Grid, run_id: str) -> None:
+        self.cfg = cfg
+        self.method = check_components(cfg)
+        self.dataset = load_dataset(cfg.data, seed=cfg.seed)
+        self.plan = make_plan(cfg, self.dataset, run_id)
+        self.test = self.dataset.split(self.dataset.test)
+        self.grid = CountingGrid(grid)
+        # Built before the folder is made: a model that does not fit leaves nothing behind.
+        self.model = new_model(cfg, self.plan)
+        self.folder = RunDir.create(resolve(cfg.output.dir, run_id))
+        ledger = self.folder.path / LEDGER
+        ledger.mkdir()
+        self.side = ServerSide(cfg=cfg, plan=self.plan, ledger=Ledger(ledger))
+        self.rows: list[RoundRow] = []
+        self.clients: set[str] = set()
+        self.last = Evaluation(accuracy=math.nan, loss=math.nan, accuracy_per_class=())
+        self.started = time.monotonic()
+
+    def run(self) -> Path:
+        """Run all rounds and return the folder.
+
+        Raises
+        ------
+        FddError
+            If the run cannot go on; the folder then says so too.
+        """
+        self.folder.write_config(self.cfg)
+        try:
+            self.method.server(self.side).start(
+                grid=cast(Grid, self.grid),
+                initial_arrays=ArrayRecord(self.model.state_dict()),
+                num_rounds=self.cfg.num_server_rounds,
+                timeout=self.cfg.strategy.deadline,
+                train_config=plan_record(self.plan),
+                evaluate_fn=self._finish_round,
+            )
+        except BaseException as error:
+            # What was reached is kept, and the error that ended the run is the one that shows.
+            with suppress(Exception):
+                self._finish_run(f"failed: {error or type(error).__name__}")
+            raise
+        self._finish_run(COMPLETED)
+        return self.folder.path
+
+    def _finish_round(self, server_round: int, arrays: ArrayRecord) -> MetricRecord | None:
+        if server_round == 0:  # Flower asks for the untrained model too
+            return None
+        self.model.load_state_dict(arrays.to_torch_state_dict())
+        self.last = evaluate(self.model, self.test)
+        tally, self.side.tally = self.side.tally, RoundTally()
+        up, down = self.grid.take_counts()
+        used = [verdict for verdict in tally.verdicts if verdict.accepted]
+        self.clients |= {verdict.client for verdict in used}
+        row = RoundRow(
+            round=server_round,
+            accuracy=self.last.accuracy,
+            loss=self.last.loss,
+            replies=len(used),
+            rejected=len(tally.verdicts) - len(used),
+            bytes_up=up,
+            bytes_down=down,
+            seconds_distill_max=max(verdict.seconds for verdict in used),
+            seconds_train=round(tally.seconds_train, 3),
+            epsilon=None,
+        )
+        self.rows.append(row)
+        self.folder.append_round(row)
+        say(
+            f"round {server_round}/{self.cfg.num_server_rounds}: accuracy {row.accuracy:.4f}, "
+            f"loss {row.loss:.4f}, {row.replies} replies, {row.rejected} dropped, "
+            f"{up / 1000:.1f} kB up, {down / 1000:.1f} kB down"
+        )
+        return MetricRecord({"accuracy": row.accuracy, "loss": row.loss})
+
+    def _finish_run(self, status: str) -> None:
+        if self.rows:
+            self.folder.write_model(self.model.state_dict())
+            if self.side.merged is not None:
+                self.folder.write_synthetic(
+                    self.side.merged, self.plan.classes, self.plan.normalisation
+                )
+        # Last of the data: a folder that has a summary has all that the summary speaks of.
+        self.folder.write_summary(self._summary(status))
+        write_report(self.folder.path)
+
+    def _summary(self, status: str) -> Summary:
+        cfg, distils = self.cfg, self.method.distils
+        up = sum(row.bytes_up for row in self.rows)
+        return Summary(
+            strategy=cfg.strategy.name,
+            distiller=cfg.distiller.name if distils else "",
+            merger=cfg.merger.name if distils else "",
+            codec=cfg.codec.name if distils else "",
+            model=resolve_name(cfg.model.name, self.plan.feature_shape),
+            data=cfg.data.name,
+            partition=cfg.partition.name,
+            num_clients=len(self.clients),
+            rounds=len(self.rows),
+            accuracy=self.last.accuracy,
+            accuracy_per_class=self.last.accuracy_per_class,
+            bytes_up_total=up,
+            bytes_down_total=sum(row.bytes_down for row in self.rows),
+            bytes_up_per_client=up / max(1, len(self.clients)),
+            ipc=cfg.distiller.ipc if distils else 0,
+            seconds_total=round(time.monotonic() - self.started, 3),
+            seed=cfg.seed,
+            versions=versions(),
+            status=status,
+        )

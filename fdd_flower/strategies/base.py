@@ -1,0 +1,105 @@
+"""What a federated method is: a server half (a Flower Strategy) and a client half."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from flwr.app import ArrayRecord, Context
+from flwr.serverapp.strategy import Strategy
+from torch import nn
+
+from fdd_flower.config import Config
+from fdd_flower.data.base import Split
+from fdd_flower.distillers.base import Plan
+from fdd_flower.ledger import Ledger
+from fdd_flower.models import build_model
+from fdd_flower.registry import Registry
+from fdd_flower.synthetic_set import SyntheticSet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What the server made of one reply."""
+
+    client: str
+    accepted: bool
+    reason: str
+    num_bytes: int
+    seconds: float
+
+
+@dataclass(slots=True)
+class RoundTally:
+    """What happened in the round that is under way; the runner turns it into a row."""
+
+    verdicts: list[Verdict] = field(default_factory=list)
+    seconds_train: float = 0.0
+
+
+@dataclass(slots=True, kw_only=True)
+class ServerSide:
+    """What the server half of a method works with.
+
+    `tally` and `merged` are written by the method and read by the runner.
+    """
+
+    cfg: Config
+    plan: Plan
+    ledger: Ledger
+    tally: RoundTally = field(default_factory=RoundTally)
+    merged: SyntheticSet | None = None
+
+    def new_model(self, round_: int = 0) -> nn.Module:
+        """Return the global model with the fresh weights of `round_`."""
+        return new_model(self.cfg, self.plan, round_)
+
+
+def new_model(cfg: Config, plan: Plan, round_: int = 0) -> nn.Module:
+    """Return the run's model with the fresh weights of `round_`."""
+    return build_model(
+        cfg.model,
+        feature_shape=plan.feature_shape,
+        num_classes=len(plan.classes),
+        seed=cfg.seed + round_,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientSide:
+    """What the client half of a method works with."""
+
+    cfg: Config
+    plan: Plan
+    data: Split
+    client: str
+    context: Context
+    arrays: ArrayRecord  # the global model
+
+    def global_model(self) -> nn.Module:
+        """Return the global model with the weights that the server sent."""
+        model = new_model(self.cfg, self.plan)
+        model.load_state_dict(self.arrays.to_torch_state_dict())
+        return model
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """Both halves of a federated method.
+
+    Attributes
+    ----------
+    server
+        Builds the Flower Strategy that runs the rounds.
+    client
+        Does a client's work of one round: the arrays to send and metrics beside them.
+    distils
+        Whether clients send synthetic sets (or parameters of the model).
+    """
+
+    server: Callable[[ServerSide], Strategy]
+    client: Callable[[ClientSide], tuple[ArrayRecord, dict[str, int | float]]]
+    distils: bool
+
+
+STRATEGIES: Registry[Method] = Registry("strategy", "fdd_flower.strategies")

@@ -1,0 +1,235 @@
+"""Whole runs through the real apps and Flower's serialisation, without processes."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from flwr.app import Array, ArrayRecord, Context, Message, RecordDict
+from safetensors.numpy import load_file
+
+import client_app
+import server_app
+from fdd_flower.config import Config, Scalar, to_run_config
+from fdd_flower.local_grid import LocalGrid
+from fdd_flower.strategies.base import STRATEGIES
+from fdd_flower.wire.records import ARRAYS, META, METRICS
+
+QUICK: dict[str, Scalar] = {
+    "num-server-rounds": 2,
+    "distiller.steps": 3,
+    "distiller.networks": 2,
+    "distiller.width": 4,
+    "training.steps": 30,
+    "model.name": "logistic",
+    "strategy.deadline": 30.0,
+}
+
+
+def run(tmp_path: Path, name: str = "run", *, clients: int = 4, faults=None, **changes: Scalar):
+    """Run both apps; return (run folder, exit status)."""
+    folder = tmp_path / name
+    settings = {k.replace("__", "."): v for k, v in changes.items()}
+    settings = {k.replace("_", "-"): v for k, v in settings.items()}
+    config = to_run_config(Config()) | QUICK | {"output.dir": str(folder)} | settings
+    grid = LocalGrid(client_app.app, clients, config, faults=faults)
+    context = Context(run_id=1, node_id=0, node_config={}, state=RecordDict(), run_config=config)
+    try:
+        server_app.app(grid, context)
+    except SystemExit as stop:
+        return folder, stop.code
+    return folder, 0
+
+
+def summary(folder: Path) -> dict:
+    return json.loads((folder / "summary.json").read_text())
+
+
+def rounds(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "rounds.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES.built_in())
+def test_every_strategy_completes_and_leaves_the_same_files(tmp_path, strategy):
+    folder, status = run(tmp_path, strategy__name=strategy)
+    assert status == 0
+    result = summary(folder)
+    assert result["status"] == "completed"
+    assert (result["strategy"], result["num_clients"], result["rounds"]) == (strategy, 4, 2)
+    assert result["bytes_up_total"] == sum(row["bytes_up"] for row in rounds(folder))
+    assert result["bytes_up_per_client"] == result["bytes_up_total"] / 4
+    files = {path.name for path in folder.iterdir()}
+    want = {
+        "rounds.jsonl", "summary.json", "config.toml", "ledger", "report.html", "curves.png",
+        "model.safetensors",
+    }  # fmt: skip
+    if strategy == "fdd":
+        want |= {"synthetic.safetensors", "synthetic.png"}
+    assert files == want
+
+
+def test_the_model_left_behind_has_the_accuracy_that_was_reported(tmp_path):
+    from fdd_flower.data import load_dataset
+
+    folder, _ = run(tmp_path)
+    dataset = load_dataset(Config().data, seed=0)
+    test = dataset.split(dataset.test)
+    model = load_file(folder / "model.safetensors")
+    weight, bias = (model[k] for k in sorted(model, reverse=True))
+    logits = test.inputs.flatten(1).numpy() @ weight.T + bias
+    accuracy = float((logits.argmax(axis=1) == test.labels.numpy()).mean())
+    assert accuracy == pytest.approx(summary(folder)["accuracy"], abs=1e-9)
+
+
+def test_same_seed_same_bits_and_another_seed_others(tmp_path):
+    hashes = []
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        folder, _ = run(tmp_path, name, seed=seed)
+        hashes.append(
+            [
+                hashlib.sha256((folder / f).read_bytes()).hexdigest()
+                for f in ("synthetic.safetensors", "model.safetensors")
+            ]
+        )
+    assert hashes[0] == hashes[1]
+    assert hashes[0][0] != hashes[2][0]
+
+
+def test_the_merged_set_is_what_the_ledger_accepted(tmp_path):
+    folder, _ = run(tmp_path, merger__name="union", num_server_rounds=1)
+    index = [json.loads(x) for x in (folder / "ledger" / "index.jsonl").read_text().splitlines()]
+    assert [entry["client"] for entry in index] == ["0", "1", "2", "3"]
+    parts = [load_file(folder / "ledger" / f"{entry['sha256']}.safetensors") for entry in index]
+    merged = load_file(folder / "synthetic.safetensors")
+    np.testing.assert_array_equal(merged["inputs"], np.concatenate([p["inputs"] for p in parts]))
+
+
+def _poison(message: Message) -> Message:
+    record = message.content[ARRAYS]
+    assert isinstance(record, ArrayRecord)
+    for name, array in record.items():
+        values = array.numpy().copy()
+        if values.dtype.kind == "f":
+            values[...] = np.nan
+            record[name] = Array(values)
+    return message
+
+
+def _shrink(message: Message) -> Message:
+    record = message.content[ARRAYS]
+    assert isinstance(record, ArrayRecord)
+    name = min(record)  # "inputs", or the model's first parameter
+    record[name] = Array(record[name].numpy()[:1])
+    return message
+
+
+def _old(message: Message) -> Message:
+    message.content[META]["round"] = 77  # type: ignore[index]
+    return message
+
+
+def _twin(message: Message) -> Message:
+    message.content[META]["client"] = "0"  # type: ignore[index]
+    return message
+
+
+def _garbage(message: Message) -> Message:
+    message.content = RecordDict()
+    return message
+
+
+def _overclaim(message: Message) -> Message:
+    message.content[METRICS]["num-examples"] = -9  # type: ignore[index]
+    message.content[METRICS]["seconds"] = -1.0  # type: ignore[index]
+    return message
+
+
+def _silent(message: Message) -> None:
+    return None
+
+
+BAD = [_poison, _shrink, _old, _twin, _garbage, _overclaim]
+
+
+@pytest.mark.parametrize("strategy", ["fdd", "fedavg"])
+@pytest.mark.parametrize("fault", BAD)
+def test_a_bad_reply_is_dropped_with_a_reason_and_the_round_goes_on(tmp_path, strategy, fault):
+    folder, status = run(tmp_path, faults={4: fault}, strategy__name=strategy)
+    assert status == 0
+    assert [(row["replies"], row["rejected"]) for row in rounds(folder)] == [(3, 1), (3, 1)]
+    index = [json.loads(x) for x in (folder / "ledger" / "index.jsonl").read_text().splitlines()]
+    dropped = [entry for entry in index if entry["verdict"] == "rejected"]
+    assert len(dropped) == 2
+    assert all("expected" in entry["reason"] for entry in dropped)
+
+
+def test_a_round_with_a_bad_reply_equals_one_without_that_client(tmp_path):
+    # The share of a client is fixed by the split, so dropping and silence must agree.
+    bad, _ = run(tmp_path, "bad", faults={4: _poison}, num_server_rounds=1)
+    gone, _ = run(
+        tmp_path, "gone", faults={4: _silent}, num_server_rounds=1, strategy__deadline=3.0
+    )
+    name = "synthetic.safetensors"
+    assert (bad / name).read_bytes() == (gone / name).read_bytes()
+
+
+def test_below_quorum_the_run_ends_with_a_message_and_a_status(tmp_path, caplog):
+    faults = dict.fromkeys((2, 3, 4), _garbage)
+    folder, status = run(tmp_path, faults=faults)
+    assert status == 1
+    assert summary(folder)["status"].startswith(
+        "failed: round 1: expected at least strategy.quorum = 2"
+    )
+    assert summary(folder)["rounds"] == 0
+    errors = [r.getMessage() for r in caplog.records if r.levelname == "ERROR"]
+    assert any("strategy.quorum = 2 usable replies; got 1 usable" in line for line in errors)
+
+
+def test_too_few_clients_end_the_run_instead_of_waiting_for_ever(tmp_path):
+    folder, status = run(tmp_path, clients=1, strategy__deadline=0.5)
+    assert status == 1
+    assert "connected clients: expected at least" in summary(folder)["status"]
+
+
+def test_a_late_client_is_left_out_after_the_deadline(tmp_path):
+    folder, status = run(tmp_path, faults={2: _silent}, strategy__deadline=4.0)
+    assert status == 0
+    assert [row["replies"] for row in rounds(folder)] == [3, 3]
+
+
+def test_warm_start_refines_and_cold_state_does_not_leak_between_runs(tmp_path):
+    one, _ = run(tmp_path, "one", num_server_rounds=1)
+    two, _ = run(tmp_path, "two", num_server_rounds=2)
+    first, second = (load_file(f / "synthetic.safetensors")["inputs"] for f in (one, two))
+    assert first.shape == second.shape
+    assert 0 < np.abs(first - second).mean() < 0.5
+
+
+def test_warm_server_training_differs_from_scratch(tmp_path):
+    cold, _ = run(tmp_path, "cold")
+    warm, _ = run(tmp_path, "warm", training__start="warm")
+    a, b = (load_file(f / "model.safetensors") for f in (cold, warm))
+    assert any(not np.array_equal(a[k], b[k]) for k in a)
+
+
+@pytest.mark.parametrize("data", ["wine", "breast-cancer"])
+def test_feature_vectors_run_as_images_do(tmp_path, data):
+    folder, status = run(tmp_path, data__name=data, model__name="auto", partition__name="iid")
+    assert status == 0
+    assert summary(folder)["model"] == "mlp"
+
+
+def test_every_key_of_the_config_left_behind_reproduces_the_run(tmp_path):
+    import tomllib
+
+    from fdd_flower.config import flatten, from_run_config
+
+    folder, _ = run(tmp_path)
+    kept = from_run_config(flatten(tomllib.loads((folder / "config.toml").read_text())))
+    assert kept == dataclasses.replace(kept)
+    assert kept.distiller.steps == 3
+    assert kept.output.dir == str(folder)
