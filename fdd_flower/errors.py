@@ -27,9 +27,7 @@ class FddError(Exception):
         return (_rebuild, (type(self), self.what, self.expected, self.got, self.remedy))
 
 
-def _rebuild(
-    kind: type[FddError], what: str, expected: str, got: object, remedy: str
-) -> FddError:
+def _rebuild(kind: type[FddError], what: str, expected: str, got: object, remedy: str) -> FddError:
     return kind(what, expected=expected, got=got, remedy=remedy)
 
 

@@ -145,10 +145,3 @@ def shown(names: Iterable[str], *, limit: int = 20) -> str:
     known = list(names)
     more = f" and {len(known) - limit} more" if len(known) > limit else ""
     return ", ".join(known[:limit]) + more
-
-
-def shown(names: Iterable[object], *, most: int = 10) -> str:
-    """Return names as a list for an error's line, cut where there are too many to read."""
-    names = [str(name) for name in names]
-    rest = len(names) - most
-    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")

@@ -53,7 +53,8 @@ def _read(path: Path) -> dict[str, np.ndarray]:
             raise ValueError("a single array")
         with archive:
             return {key: archive[key] for key in archive.files}
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+    # RuntimeError is zipfile's for a password or an unknown compression.
+    except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise refuse(
             str(path),
             expected="a NumPy .npz archive of plain arrays",

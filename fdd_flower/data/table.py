@@ -82,6 +82,9 @@ def _read(path: Path, label: str) -> pd.DataFrame:
         if path.suffix.lower() == ".csv":
             # Labels stay as written: pandas would read 1 here and 1.0 on another node.
             frame = pd.read_csv(path, dtype={label: str}, skipinitialspace=True)
+            if not isinstance(frame.index, pd.RangeIndex):
+                # pandas made the first field an index, and every column holds its neighbour's.
+                raise ValueError("rows with more fields than the header")
         else:
             frame = pd.read_parquet(path)
     # Parser errors of pandas and pyarrow are all ValueErrors.

@@ -26,7 +26,7 @@ def _distil(name: str, cfg: DistillerConfig = CFG, **blob: object):
 @pytest.mark.parametrize("name", DISTILLERS.built_in())
 @pytest.mark.parametrize("shape", SHAPES)
 def test_any_feature_shape_gives_up_to_ipc_rows_of_each_usable_class(name, shape):
-    data, distilled = _distil(name, shape=shape)
+    _, distilled = _distil(name, shape=shape)
     part = distilled.synthetic
     assert part.feature_shape == shape
     assert part.num_classes == 3

@@ -1,0 +1,138 @@
+"""Image folders that Pillow writes here."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fdd_flower.config import DataConfig
+from fdd_flower.data import SOURCES
+from fdd_flower.data.base import Source
+from fdd_flower.errors import DataError
+
+
+def read(path: Path, size: int = 6) -> Source:
+    return SOURCES.get("folder")(DataConfig(name="folder", path=str(path), image_size=size))
+
+
+def pixels(seed: int, *, mode: str = "RGB", size: int = 6) -> np.ndarray:
+    shape = (size, size) if mode == "L" else (size, size, len(mode))
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def save(path: Path, values: np.ndarray) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(values).save(path)
+    return path
+
+
+def test_a_class_a_sub_folder_in_sorted_order(tmp_path: Path) -> None:
+    save(tmp_path / "dog" / "1.png", pixels(1))
+    save(tmp_path / "cat" / "b.png", pixels(2))
+    save(tmp_path / "cat" / "a.png", pixels(3))
+    source = read(tmp_path)
+    assert source.classes == ("cat", "dog")
+    assert source.test is None
+    assert source.train.labels.tolist() == [0, 0, 1]
+    expected = np.stack([pixels(s).transpose(2, 0, 1) for s in (3, 2, 1)])
+    np.testing.assert_array_equal(source.train.inputs, expected)
+    assert source.train.inputs.dtype == np.uint8
+
+
+def test_train_and_test_are_splits(tmp_path: Path) -> None:
+    for i, name in enumerate(("train/a", "train/b", "test/b", "test/c")):
+        save(tmp_path / name / "x.png", pixels(i))
+    save(tmp_path / "notes" / "x.png", pixels(9))
+    source = read(tmp_path)
+    assert source.classes == ("a", "b", "c")
+    assert source.train.labels.tolist() == [0, 1]
+    assert source.test is not None
+    assert source.test.labels.tolist() == [1, 2]
+
+
+def test_all_grey_stays_grey(tmp_path: Path) -> None:
+    save(tmp_path / "a" / "x.png", pixels(1, mode="L"))
+    Image.fromarray(pixels(2, mode="L") > 127).save(tmp_path / "a" / "y.png")
+    inputs = read(tmp_path).train.inputs
+    assert inputs.shape == (2, 1, 6, 6)
+    np.testing.assert_array_equal(inputs[0, 0], pixels(1, mode="L"))
+    np.testing.assert_array_equal(inputs[1, 0], np.where(pixels(2, mode="L") > 127, 255, 0))
+
+
+def test_one_colour_image_makes_all_of_them_colour(tmp_path: Path) -> None:
+    save(tmp_path / "train" / "a" / "x.png", pixels(1, mode="L"))
+    save(tmp_path / "test" / "a" / "y.png", pixels(2))
+    inputs = read(tmp_path).train.inputs
+    np.testing.assert_array_equal(inputs, np.stack([[pixels(1, mode="L")] * 3]))
+
+
+def test_other_sizes_and_modes_become_square_rgb(tmp_path: Path) -> None:
+    save(tmp_path / "a" / "1.png", np.full((9, 5, 4), (10, 20, 30, 0), dtype=np.uint8))
+    Image.fromarray(pixels(1)).quantize(4).save(tmp_path / "a" / "2.png")
+    Image.fromarray(pixels(1)).convert("CMYK").save(tmp_path / "a" / "3.jpg")
+    inputs = read(tmp_path, size=8).train.inputs
+    assert inputs.shape == (3, 3, 8, 8)
+    np.testing.assert_array_equal(inputs[0, :, 0, 0], [10, 20, 30])
+
+
+def test_a_photograph_is_turned_upright(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    exif = Image.Exif()
+    exif[0x0112] = 3  # taken upside down
+    Image.fromarray(pixels(4)).save(tmp_path / "a" / "x.png", exif=exif)
+    turned = np.rot90(pixels(4), 2).transpose(2, 0, 1)
+    np.testing.assert_array_equal(read(tmp_path).train.inputs[0], turned)
+
+
+def test_hidden_files_are_left_out(tmp_path: Path) -> None:
+    save(tmp_path / "a" / "x.png", pixels(1))
+    save(tmp_path / ".cache" / "x.png", pixels(1))
+    (tmp_path / "a" / ".DS_Store").write_bytes(b"?")
+    (tmp_path / "README").write_text("about")
+    source = read(tmp_path)
+    assert (source.classes, len(source.train)) == (("a",), 1)
+
+
+def test_deeper_folders_belong_to_their_class(tmp_path: Path) -> None:
+    save(tmp_path / "a" / "2024" / "x.png", pixels(1))
+    assert len(read(tmp_path).train) == 1
+
+
+@pytest.mark.parametrize("keep", [0, 30, -40])
+def test_a_damaged_image_is_named(keep: int, tmp_path: Path) -> None:
+    save(tmp_path / "a" / "good.png", pixels(1, size=40))
+    bad = save(tmp_path / "a" / "bad.png", pixels(2, size=40))
+    bad.write_bytes(bad.read_bytes()[:keep])
+    with pytest.raises(
+        DataError, match=r"bad\.png: expected an image.*Replace or remove"
+    ) as caught:
+        read(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_no_image_is_named(tmp_path: Path) -> None:
+    save(tmp_path / "a" / "x.png", pixels(1))
+    (tmp_path / "a" / "notes.txt").write_text("hello")
+    with pytest.raises(DataError, match=r"notes\.txt: expected an image"):
+        read(tmp_path)
+
+
+def test_deep_pixels_are_refused_rather_than_cut_off(tmp_path: Path) -> None:
+    save(tmp_path / "a" / "scan.png", np.full((6, 6), 4_000, dtype=np.uint16))
+    with pytest.raises(DataError, match=r"scan\.png: expected an image of 8 bits.*I;16.*Scale it"):
+        read(tmp_path)
+
+
+def test_an_empty_class_is_refused(tmp_path: Path) -> None:
+    save(tmp_path / "a" / "x.png", pixels(1))
+    (tmp_path / "b").mkdir()
+    with pytest.raises(DataError, match=r"/b: .*empty folder\. Add images"):
+        read(tmp_path)
+
+
+def test_no_sub_folders_are_refused(tmp_path: Path) -> None:
+    save(tmp_path / "x.png", pixels(1))
+    for path in (tmp_path, tmp_path / "x.png"):
+        with pytest.raises(DataError, match=r"got no sub-folder\. Move the images"):
+            read(path)
