@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (the field's customary name)
 from torch import Tensor
 
-SHIFT = 0.1  # of the image's side, each direction
-SCALE = 0.15  # relative, each direction
-ANGLE = math.radians(12.0)
+SHIFT = 1.0  # pixels, each direction
+SCALE = 0.1  # relative, each direction
+ANGLE = math.radians(8.0)
 
 
 def is_image(feature_shape: tuple[int, ...]) -> bool:
@@ -18,14 +18,14 @@ def is_image(feature_shape: tuple[int, ...]) -> bool:
     return len(feature_shape) == 3
 
 
-def affine_maps(count: int, *, rng: torch.Generator) -> Tensor:
-    """Draw `count` random affine maps, (count, 2, 3), in the coordinates of `affine_grid`."""
+def affine_maps(count: int, height: int, width: int, *, rng: torch.Generator) -> Tensor:
+    """Draw `count` random maps of images (height, width): (count, 2, 3), for `affine_grid`."""
     draw = torch.rand(count, 4, generator=rng) * 2 - 1
     shift_x, shift_y, scale, angle = draw.unbind(dim=1)
     factor, angle = 1 + SCALE * scale, ANGLE * angle
     cos, sin = factor * angle.cos(), factor * angle.sin()
-    # affine_grid spans [-1, 1], so a shift by a share of the side counts twice.
-    rows = [cos, -sin, 2 * SHIFT * shift_x, sin, cos, 2 * SHIFT * shift_y]
+    # affine_grid spans [-1, 1], so a pixel is 2 / side.
+    rows = [cos, -sin, 2 * SHIFT / width * shift_x, sin, cos, 2 * SHIFT / height * shift_y]
     return torch.stack(rows, dim=1).view(count, 2, 3)
 
 

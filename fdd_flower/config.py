@@ -72,8 +72,8 @@ class DistillerConfig:
     )
     networks: int = setting(8, "seeded networks a round", low=1, high=1_000)
     width: int = setting(32, "channels of a seeded network", low=1, high=1_024)
-    depth: int = setting(3, "blocks of a seeded network", low=1, high=8)
-    augment: bool = setting(True, "differentiable augmentation of images")
+    depth: int = setting(2, "blocks of a seeded network", low=1, high=8)
+    augment: bool = setting(False, "differentiable augmentation of images, one draw a network")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +95,7 @@ class ModelConfig:
     """The global model."""
 
     name: str = setting("auto", "auto, cnn, convnet, logistic, mlp, resnet18")
-    width: int = setting(64, "convnet: channels a block; mlp: hidden units", low=1, high=4_096)
+    width: int = setting(32, "convnet: channels a block; mlp: hidden units", low=1, high=4_096)
     depth: int = setting(3, "convnet: blocks; mlp: hidden layers", low=1, high=16)
     norm: str = setting(
         "instance",
@@ -117,8 +117,9 @@ class TrainingConfig:
         "fresh weights each round, or the last round's",
         choices=("scratch", "warm"),
     )
-    augment: bool = setting(True, "random shifts, scales and rotations of images")
-    mixup: float = setting(0.2, "alpha of mixup's Beta distribution; 0 turns it off", low=0, high=8)
+    augment: bool = setting(False, "random shifts, scales and rotations of images")
+    mixup: float = setting(1.0, "alpha of mixup's Beta distribution; 0 turns it off", low=0, high=8)
+    cutmix: float = setting(0.5, "share of batches cut instead of mixed up, images", low=0, high=1)
     averaging: float = setting(
         0.99, "decay of the weight average; 0 turns it off", low=0, high=0.9999
     )
@@ -174,7 +175,7 @@ class RuntimeConfig:
     """The machine."""
 
     client_threads: int = setting(1, "torch threads of a client", low=1, high=1_024)
-    server_threads: int = setting(2, "torch threads of the server", low=1, high=1_024)
+    server_threads: int = setting(1, "torch threads of the server", low=1, high=1_024)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,8 +40,8 @@ def train_on(
 ) -> None:
     """Train `model` in place on `synthetic`.
 
-    Rows are drawn in proportion to their weights, warped (images), mixed up
-    (arXiv:1710.09412) and fitted with soft-target cross-entropy by AdamW under a cosine
+    Rows are drawn in proportion to their weights, warped (images, by choice), blended by
+    mixup or cutmix, and fitted with soft-target cross-entropy by AdamW under a cosine
     schedule; the model ends with the exponential average of its weights.
 
     Raises
@@ -63,8 +63,8 @@ def train_on(
         pick = torch.multinomial(weights, cfg.batch_size, replacement=True, generator=rng)
         x, y = inputs[pick], targets[pick]
         if image:
-            x = augment.warp(x, augment.affine_maps(len(x), rng=rng))
-        x, y = mixup(x, y, cfg.mixup, rng=rng)
+            x = augment.warp(x, augment.affine_maps(*x.shape[::2], x.shape[3], rng=rng))
+        x, y = blend(x, y, cfg, rng=rng)
         loss = F.cross_entropy(model(x), y)
         _require_finite(loss, step, "training.learning-rate", cfg.learning_rate)
         adam.zero_grad(set_to_none=True)
@@ -79,8 +79,37 @@ def train_on(
         model.load_state_dict(average.module.state_dict())
 
 
+def blend(
+    x: Tensor, y: Tensor, cfg: TrainingConfig, *, rng: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Blend a batch by mixup or, for a `cutmix` share of the batches of images, by cutmix."""
+    image = augment.is_image(tuple(x.shape[1:]))
+    if image and cfg.cutmix > 0 and float(torch.rand((), generator=rng)) < cfg.cutmix:
+        return cutmix(x, y, rng=rng)
+    return mixup(x, y, cfg.mixup, rng=rng)
+
+
+def cutmix(x: Tensor, y: Tensor, *, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Put a rectangle of another image (n, c, h, w) into each, of a uniform share of its area.
+
+    CutMix, arXiv:1905.04899; targets are mixed by the area that was replaced.
+    """
+    n, _, height, width = x.shape
+    area, centre_y, centre_x = torch.rand(3, n, 1, 1, generator=rng)
+    side = area.sqrt() / 2
+    rows = (torch.arange(height).view(1, -1, 1) + 0.5) / height
+    columns = (torch.arange(width).view(1, 1, -1) + 0.5) / width
+    inside = ((rows - centre_y).abs() < side) & ((columns - centre_x).abs() < side)  # (n, h, w)
+    other = torch.randperm(n, generator=rng)
+    kept = 1 - inside.float().mean(dim=(1, 2))[:, None]
+    return torch.where(inside[:, None], x[other], x), kept * y + (1 - kept) * y[other]
+
+
 def mixup(x: Tensor, y: Tensor, alpha: float, *, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Blend each row with another one of the batch, a share of Beta(alpha, alpha) each."""
+    """Blend each row with another one of the batch, a share of Beta(alpha, alpha) each.
+
+    mixup, arXiv:1710.09412.
+    """
     if alpha == 0:
         return x, y
     # torch's own Beta takes no generator.

@@ -12,7 +12,7 @@ from torch import nn
 from fdd_flower.config import LocalConfig, TrainingConfig
 from fdd_flower.errors import FddError
 from fdd_flower.synthetic_set import SyntheticSet
-from fdd_flower.training import evaluate, mixup, squared_distance, train_locally, train_on
+from fdd_flower.training import cutmix, evaluate, mixup, squared_distance, train_locally, train_on
 from tests.conftest import blobs
 
 
@@ -79,6 +79,18 @@ def test_mixup_blends_inputs_and_targets_by_one_share():
     same_x, same_y = mixup(x, y, 0.0, rng=torch.Generator())
     assert same_x is x
     assert same_y is y
+
+
+def test_cutmix_mixes_targets_by_the_area_that_came_from_the_other_image():
+    # Image i is i everywhere, so each pixel tells where it came from.
+    x = torch.arange(40.0).view(-1, 1, 1, 1).expand(40, 1, 10, 12).contiguous()
+    mixed_x, mixed_y = cutmix(x, torch.eye(40), rng=torch.Generator().manual_seed(0))
+    pixels = mixed_x.long().flatten(1)
+    shares = torch.stack([(pixels == i).float().mean(dim=1) for i in range(40)], dim=1)
+    torch.testing.assert_close(mixed_y, shares)
+    replaced = 1 - shares.diagonal()
+    assert float(replaced.min()) < 0.2
+    assert float(replaced.max()) > 0.5
 
 
 def test_one_local_step_is_sgd_by_hand_with_the_proximal_gradient():

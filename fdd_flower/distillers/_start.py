@@ -21,6 +21,8 @@ def kmeans_centres(inputs: Tensor, rows: int, *, min_records: int, rng: torch.Ge
         Centres wanted.
     min_records
         A cluster of fewer records is dissolved: its records join their nearest other centre.
+        The largest clusters are then halved, as long as both halves hold enough, to come
+        back to the number of centres wanted.
 
     Returns
     -------
@@ -33,6 +35,7 @@ def kmeans_centres(inputs: Tensor, rows: int, *, min_records: int, rng: torch.Ge
     flat = inputs.flatten(1).numpy()
     model = KMeans(n_clusters=rows, n_init=1, random_state=fork(rng)).fit(flat)
     members = dissolve_small(flat, model.labels_, min_records)
+    members = halve_large(flat, members, rows, min_records, seed=fork(rng))
     centres = np.stack([flat[members == cluster].mean(axis=0) for cluster in np.unique(members)])
     return torch.from_numpy(centres).view(-1, *inputs.shape[1:])
 
@@ -53,6 +56,31 @@ def dissolve_small(flat: np.ndarray, members: np.ndarray, min_records: int) -> n
         orphans = members == smallest
         distances = ((flat[orphans, None] - centres[None]) ** 2).sum(axis=-1)
         members[orphans] = others[distances.argmin(axis=1)]
+
+
+def halve_large(
+    flat: np.ndarray, members: np.ndarray, rows: int, min_records: int, *, seed: int
+) -> np.ndarray:
+    """Return cluster memberships (n,) with up to `rows` clusters, none below `min_records`.
+
+    The largest cluster is cut in two by 2-means, over and over; one whose halves would be
+    too small is left whole.
+    """
+    from sklearn.cluster import KMeans
+
+    members, whole = members.copy(), set()
+    while True:
+        names, sizes = np.unique(members, return_counts=True)
+        sizes = np.where([name in whole for name in names], 0, sizes)
+        if len(names) >= rows or sizes.max() < 2 * min_records:
+            return members
+        largest = names[sizes.argmax()]
+        inside = np.flatnonzero(members == largest)
+        halves = KMeans(n_clusters=2, n_init=1, random_state=seed).fit(flat[inside]).labels_
+        if np.bincount(halves, minlength=2).min() >= min_records:
+            members[inside[halves == 1]] = names.max() + 1
+        else:
+            whole.add(largest)
 
 
 def start_rows(part: ClassRecords, *, start: str, min_records: int, rng: torch.Generator) -> Tensor:

@@ -45,7 +45,7 @@ def build_view(
     network.requires_grad_(False).eval()
     affine = None
     if image and cfg.augment:
-        affine = augment.affine_maps(1, rng=stream(seed, "view-affine", index))
+        affine = augment.affine_maps(1, *feature_shape[1:], rng=stream(seed, "view-affine", index))
     return View(network, affine)
 
 

@@ -38,8 +38,9 @@ def serve(grid: Grid, context: Context) -> None:
 
     Raises
     ------
-    SystemExit
-        With status 1, after one clear line in the log, if the run cannot be completed.
+    FddError
+        After one clear line in the log, if the run cannot be completed. Flower marks a run as
+        failed when its ServerApp raises an Exception; a SystemExit would pass as completed.
     """
     try:
         cfg = from_run_config(context.run_config)
@@ -47,7 +48,7 @@ def serve(grid: Grid, context: Context) -> None:
             folder = ServerRun(cfg, grid, str(context.run_id)).run()
     except FddError as error:
         complain(str(error))
-        raise SystemExit(1) from None
+        raise
     say(f"output: {folder}")
 
 

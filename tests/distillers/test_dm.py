@@ -95,8 +95,10 @@ def test_warp_by_the_identity_and_by_a_whole_pixel_shift():
 
 
 def test_affine_maps_stay_in_their_ranges():
-    maps = augment.affine_maps(5000, rng=torch.Generator().manual_seed(0))
+    maps = augment.affine_maps(5000, 10, 20, rng=torch.Generator().manual_seed(0))
     scale = torch.linalg.det(maps[:, :, :2]).sqrt()
-    assert 1 - augment.SCALE <= float(scale.min()) < 0.87
-    assert 1.13 < float(scale.max()) <= 1 + augment.SCALE
-    assert float(maps[:, :, 2].abs().max()) <= 2 * augment.SHIFT
+    assert 1 - augment.SCALE - 1e-6 <= float(scale.min()) < 0.91
+    assert 1.09 < float(scale.max()) <= 1 + augment.SCALE + 1e-6
+    # One pixel of 10 rows, and of 20 columns, in coordinates that span 2.
+    assert maps[:, 1, 2].abs().max() == pytest.approx(2 * augment.SHIFT / 10, rel=0.01)
+    assert maps[:, 0, 2].abs().max() == pytest.approx(2 * augment.SHIFT / 20, rel=0.01)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from fdd_flower.distillers._start import dissolve_small, kmeans_centres, start_rows
+from fdd_flower.distillers._start import dissolve_small, halve_large, kmeans_centres, start_rows
 from fdd_flower.distillers.base import ClassRecords
 from tests.conftest import blobs
 
@@ -19,6 +19,20 @@ def test_small_clusters_are_merged_into_their_nearest():
 
 def test_one_cluster_is_left_alone_however_small():
     assert dissolve_small(np.zeros((3, 2)), np.zeros(3, dtype=int), 8).tolist() == [0, 0, 0]
+
+
+def test_large_clusters_are_halved_where_both_halves_are_large_enough():
+    flat = np.array([[0.0]] * 8 + [[1.0]] * 8 + [[50.0]] * 9 + [[51.0]])
+    members = np.repeat([0, 5], [16, 10])
+    halved = halve_large(flat, members, 9, 8, seed=0)
+    # 16 records make two clusters of 8; 9 and 1 would be too few, so those stay together.
+    assert len(set(halved[:8])) == len(set(halved[8:16])) == len(set(halved[16:])) == 1
+    assert len(set(halved)) == 3
+
+
+def test_halving_stops_at_the_number_of_rows_wanted():
+    flat = np.random.default_rng(0).normal(size=(200, 3))
+    assert len(set(halve_large(flat, np.zeros(200, dtype=int), 4, 8, seed=0))) == 4
 
 
 @pytest.mark.parametrize("seed", range(5))

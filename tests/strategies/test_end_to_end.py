@@ -15,6 +15,7 @@ from safetensors.numpy import load_file
 import client_app
 import server_app
 from fdd_flower.config import Config, Scalar, to_run_config
+from fdd_flower.errors import FddError
 from fdd_flower.local_grid import LocalGrid
 from fdd_flower.strategies.base import STRATEGIES
 from fdd_flower.wire.records import ARRAYS, META, METRICS
@@ -31,7 +32,7 @@ QUICK: dict[str, Scalar] = {
 
 
 def run(tmp_path: Path, name: str = "run", *, clients: int = 4, faults=None, **changes: Scalar):
-    """Run both apps; return (run folder, exit status)."""
+    """Run both apps; return (run folder, whether it completed)."""
     folder = tmp_path / name
     settings = {k.replace("__", "."): v for k, v in changes.items()}
     settings = {k.replace("_", "-"): v for k, v in settings.items()}
@@ -40,9 +41,9 @@ def run(tmp_path: Path, name: str = "run", *, clients: int = 4, faults=None, **c
     context = Context(run_id=1, node_id=0, node_config={}, state=RecordDict(), run_config=config)
     try:
         server_app.app(grid, context)
-    except SystemExit as stop:
-        return folder, stop.code
-    return folder, 0
+    except FddError:
+        return folder, False
+    return folder, True
 
 
 def summary(folder: Path) -> dict:
@@ -55,8 +56,8 @@ def rounds(folder: Path) -> list[dict]:
 
 @pytest.mark.parametrize("strategy", STRATEGIES.built_in())
 def test_every_strategy_completes_and_leaves_the_same_files(tmp_path, strategy):
-    folder, status = run(tmp_path, strategy__name=strategy)
-    assert status == 0
+    folder, done = run(tmp_path, strategy__name=strategy)
+    assert done
     result = summary(folder)
     assert result["status"] == "completed"
     assert (result["strategy"], result["num_clients"], result["rounds"]) == (strategy, 4, 2)
@@ -158,8 +159,8 @@ BAD = [_poison, _shrink, _old, _twin, _garbage, _overclaim]
 @pytest.mark.parametrize("strategy", ["fdd", "fedavg"])
 @pytest.mark.parametrize("fault", BAD)
 def test_a_bad_reply_is_dropped_with_a_reason_and_the_round_goes_on(tmp_path, strategy, fault):
-    folder, status = run(tmp_path, faults={4: fault}, strategy__name=strategy)
-    assert status == 0
+    folder, done = run(tmp_path, faults={4: fault}, strategy__name=strategy)
+    assert done
     assert [(row["replies"], row["rejected"]) for row in rounds(folder)] == [(3, 1), (3, 1)]
     index = [json.loads(x) for x in (folder / "ledger" / "index.jsonl").read_text().splitlines()]
     dropped = [entry for entry in index if entry["verdict"] == "rejected"]
@@ -179,8 +180,8 @@ def test_a_round_with_a_bad_reply_equals_one_without_that_client(tmp_path):
 
 def test_below_quorum_the_run_ends_with_a_message_and_a_status(tmp_path, caplog):
     faults = dict.fromkeys((2, 3, 4), _garbage)
-    folder, status = run(tmp_path, faults=faults)
-    assert status == 1
+    folder, done = run(tmp_path, faults=faults)
+    assert not done
     assert summary(folder)["status"].startswith(
         "failed: round 1: expected at least strategy.quorum = 2"
     )
@@ -190,14 +191,14 @@ def test_below_quorum_the_run_ends_with_a_message_and_a_status(tmp_path, caplog)
 
 
 def test_too_few_clients_end_the_run_instead_of_waiting_for_ever(tmp_path):
-    folder, status = run(tmp_path, clients=1, strategy__deadline=0.5)
-    assert status == 1
+    folder, done = run(tmp_path, clients=1, strategy__deadline=0.5)
+    assert not done
     assert "connected clients: expected at least" in summary(folder)["status"]
 
 
 def test_a_late_client_is_left_out_after_the_deadline(tmp_path):
-    folder, status = run(tmp_path, faults={2: _silent}, strategy__deadline=4.0)
-    assert status == 0
+    folder, done = run(tmp_path, faults={2: _silent}, strategy__deadline=4.0)
+    assert done
     assert [row["replies"] for row in rounds(folder)] == [3, 3]
 
 
@@ -218,8 +219,8 @@ def test_warm_server_training_differs_from_scratch(tmp_path):
 
 @pytest.mark.parametrize("data", ["wine", "breast-cancer"])
 def test_feature_vectors_run_as_images_do(tmp_path, data):
-    folder, status = run(tmp_path, data__name=data, model__name="auto", partition__name="iid")
-    assert status == 0
+    folder, done = run(tmp_path, data__name=data, model__name="auto", partition__name="iid")
+    assert done
     assert summary(folder)["model"] == "mlp"
 
 

@@ -1,0 +1,43 @@
+"""Finding the run that a user means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fdd_flower.errors import DataError
+
+LATEST = "latest"
+
+
+def runs_folder() -> Path:
+    """Return where runs go that were given no folder."""
+    return Path.home() / ".fdd-flower" / "runs"
+
+
+def find_run(name: str) -> Path:
+    """Return the absolute path of the run folder that `name` stands for.
+
+    Parameters
+    ----------
+    name
+        A folder, the name of one in `runs_folder()`, or `latest` for the newest there.
+
+    Raises
+    ------
+    DataError
+        If there is no such folder.
+    """
+    if name == LATEST:
+        # only a run that ended has a summary
+        ended = list(runs_folder().glob("*/summary.json"))
+        if ended:
+            return max(ended, key=lambda path: path.stat().st_mtime).parent
+    for path in (Path(name).expanduser(), runs_folder() / name):
+        if path.is_dir():
+            return path.absolute()
+    raise DataError(
+        f"run {name!r}",
+        expected=f"a folder, a name in {runs_folder()}, or {LATEST}",
+        got="no such folder",
+        remedy="`fdd run` prints the folder of a run as its last line.",
+    )

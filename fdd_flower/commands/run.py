@@ -1,0 +1,127 @@
+"""`fdd run`: check, run, show what came out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fdd_flower.commands._errors import COMPLETED, FAILED, one_line_errors
+
+if TYPE_CHECKING:
+    from fdd_flower.config import Config
+    from fdd_flower.launch.outcome import Outcome
+    from fdd_flower.launch.progress import Progress
+
+
+def run(
+    clients: Annotated[
+        int, typer.Option("--clients", min=1, max=100_000, help="Clients to simulate.")
+    ] = 10,
+    rounds: Annotated[
+        int | None, typer.Option("--rounds", help="Rounds; short for --set num-server-rounds=N.")
+    ] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A setting; may be given many times."),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE.toml", help="Settings from a file.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="DIR", help="Where the run leaves its files; must not hold a run."
+        ),
+    ] = None,
+    in_process: Annotated[
+        bool, typer.Option("--in-process", help="Without Ray and a SuperLink: starts at once.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object; progress goes to stderr.")
+    ] = False,
+) -> None:
+    """Run a federation on this machine, and leave a folder with its report.
+
+    Settings: the defaults, then --config, then --set, then the other options. `fdd settings`
+    lists them all. Exit status: 0 only if the run completed, 1 if it failed, 2 if the input
+    was wrong (nothing is started or written then), 130 on Ctrl-C.
+    """
+    from fdd_flower.errors import LaunchError
+    from fdd_flower.launch.progress import Progress
+    from fdd_flower.launch.signals import Stopped, stop_on_signals
+
+    progress, cfg = Progress(to_stderr=as_json), None
+    try:
+        with stop_on_signals():
+            with one_line_errors(), progress.alive("checking the settings and the data"):
+                cfg = _prepare(config, assignments or (), rounds, out, clients)
+            with progress.alive("running"):
+                outcome = _launch(cfg, clients, progress, in_process)
+    except LaunchError as error:
+        progress.error(str(error))
+        raise typer.Exit(FAILED) from None
+    except Stopped as stopped:
+        progress.note("stopped; the run is not complete")
+        if cfg is not None and Path(cfg.output.dir).is_dir():
+            progress.note(f"what it left so far: {cfg.output.dir}")
+        raise typer.Exit(stopped.exit_status) from None
+    raise typer.Exit(_finish(cfg, outcome, progress, as_json))
+
+
+def _prepare(
+    config: Path | None,
+    assignments: list[str] | tuple[str, ...],
+    rounds: int | None,
+    out: Path | None,
+    clients: int,
+) -> Config:
+    """Return the checked settings of the run, its folder claimed."""
+    from fdd_flower.launch.output import choose, claim
+    from fdd_flower.launch.preflight import preflight
+    from fdd_flower.launch.settings import gather
+
+    cfg = gather(config_file=config, assignments=assignments, rounds=rounds, out=out)
+    now = datetime.now()
+    choose(cfg, now)  # a folder that is taken is told before the data is loaded
+    preflight(cfg, clients)
+    return replace(cfg, output=replace(cfg.output, dir=str(claim(cfg, now))))
+
+
+def _launch(cfg: Config, clients: int, progress: Progress, in_process: bool) -> Outcome:
+    if in_process:
+        from fdd_flower.launch.in_process import run_in_process
+
+        return run_in_process(cfg, clients, progress)
+    from fdd_flower.launch.simulate import run_in_simulation
+
+    return run_in_simulation(cfg, clients, progress)
+
+
+def _finish(cfg: Config, outcome: Outcome, progress: Progress, as_json: bool) -> int:
+    """Show what the run left and return the exit status."""
+    folder = Path(cfg.output.dir)
+    if not outcome.completed:
+        if outcome.reason and not progress.errors:
+            progress.error(outcome.reason)
+        if outcome.log is not None:
+            progress.note(f"log: {outcome.log}")
+        return FAILED
+    from fdd_flower.commands._screen import print_table
+    from fdd_flower.commands._tables import run_as_json, summary_line
+    from fdd_flower.report.load import load_run
+    from fdd_flower.report.table import rounds_table
+
+    found = load_run(folder)
+    if as_json:
+        typer.echo(json.dumps(run_as_json(found), indent=2))
+    else:
+        print_table(rounds_table(found.rows))
+        progress.say(summary_line(found.summary))
+        # the last line, and whole: scripts read the path from it
+        typer.echo(f"pictures and report: {folder}")
+    return COMPLETED

@@ -1,0 +1,36 @@
+"""A run in this process: the same apps over a `LocalGrid`, without Ray or a SuperLink."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fdd_flower.config import Config, to_run_config
+from fdd_flower.launch.entry_points import load_entry
+from fdd_flower.launch.outcome import Outcome, recorded_status
+from fdd_flower.launch.progress import Progress, instead_of_flower_log
+from fdd_flower.report.rows import COMPLETED
+
+
+def run_in_process(cfg: Config, num_clients: int, progress: Progress) -> Outcome:
+    """Run every round here, one client after the other, and say how it ended."""
+    from flwr.app import Context, RecordDict
+
+    from fdd_flower.local_grid import LocalGrid
+
+    run_config = to_run_config(cfg)
+    with instead_of_flower_log(progress):
+        grid = LocalGrid(load_entry("client_app.py").app, num_clients, run_config)
+        context = Context(
+            run_id=1, node_id=0, node_config={}, state=RecordDict(), run_config=dict(run_config)
+        )
+        try:
+            load_entry("server_app.py").app(grid, context)
+        except (Exception, SystemExit) as error:
+            # The server names what it expects to go wrong in a marked line; the rest is a bug.
+            if not progress.errors:
+                raise RuntimeError("the run failed for a reason it did not foresee") from error
+            return Outcome(completed=False)
+    status = recorded_status(Path(cfg.output.dir))
+    if status == COMPLETED:
+        return Outcome(completed=True)
+    return Outcome(completed=False, reason=status or "the run left no summary")

@@ -1,0 +1,40 @@
+"""What this machine can give: cores and memory, as a container may limit them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+CLIENT_GB = 1.0  # torch, Flower and a small data set in one worker process
+CGROUP = Path("/sys/fs/cgroup")
+
+
+def cores() -> int:
+    """Return the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def free_gb() -> float:
+    """Return the memory that is free, in GB of 10^9 bytes, the container's limit considered."""
+    import psutil
+
+    free = psutil.virtual_memory().available
+    try:
+        limit = int((CGROUP / "memory.max").read_text())
+        free = min(free, limit - int((CGROUP / "memory.current").read_text()))
+    except (OSError, ValueError):  # no such limit; "max" is no number
+        pass
+    return max(free, 0) / 1e9
+
+
+def clients_at_once(num_clients: int, client_threads: int) -> tuple[int, int]:
+    """Return how many clients to run at once, and the cores of each.
+
+    No more than there are clients, than the cores hold, or than fit into memory: each is a
+    process with torch in it, and Ray would start one a core.
+    """
+    each = min(client_threads, cores())
+    fitting = min(cores() // each, int(free_gb() / CLIENT_GB))
+    return max(1, min(num_clients, fitting)), each

@@ -1,0 +1,39 @@
+"""Whether a run completed: what it left says so, and nothing else is believed alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fdd_flower.errors import DataError
+from fdd_flower.report.rows import Summary
+from fdd_flower.report.run_dir import SUMMARY
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes
+    ----------
+    reason
+        Why it did not complete; empty if it did, or if its log has said so.
+    log
+        The log that was kept, if one was.
+    """
+
+    completed: bool
+    reason: str = ""
+    log: Path | None = None
+
+
+def recorded_status(folder: Path) -> str | None:
+    """Return the status in the run's own summary, "completed" or what went wrong.
+
+    None if there is no readable summary: the run was killed, or ended before it began.
+    """
+    path = folder / SUMMARY
+    try:
+        return Summary.from_json(path.read_bytes(), where=str(path)).status
+    except (OSError, DataError):
+        return None

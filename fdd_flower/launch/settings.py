@@ -1,0 +1,114 @@
+"""From a TOML file and a command line to one checked `Config`."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+
+from fdd_flower.config import Config, Scalar, find_key, flatten, from_run_config
+from fdd_flower.errors import ConfigError
+
+
+def gather(
+    *,
+    config_file: Path | None = None,
+    assignments: Iterable[str] = (),
+    rounds: int | None = None,
+    out: Path | None = None,
+) -> Config:
+    """Return the settings of a run; what stands later in the list of parameters wins.
+
+    Parameters
+    ----------
+    config_file
+        TOML, nested (`[data]`, `name = ...`) or flat (`"data.name" = ...`).
+    assignments
+        `KEY=VALUE`, as typed after `--set`.
+    rounds
+        Stands for `num-server-rounds`.
+    out
+        Stands for `output.dir`; made absolute.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, or a key or value is not allowed.
+    """
+    values: dict[str, Scalar] = {}
+    if config_file is not None:
+        values |= read_file(config_file)
+    for assignment in assignments:
+        name, value = parse_assignment(assignment)
+        values[name] = value
+    if rounds is not None:
+        values["num-server-rounds"] = find_key("num-server-rounds").check(rounds)
+    if out is not None:
+        values["output.dir"] = absolute(out)
+    if path := values.get("data.path"):
+        # Flower's processes run in a folder of their own
+        values["data.path"] = absolute(str(path))
+    return from_run_config(values)
+
+
+def read_file(path: Path) -> dict[str, Scalar]:
+    """Return the settings in the TOML file `path`, by run config key.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such file, or it is not TOML, or a key or value is not allowed.
+    """
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise _unreadable(path, error.strerror or str(error)) from error
+    except ValueError as error:  # broken TOML and broken UTF-8 alike
+        raise _unreadable(path, str(error)) from error
+    try:
+        return {name: find_key(name).check(value) for name, value in flatten(tables).items()}
+    except ConfigError as error:
+        raise ConfigError(
+            f"{path}, {error.what}",
+            expected=error.expected,
+            got=error.got,
+            remedy=error.remedy,
+        ) from error
+
+
+def parse_assignment(text: str) -> tuple[str, Scalar]:
+    """Return the key and the value of `KEY=VALUE`.
+
+    >>> parse_assignment("distiller.ipc=5")
+    ('distiller.ipc', 5)
+
+    Raises
+    ------
+    ConfigError
+        If there is no `=`, or the key or the value is not allowed.
+    """
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigError(
+            f"--set {text}",
+            expected="KEY=VALUE",
+            got="no =",
+            remedy="Write, say, --set distiller.ipc=5.",
+        )
+    key = find_key(name.strip())
+    return key.name, key.parse(value)
+
+
+def absolute(path: str | Path) -> str:
+    """Return `path` from the root, with `~` and `..` resolved but no link followed."""
+    return os.path.abspath(Path(path).expanduser())
+
+
+def _unreadable(path: Path, got: str) -> ConfigError:
+    return ConfigError(
+        f"--config {path}",
+        expected="a readable TOML file",
+        got=got,
+        remedy="Name a file such as the config.toml that a run leaves.",
+    )

@@ -1,0 +1,51 @@
+"""Only marked lines are shown, errors on stderr and once."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from fdd_flower.launch.progress import Progress, instead_of_flower_log, marked
+from fdd_flower.strategies._log import complain, say
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("\x1b[92mINFO \x1b[0m:      [fdd] round 1/2: accuracy 0.5\n", "round 1/2: accuracy 0.5"),
+        ("\x1b[36m(ClientAppActor pid=7)\x1b[0m INFO : [fdd] client 3 refuses: [x]\n",
+         "client 3 refuses: [x]"),
+        ("INFO : [ROUND 1/2]\n", None),
+        ("", None),
+    ],
+)  # fmt: skip
+def test_the_mark_is_found_behind_any_prefix(line, text):
+    assert marked(line) == text
+
+
+def test_an_error_goes_to_stderr_once(capsys):
+    progress = Progress()
+    for line in ("[fdd] hello [bold]you[/bold]", "[fdd] error: it broke", "[fdd] error: it broke"):
+        progress.log_line(line)
+    shown = capsys.readouterr()
+    assert shown.out == "hello [bold]you[/bold]\n"
+    assert shown.err == "error: it broke\n"
+    assert progress.errors == ["it broke"]
+
+
+def test_a_long_line_stays_one_line(capsys):
+    Progress().say("x" * 500)
+    assert capsys.readouterr().out == "x" * 500 + "\n"
+
+
+def test_flowers_logger_is_borrowed_and_given_back(capsys):
+    logger = logging.getLogger("flwr")
+    before = logger.handlers[:], logger.propagate, logger.level
+    with instead_of_flower_log(Progress()):
+        say("one")
+        complain("two")
+        logger.warning("not for you")
+    assert (logger.handlers, logger.propagate, logger.level) == before
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == ("one\n", "error: two\n")
