@@ -108,7 +108,7 @@ class ModelConfig:
 class TrainingConfig:
     """How the server trains the global model on the merged set."""
 
-    steps: int = setting(600, "optimiser steps a round", low=1, high=10_000_000)
+    steps: int = setting(1000, "optimiser steps a round", low=1, high=10_000_000)
     batch_size: int = setting(128, "synthetic records a step", low=1, high=65_536)
     learning_rate: float = setting(0.003, "peak step size of AdamW", low=1e-8, high=10)
     weight_decay: float = setting(0.01, "decoupled weight decay", low=0, high=10)
@@ -117,7 +117,7 @@ class TrainingConfig:
         "fresh weights each round, or the last round's",
         choices=("scratch", "warm"),
     )
-    augment: bool = setting(False, "random shifts, scales and rotations of images")
+    augment: bool = setting(True, "random shifts, scales and rotations of images")
     mixup: float = setting(1.0, "alpha of mixup's Beta distribution; 0 turns it off", low=0, high=8)
     cutmix: float = setting(0.5, "share of batches cut instead of mixed up, images", low=0, high=1)
     averaging: float = setting(

@@ -63,7 +63,7 @@ def train_on(
         pick = torch.multinomial(weights, cfg.batch_size, replacement=True, generator=rng)
         x, y = inputs[pick], targets[pick]
         if image:
-            x = augment.warp(x, augment.affine_maps(*x.shape[::2], x.shape[3], rng=rng))
+            x = augment.warp(x, augment.affine_maps(len(x), *x.shape[2:], rng=rng))
         x, y = blend(x, y, cfg, rng=rng)
         loss = F.cross_entropy(model(x), y)
         _require_finite(loss, step, "training.learning-rate", cfg.learning_rate)
