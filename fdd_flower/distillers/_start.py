@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -30,14 +32,19 @@ def kmeans_centres(inputs: Tensor, rows: int, *, min_records: int, rng: torch.Ge
         (m, *feature_shape) with 1 <= m <= rows, each the mean of at least `min_records`
         records where `n >= min_records`.
     """
-    from sklearn.cluster import KMeans
-
     flat = inputs.flatten(1).numpy()
-    model = KMeans(n_clusters=rows, n_init=1, random_state=fork(rng)).fit(flat)
-    members = dissolve_small(flat, model.labels_, min_records)
+    members = dissolve_small(flat, lloyd(flat, rows, seed=fork(rng)), min_records)
     members = halve_large(flat, members, rows, min_records, seed=fork(rng))
     centres = np.stack([flat[members == cluster].mean(axis=0) for cluster in np.unique(members)])
     return torch.from_numpy(centres).view(-1, *inputs.shape[1:])
+
+
+def lloyd(flat: np.ndarray, clusters: int, *, seed: int) -> np.ndarray:
+    """Return the k-means cluster, from 0, of each row of `flat` (n, d): int, (n,)."""
+    from sklearn.cluster import KMeans
+
+    options: dict[str, Any] = {"n_init": 1, "random_state": seed}
+    return np.asarray(KMeans(n_clusters=clusters, **options).fit(flat).labels_)
 
 
 def dissolve_small(flat: np.ndarray, members: np.ndarray, min_records: int) -> np.ndarray:
@@ -66,8 +73,6 @@ def halve_large(
     The largest cluster is cut in two by 2-means, over and over; one whose halves would be
     too small is left whole.
     """
-    from sklearn.cluster import KMeans
-
     members, whole = members.copy(), set()
     while True:
         names, sizes = np.unique(members, return_counts=True)
@@ -76,7 +81,7 @@ def halve_large(
             return members
         largest = names[sizes.argmax()]
         inside = np.flatnonzero(members == largest)
-        halves = KMeans(n_clusters=2, n_init=1, random_state=seed).fit(flat[inside]).labels_
+        halves = lloyd(flat[inside], 2, seed=seed)
         if np.bincount(halves, minlength=2).min() >= min_records:
             members[inside[halves == 1]] = names.max() + 1
         else:

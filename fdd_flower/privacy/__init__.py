@@ -1,0 +1,1 @@
+"""Mechanisms, accounting and budgets of formal privacy: none yet, see `privacy.mode`."""

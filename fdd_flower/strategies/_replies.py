@@ -45,7 +45,7 @@ def screen(
         client, seconds, size = f"node {message.metadata.src_node_id}", 0.0, 0
         try:
             if message.has_error():
-                raise _unusable("reply", "a set", f"an error ({message.error.reason[:120]})")
+                raise _unusable("reply", "a set", f"an error ({str(message.error.reason)[:120]})")
             size = message_bytes(message.content)
             envelope = read_envelope(message.content)
             client, seconds = envelope.client, envelope.seconds

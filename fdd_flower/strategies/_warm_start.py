@@ -23,7 +23,9 @@ def recall(context: Context, plan: Plan) -> SyntheticSet | None:
     record = context.state.get(KEY)
     if not isinstance(record, ArrayRecord):
         return None
-    arrays = {name: torch.from_numpy(array.numpy().copy()) for name, array in record.items()}
-    part = SyntheticSet(**arrays)
+    inputs, targets, weights = (
+        torch.from_numpy(record[name].numpy().copy()) for name in ("inputs", "targets", "weights")
+    )
+    part = SyntheticSet(inputs=inputs, targets=targets, weights=weights)
     fits = (part.feature_shape, part.num_classes) == (plan.feature_shape, len(plan.classes))
     return part if fits else None
