@@ -38,7 +38,7 @@ def curves(rows: Sequence[RoundRow], dpi: int) -> Figure:
     _line(loss, rounds, [row.loss for row in rows], _ORANGE)
     loss.set_title(f"Loss: {human_number(rows[-1].loss)} at the end", fontsize=10)
     loss.set_ylabel("cross-entropy (nats)")
-    loss.set_ylim(bottom=0)
+    loss.set_ylim(0, 1.05 * loss.get_ylim()[1])
 
     for name, total, colour in (("up-link", up, _GREEN), ("down-link", down, _BLUE)):
         label = f"{name}: {human_bytes(total[-1])}"

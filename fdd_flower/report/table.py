@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate
 
+from rich import box
 from rich.table import Table
 from rich.text import Text
 
@@ -19,26 +19,29 @@ from fdd_flower.report.units import (
 
 
 def rounds_table(rows: Sequence[RoundRow]) -> Table:
-    """Return a table with a line a round."""
-    table = Table(title="Rounds")
-    for name in ("round", "accuracy", "loss", "replies", "rejected", "up", "up so far", "down",
-                 "slowest client", "training", "epsilon"):  # fmt: skip
+    """Return a table with a line a round, narrow enough for 80 columns.
+
+    Privacy spent has a column only where there is a guarantee.
+    """
+    private = any(row.epsilon is not None for row in rows)
+    table = Table(title="Rounds", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    names = ["round", "accuracy", "loss", "replies", "rejected", "up", "down", "client max",
+             "train"]  # fmt: skip
+    for name in names + ["epsilon"] * private:
         table.add_column(name, justify="right")
-    so_far = accumulate(row.bytes_up for row in rows)
-    for row, up_so_far in zip(rows, so_far, strict=True):
-        table.add_row(
+    for row in rows:
+        cells = [
             str(row.round),
             human_share(row.accuracy),
             human_number(row.loss),
             str(row.replies),
             str(row.rejected),
             human_bytes(row.bytes_up),
-            human_bytes(up_so_far),
             human_bytes(row.bytes_down),
             human_seconds(row.seconds_distill_max),
             human_seconds(row.seconds_train),
-            human_number(row.epsilon),
-        )
+        ]
+        table.add_row(*cells, *[human_number(row.epsilon)] * private)
     return table
 
 

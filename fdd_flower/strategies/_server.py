@@ -6,7 +6,7 @@ import math
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from flwr.app import ArrayRecord, Context, MetricRecord
 from flwr.serverapp import Grid
@@ -15,7 +15,7 @@ from fdd_flower.config import Config, from_run_config
 from fdd_flower.data import load_dataset
 from fdd_flower.data.base import Dataset
 from fdd_flower.distillers.base import DISTILLERS, Plan
-from fdd_flower.errors import FddError
+from fdd_flower.errors import ConfigError, FddError
 from fdd_flower.ledger import Ledger
 from fdd_flower.mergers.base import MERGERS
 from fdd_flower.models import resolve_name
@@ -61,10 +61,22 @@ def check_components(cfg: Config) -> Method:
         If a name is unknown.
     """
     method = STRATEGIES.get(cfg.strategy.name)
-    DISTILLERS.get(cfg.distiller.name)(cfg.distiller)
-    MERGERS.get(cfg.merger.name)(cfg.merger)
-    CODECS.get(cfg.codec.name)(cfg.codec)
+    if not isinstance(method, Method):
+        raise _no_component("strategy", cfg.strategy.name, f"a {type(method).__name__}")
+    for registry, part in ((DISTILLERS, cfg.distiller), (MERGERS, cfg.merger), (CODECS, cfg.codec)):
+        factory: Any = registry.get(part.name)
+        try:
+            factory(part)
+        except (TypeError, AttributeError) as error:  # not a factory of one settings object
+            raise _no_component(registry.kind, part.name, str(error)) from error
     return method
+
+
+def _no_component(kind: str, name: str, got: str) -> ConfigError:
+    return ConfigError(
+        f"{kind}.name {name}", expected=f"a {kind}, or a factory that takes its settings", got=got,
+        remedy="See how the built-in ones are made; one that ships is the simplest choice.",
+    )  # fmt: skip
 
 
 def make_plan(cfg: Config, dataset: Dataset, run_id: str) -> Plan:

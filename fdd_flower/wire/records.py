@@ -136,7 +136,7 @@ def read_envelope(content: RecordDict) -> Envelope:
     if not 0 < len(client) <= 128 or not client.isprintable():
         raise _bad("reply.meta.client", "1 to 128 printable characters", f"{len(client)} of them")
     if "refused" in meta:
-        raise _bad("client", "a set", f"a refusal ({str(meta['refused'])[:80]})")
+        raise _bad(f"client {client}", "a set", f"a refusal ({str(meta['refused'])[:80]})")
     seconds = metrics.get("seconds")
     if not isinstance(seconds, int | float) or not 0 <= seconds <= MAX_SECONDS:
         raise _bad("reply.metrics.seconds", f"a number from 0 to {MAX_SECONDS:g}", seconds)

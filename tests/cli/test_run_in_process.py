@@ -33,7 +33,7 @@ def test_a_run_shows_progress_and_its_rounds_but_not_flowers_log(done):
     result, _ = done
     lines = result.stdout.splitlines()
     assert any(line.startswith("round 1/1: accuracy") for line in lines)
-    assert any("slowest client" in line for line in lines)
+    assert any("client max" in line for line in lines)
     assert any(line.startswith("accuracy ") and "3 clients" in line for line in lines)
     assert "[fdd]" not in result.output
     assert "INFO" not in result.output

@@ -37,11 +37,14 @@ def test_seconds_roll_over(seconds: float, text: str) -> None:
     assert human_seconds(seconds) == text
 
 
-def test_rounds_table_adds_up_the_uplink() -> None:
+def test_rounds_table_fits_a_terminal_and_shows_what_is_not_finite_as_a_dash() -> None:
     table = rounds_table([make_row(1), make_row(2, bytes_up=2500, loss=float("nan"))])
     text = shown(table)
     assert table.row_count == 2
-    assert "3.50 kB" in text
+    assert "2.50 kB" in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert "epsilon" not in text
+    assert "epsilon" in shown(rounds_table([make_row(1, epsilon=1.5)]))
     assert "50.0%" in text
     assert "nan" not in text
 
