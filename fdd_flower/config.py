@@ -108,7 +108,7 @@ class ModelConfig:
 class TrainingConfig:
     """How the server trains the global model on the merged set."""
 
-    steps: int = setting(1000, "optimiser steps a round", low=1, high=10_000_000)
+    steps: int = setting(1500, "optimiser steps a round", low=1, high=10_000_000)
     batch_size: int = setting(128, "synthetic records a step", low=1, high=65_536)
     learning_rate: float = setting(0.003, "peak step size of AdamW", low=1e-8, high=10)
     weight_decay: float = setting(0.01, "decoupled weight decay", low=0, high=10)
