@@ -88,7 +88,9 @@ def test_bytes_are_those_of_the_serialised_message():
 
 def test_a_refusal_tells_its_kind_and_nothing_of_the_data():
     content = _travel(refusal("DistillError", ENVELOPE))
-    with pytest.raises(WireError, match="client 3: expected a set; got a refusal \\(DistillError\\)"):
+    with pytest.raises(
+        WireError, match="client 3: expected a set; got a refusal \\(DistillError\\)"
+    ):
         read_envelope(content)
     assert set(content[META]) == {"schema", "client", "nonce", "round", "refused"}
 
