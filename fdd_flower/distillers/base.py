@@ -67,7 +67,8 @@ class Distiller(Protocol):
         start
             This client's set of the previous round, to go on from; None in the first.
         rng
-            This client's private stream for the round.
+            This client's stream for the round. It comes from the run's seed, which the server
+            knows, so it is reproducible and not secret.
 
         Raises
         ------

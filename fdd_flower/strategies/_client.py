@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 from flwr.app import ArrayRecord, Context, Message
 
-from fdd_flower.config import Config, from_run_config
+from fdd_flower.config import Config, DistillerConfig, Scalar, from_run_config
 from fdd_flower.data import client_share, load_dataset, load_own
 from fdd_flower.data.base import Split
 from fdd_flower.distillers.base import Plan
-from fdd_flower.errors import DataError, FddError, WireError
+from fdd_flower.errors import ConfigError, DataError, FddError, WireError
 from fdd_flower.strategies._log import say
 from fdd_flower.strategies.base import STRATEGIES, ClientSide
 from fdd_flower.threads import threads
 from fdd_flower.wire.records import ARRAYS, Envelope, read_plan, refusal, reply
+
+DEFAULT_MIN_RECORDS = DistillerConfig().min_records
 
 
 def respond(message: Message, context: Context) -> Message:
@@ -47,6 +50,8 @@ def _work(
             "plan.arrays", expected="the global model", got="nothing",
             remedy="Install the same fdd-flower on the server and on every client.",
         )  # fmt: skip
+    if "data-path" in context.node_config:
+        guard_own_data(cfg, context.node_config)
     side = ClientSide(
         cfg=cfg,
         plan=plan,
@@ -56,6 +61,39 @@ def _work(
         arrays=arrays,
     )
     return STRATEGIES.get(cfg.strategy.name).client(side)
+
+
+def guard_own_data(cfg: Config, node: Mapping[str, Scalar]) -> None:
+    """Hold the server's settings against what the owner of the data allows.
+
+    The run config is the server's word. On a client's own data the node config has the last
+    one: `allow-real-records` (false) and `min-records` (8).
+
+    Raises
+    ------
+    ConfigError
+        If the settings would send real records, or rows made of too few of them.
+    """
+    real = [
+        name
+        for name, unsafe in (
+            ("distiller.name=random", cfg.distiller.name == "random"),
+            ("distiller.start=real-unsafe", cfg.distiller.start == "real-unsafe"),
+        )
+        if unsafe
+    ]
+    if real and node.get("allow-real-records") is not True:
+        raise ConfigError(
+            real[0], expected="a distiller that sends no real record", got="one that does",
+            remedy="The owner of the data may allow it: allow-real-records=true in node config.",
+        )  # fmt: skip
+    least = int(node.get("min-records", DEFAULT_MIN_RECORDS))
+    if cfg.distiller.min_records < least:
+        raise ConfigError(
+            "distiller.min-records", expected=f"at least {least}, which this client asks for",
+            got=cfg.distiller.min_records,
+            remedy="Raise it; or the owner of the data may lower min-records in the node config.",
+        )  # fmt: skip
 
 
 def client_key(context: Context) -> str:
