@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from fdd_flower import augment
 from fdd_flower.config import DistillerConfig, ModelConfig
 from fdd_flower.models import build_model
+from fdd_flower.models.base import Network
 from fdd_flower.rng import derive, stream
 
 TILE = 256  # records embedded at once: a tile of activations that stays in cache
@@ -19,15 +20,14 @@ TILE = 256  # records embedded at once: a tile of activations that stays in cach
 class View:
     """One frozen random network and, for images, one random affine map before it."""
 
-    network: nn.Module
+    network: Network
     affine: Tensor | None  # (1, 2, 3)
 
     def embed(self, inputs: Tensor) -> Tensor:
         """Return features (n, d) of inputs (n, *feature_shape)."""
         if self.affine is not None:
             inputs = augment.warp(inputs, self.affine)
-        features = self.network.features(inputs)  # type: ignore[operator]
-        return features.flatten(1)
+        return self.network.features(inputs)
 
 
 def build_view(

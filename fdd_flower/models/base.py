@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from torch import Tensor, nn
@@ -10,16 +11,16 @@ from fdd_flower.config import ModelConfig
 from fdd_flower.registry import Registry
 
 
-class Network(nn.Module):
+class Network(nn.Module, ABC):
     """A classifier that also shows its penultimate features."""
 
+    @abstractmethod
     def features(self, x: Tensor) -> Tensor:
         """Return what the last linear layer sees: (n, *feature_shape) -> (n, d)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
         """Return logits: (n, *feature_shape) -> (n, num_classes)."""
-        raise NotImplementedError
 
 
 # (settings, feature shape of one input, number of classes) -> untrained network
