@@ -56,6 +56,8 @@ def refused(result) -> str:
         (("--rounds", "0"), "num-server-rounds"),
         (("--set", "strategy.name=fedsgd"), "fedavg"),
         (("--set", "distiller.name=magic"), "kmeans"),
+        (("--set", "distiller.name=os:getcwd"), "a factory that takes its settings"),
+        (("--set", "strategy.name=os:sep"), "a factory that takes its settings"),
         (("--set", "merger.name=magic"), "class-balanced"),
         (("--set", "codec.name=zip"), "uint8"),
         (("--set", "model.name=gpt"), "convnet"),
