@@ -53,8 +53,29 @@ class LocalConfig:
 class DistillerConfig:
     """What a client does to its data."""
 
-    name: str = setting("dm", "dm, kmeans, random")
+    name: str = setting("dm", "dc, dm, dsa, herding, kmeans, krr, ncfm, random")
     ipc: int = setting(10, "synthetic records a class", low=1, high=10_000)
+    bytes: int = setting(
+        0, "bytes a client sends a round, filled instead of ipc; 0: use ipc", low=0, high=10**9
+    )
+    spread: str = setting(
+        "fixed",
+        "ipc for each class; or as many rows in all, shared by the classes a client has",
+        choices=("fixed", "classes"),
+    )
+    packing: int = setting(
+        1, "images a side in one row: 2 puts 2x2 down-sampled ones into it", low=1, high=4
+    )
+    labels: str = setting(
+        "hard",
+        "one class a row; or probabilities from the global model, from one trained on the "
+        "client's records, or solved by ridge regression",
+        choices=("hard", "global", "local", "ridge"),
+    )
+    temperature: float = setting(1.0, "of a teacher's labels", low=0.01, high=100)
+    teacher_steps: int = setting(800, "training steps of a local teacher", low=1, high=1_000_000)
+    codec_aware: bool = setting(False, "optimise what the codec gives back")
+    seconds: float = setting(3600.0, "time a distillation may take", low=0.1, high=86_400)
     steps: int = setting(100, "optimisation steps", low=1, high=1_000_000)
     learning_rate: float = setting(0.03, "step size of Adam", low=1e-8, high=100)
     start: str = setting(
@@ -74,6 +95,34 @@ class DistillerConfig:
     width: int = setting(32, "channels of a seeded network", low=1, high=1_024)
     depth: int = setting(2, "blocks of a seeded network", low=1, high=8)
     augment: bool = setting(False, "differentiable augmentation of images, one draw a network")
+    embedder: str = setting(
+        "random",
+        "weights of the networks: seeded, of the global model and perturbed copies of it, or "
+        "partly trained on the client's records",
+        choices=("random", "global", "trained"),
+    )
+    perturbation: float = setting(
+        5.0, "embedder global: length of the random step from its weights", low=0, high=1_000
+    )
+    embedder_steps: int = setting(
+        400, "embedder trained: steps of the longest trained network", low=1, high=100_000
+    )
+    moments: str = setting(
+        "deviation",
+        "dm: class means; means and deviations; means and covariances",
+        choices=("mean", "deviation", "covariance"),
+    )
+    frequencies: int = setting(256, "ncfm: frequencies drawn a step", low=1, high=65_536)
+    ridge: float = setting(
+        1e-3, "krr, labels ridge: penalty, relative to the mean eigenvalue", low=1e-9, high=1e3
+    )
+    inner_steps: int = setting(
+        1, "dc, dsa: training steps on the synthetic set between matches", low=0, high=10_000
+    )
+    peers: bool = setting(
+        False, "other clients' rows of the round before stand beside this client's own"
+    )
+    first: str = setting("", "peers: the distiller of the first round, when there are none yet")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +136,8 @@ class MergerConfig:
 class CodecConfig:
     """How a set is written into a message."""
 
-    name: str = setting("uint8", "float16, float32, uint8")
+    name: str = setting("uint8", "avif, float16, float32, uint8, webp")
+    quality: int = setting(35, "avif, webp: 0 is smallest, 100 is best", low=0, high=100)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "fdd_flower"
 ORDER = [
-    {"errors", "rng", "registry", "synthetic_set", "augment", "threads", ""},
+    {"errors", "rng", "registry", "synthetic_set", "augment", "packing", "threads", ""},
     {"config"},
     {"models", "data", "privacy"},
     {"training", "distillers", "mergers", "wire.codecs"},

@@ -88,22 +88,23 @@ def halve_large(
             whole.add(largest)
 
 
-def start_rows(part: ClassRecords, *, start: str, min_records: int, rng: torch.Generator) -> Tensor:
-    """Return the first synthetic rows of a class, (m, *feature_shape), m <= part.rows.
+def start_images(
+    part: ClassRecords, count: int, *, start: str, min_records: int, rng: torch.Generator
+) -> Tensor:
+    """Return the first synthetic images of a class, (m, *feature_shape), m <= count.
 
     `start` is one of the choices of `distiller.start`.
     """
-    shape = (part.rows, *part.inputs.shape[1:])
     if start == "kmeans":
-        return kmeans_centres(part.inputs, part.rows, min_records=min_records, rng=rng)
+        return kmeans_centres(part.inputs, count, min_records=min_records, rng=rng)
+    noise = torch.randn((count, *part.inputs.shape[1:]), generator=rng)
     if start == "class-mean":
-        noise = torch.randn(shape, generator=rng)
         return part.inputs.mean(dim=0) + 0.1 * noise
     if start == "noise":
-        return torch.randn(shape, generator=rng)
-    return real_rows(part, rng=rng)
+        return noise
+    return real_images(part, count, rng=rng)
 
 
-def real_rows(part: ClassRecords, *, rng: torch.Generator) -> Tensor:
+def real_images(part: ClassRecords, count: int, *, rng: torch.Generator) -> Tensor:
     """Return real records of a class as they are: for baselines, never for private data."""
-    return part.inputs[torch.randperm(len(part.inputs), generator=rng)[: part.rows]].clone()
+    return part.inputs[torch.randperm(len(part.inputs), generator=rng)[:count]].clone()

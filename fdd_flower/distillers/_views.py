@@ -1,4 +1,4 @@
-"""Seeded embedders with a fixed augmentation each, and class statistics under them."""
+"""Frozen embedders with a fixed augmentation each, and class statistics under them."""
 
 from __future__ import annotations
 
@@ -8,17 +8,21 @@ import torch
 from torch import Tensor
 
 from fdd_flower import augment
-from fdd_flower.config import DistillerConfig, ModelConfig
-from fdd_flower.models import build_model
+from fdd_flower.config import DistillerConfig
+from fdd_flower.data.base import Split
+from fdd_flower.distillers._clock import Clock
+from fdd_flower.distillers._trained import build_embedder, frozen, train_embedder
+from fdd_flower.distillers.base import Plan
 from fdd_flower.models.base import Network
 from fdd_flower.rng import derive, stream
 
 TILE = 256  # records embedded at once: a tile of activations that stays in cache
+MARKS = 4  # snapshots of one training run
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One frozen random network and, for images, one random affine map before it."""
+    """One frozen network and, for images by choice, one random affine map before it."""
 
     network: Network
     affine: Tensor | None  # (1, 2, 3)
@@ -30,36 +34,80 @@ class View:
         return self.network.features(inputs)
 
 
-def build_view(
-    cfg: DistillerConfig, feature_shape: tuple[int, ...], *, seed: int, index: int
-) -> View:
-    """Return view `index` of the public `seed`: the same on every client and on the server."""
-    image = augment.is_image(feature_shape)
-    model = ModelConfig(
-        name="convnet" if image else "mlp", width=cfg.width if image else 8 * cfg.width,
-        depth=cfg.depth if image else 1,
-    )  # fmt: skip
-    network = build_model(
-        model, feature_shape=feature_shape, num_classes=2, seed=derive(seed, "view", index)
-    )
-    network.requires_grad_(False).eval()
+def embedding_views(
+    cfg: DistillerConfig, plan: Plan, data: Split, *, seed: int, clock: Clock
+) -> list[View]:
+    """Return the views that `distiller.embedder` asks for, at least one.
+
+    Parameters
+    ----------
+    seed
+        Of what the client draws for itself; seeded networks come from the plan's public seed.
+    """
+    if cfg.embedder == "global":
+        return [_with_affine(_perturbed(cfg, plan, i), cfg, plan, i) for i in range(cfg.networks)]
+    if cfg.embedder == "trained":
+        networks = _trajectories(cfg, data, seed=seed, clock=clock)
+        return [_with_affine(network, cfg, plan, i) for i, network in enumerate(networks)]
+    return random_views(cfg, plan)
+
+
+def random_views(cfg: DistillerConfig, plan: Plan) -> list[View]:
+    """Return `distiller.networks` seeded views: the same on every client and on the server."""
+    return [random_view(cfg, plan, index) for index in range(cfg.networks)]
+
+
+def random_view(cfg: DistillerConfig, plan: Plan, index: int) -> View:
+    """Return seeded view `index` of the plan."""
+    seed = derive(plan.seed, "view", index)
+    network = build_embedder(cfg, plan.feature_shape, 2, seed=seed)
+    return _with_affine(frozen(network), cfg, plan, index)
+
+
+def _with_affine(network: Network, cfg: DistillerConfig, plan: Plan, index: int) -> View:
     affine = None
-    if image and cfg.augment:
-        affine = augment.affine_maps(1, *feature_shape[1:], rng=stream(seed, "view-affine", index))
+    if cfg.augment and augment.is_image(plan.feature_shape):
+        rng = stream(plan.seed, "view-affine", index)
+        affine = augment.affine_maps(1, *plan.feature_shape[1:], rng=rng)
     return View(network, affine)
 
 
-@torch.no_grad()
-def class_statistics(view: View, inputs: Tensor) -> Tensor:
-    """Return mean and standard deviation, (2, d), of the features of `inputs`.
+def _perturbed(cfg: DistillerConfig, plan: Plan, index: int) -> Network:
+    """Return the global model (index 0), or it after a random step of length `perturbation`.
 
-    Embeds a tile at a time, so memory does not grow with the client's data.
+    FedDM (arXiv:2207.09653) draws from a Gaussian cut to a ball round the global weights; here
+    the step has the ball's radius, where nearly all of a high-dimensional ball's volume is.
     """
-    total = squares = torch.zeros(())
-    for tile in inputs.split(TILE):
-        features = view.embed(tile).double()
-        total = total + features.sum(dim=0)
-        squares = squares + features.square().sum(dim=0)
-    mean = total / len(inputs)
-    variance = (squares / len(inputs) - mean.square()).clamp_min(0)
-    return torch.stack([mean, variance.sqrt()]).float()
+    assert plan.model is not None  # checked before work starts
+    network = frozen(plan.model)
+    if index:
+        rng = stream(plan.seed, "perturbation", plan.round, index)
+        weights = torch.nn.utils.parameters_to_vector(network.parameters())
+        step = torch.randn(weights.shape, generator=rng)
+        weights = weights + cfg.perturbation * step / step.norm()
+        torch.nn.utils.vector_to_parameters(weights, network.parameters())
+    return network
+
+
+def _trajectories(cfg: DistillerConfig, data: Split, *, seed: int, clock: Clock) -> list[Network]:
+    """Return `networks` snapshots along training runs of `MARKS` snapshots each.
+
+    Marks are spaced by factors, as networks change most at first. IDM (arXiv:2307.09742) keeps
+    such a queue of partly trained networks.
+    """
+    networks: list[Network] = []
+    marks = tuple(sorted({max(1, cfg.embedder_steps // 4**k) for k in range(MARKS)}))
+    run = 0
+    while len(networks) < cfg.networks and clock.may_prepare(run, 0.0):
+        wanted = marks[-(cfg.networks - len(networks)) :]
+        networks += train_embedder(
+            cfg, data, marks=wanted, seed=derive(seed, "embedder", run), clock=clock
+        )
+        run += 1
+    return networks
+
+
+@torch.no_grad()
+def embed(view: View, inputs: Tensor) -> Tensor:
+    """Return the features (n, d) of all of `inputs`, embedded a tile at a time."""
+    return torch.cat([view.embed(tile) for tile in inputs.split(TILE)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -12,8 +12,10 @@ from torch import Tensor
 from fdd_flower.config import DistillerConfig
 from fdd_flower.data.base import Normalisation, Split
 from fdd_flower.errors import DistillError
+from fdd_flower.models.base import Network
 from fdd_flower.registry import Registry
 from fdd_flower.synthetic_set import SyntheticSet
+from fdd_flower.wire.codecs.base import Codec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +34,13 @@ class Plan:
         Names of all classes of the federation; a label is a place in this list.
     feature_shape, normalisation
         What one model input is, and the constants that make it.
+    model
+        The global model, for `embedder = global` and `labels = global`; None before it has
+        learned anything.
+    peers
+        The other clients' merged rows of the round before; None in the first.
+    codec
+        What the set will travel through, for `codec-aware`; None: exactly as it is.
     """
 
     round: int
@@ -40,18 +49,37 @@ class Plan:
     classes: tuple[str, ...]
     feature_shape: tuple[int, ...]
     normalisation: Normalisation
+    model: Network | None = None
+    peers: SyntheticSet | None = None
+    codec: Codec | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distilled:
-    """What a distiller gives: the set, and the classes that it left out as too small."""
+    """What a distiller gives.
+
+    Attributes
+    ----------
+    synthetic
+        With `distiller.packing` above 1 its rows are packed: `packing.unpack` them.
+    withheld
+        The classes that were left out as too small.
+    codec
+        What to encode the set with: the plan's codec, or one at the quality that fits
+        `distiller.bytes`; None where the plan names none.
+    """
 
     synthetic: SyntheticSet
     withheld: tuple[str, ...]
+    codec: Codec | None = None
 
 
 class Distiller(Protocol):
-    """Turns a client's records into a few synthetic ones."""
+    """Turns a client's records into a few synthetic ones.
+
+    Its class may declare `sends_real = True`, if rows can be records as they are, and
+    `joint = True`, if its objective needs contrast between classes and can use `plan.peers`.
+    """
 
     def distill(
         self, data: Split, *, plan: Plan, start: SyntheticSet | None, rng: torch.Generator
@@ -95,8 +123,9 @@ class ClassRecords:
 def usable_classes(data: Split, cfg: DistillerConfig) -> tuple[list[ClassRecords], tuple[str, ...]]:
     """Return the classes that hold enough records, and the names of those withheld.
 
-    A class gets at most one synthetic row for `min_records` records, so that no row can
-    stand for a handful of people.
+    A class gets at most one image for `min_records` records, so that none can stand for a
+    handful of people. Under `spread = classes` the rows of the classes that a client lacks go
+    to those that it has.
 
     Raises
     ------
@@ -107,8 +136,7 @@ def usable_classes(data: Split, cfg: DistillerConfig) -> tuple[list[ClassRecords
     for label, name in enumerate(data.classes):
         inputs = data.inputs[data.labels == label]
         if len(inputs) >= cfg.min_records:
-            rows = min(cfg.ipc, len(inputs) // cfg.min_records)
-            usable.append(ClassRecords(label=label, inputs=inputs, rows=rows))
+            usable.append(ClassRecords(label=label, inputs=inputs, rows=cfg.ipc))
         elif len(inputs):
             withheld.append(name)
             sizes.append(len(inputs))
@@ -124,7 +152,16 @@ def usable_classes(data: Split, cfg: DistillerConfig) -> tuple[list[ClassRecords
             "records of this client", expected="at least one class", got="none",
             remedy="Give the client data, or fewer clients more data each.",
         )  # fmt: skip
-    return usable, tuple(withheld)
+    if cfg.spread == "classes":
+        share = cfg.ipc * len(data.classes) // len(usable)
+        usable = [replace(part, rows=share) for part in usable]
+    return [_within_bounds(part, cfg) for part in usable], tuple(withheld)
+
+
+def _within_bounds(part: ClassRecords, cfg: DistillerConfig) -> ClassRecords:
+    cells = cfg.packing**2
+    most = -(-(len(part.inputs) // cfg.min_records) // cells)
+    return replace(part, rows=min(part.rows, most))
 
 
 def assemble(

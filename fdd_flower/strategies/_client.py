@@ -10,12 +10,12 @@ from flwr.app import ArrayRecord, Context, Message
 from fdd_flower.config import Config, DistillerConfig, Scalar, from_run_config
 from fdd_flower.data import client_share, load_dataset, load_own
 from fdd_flower.data.base import Split
-from fdd_flower.distillers.base import Plan
+from fdd_flower.distillers.base import DISTILLERS, Plan
 from fdd_flower.errors import ConfigError, DataError, FddError, WireError
 from fdd_flower.strategies._log import say
 from fdd_flower.strategies.base import STRATEGIES, ClientSide
 from fdd_flower.threads import threads
-from fdd_flower.wire.records import ARRAYS, Envelope, read_plan, refusal, reply
+from fdd_flower.wire.records import ARRAYS, PEERS, Envelope, read_plan, refusal, reply
 
 DEFAULT_MIN_RECORDS = DistillerConfig().min_records
 
@@ -44,7 +44,7 @@ def respond(message: Message, context: Context) -> Message:
 def _work(
     message: Message, context: Context, cfg: Config, plan: Plan, client: str
 ) -> tuple[ArrayRecord, dict[str, int | float]]:
-    arrays = message.content.get(ARRAYS)
+    arrays, peers = message.content.get(ARRAYS), message.content.get(PEERS)
     if not isinstance(arrays, ArrayRecord):
         raise WireError(
             "plan.arrays", expected="the global model", got="nothing",
@@ -59,6 +59,7 @@ def _work(
         client=client,
         context=context,
         arrays=arrays,
+        peers=peers if isinstance(peers, ArrayRecord) else None,
     )
     return STRATEGIES.get(cfg.strategy.name).client(side)
 
@@ -75,13 +76,12 @@ def guard_own_data(cfg: Config, node: Mapping[str, Scalar]) -> None:
         If the settings would send real records, or rows made of too few of them.
     """
     real = [
-        name
-        for name, unsafe in (
-            ("distiller.name=random", cfg.distiller.name == "random"),
-            ("distiller.start=real-unsafe", cfg.distiller.start == "real-unsafe"),
-        )
-        if unsafe
+        f"distiller.{key}={name}"
+        for key, name in (("name", cfg.distiller.name), ("first", cfg.distiller.first))
+        if name and getattr(DISTILLERS.get(name), "sends_real", False)
     ]
+    if cfg.distiller.start == "real-unsafe":
+        real.append("distiller.start=real-unsafe")
     if real and node.get("allow-real-records") is not True:
         raise ConfigError(
             real[0], expected="a distiller that sends no real record", got="one that does",

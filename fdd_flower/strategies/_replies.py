@@ -54,6 +54,7 @@ def screen(
             if client in accepted:
                 raise _unusable("reply.meta.client", "one reply a client", "a second one")
             accepted[client] = (envelope, judge(message.content))
+            side.client_at[message.metadata.src_node_id] = client
             verdict = Verdict(
                 client=client, accepted=True, reason="", num_bytes=size, seconds=seconds
             )

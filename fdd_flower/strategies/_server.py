@@ -14,6 +14,7 @@ from flwr.serverapp import Grid
 from fdd_flower.config import Config, from_run_config
 from fdd_flower.data import load_dataset
 from fdd_flower.data.base import Dataset
+from fdd_flower.distillers._options import check_options
 from fdd_flower.distillers.base import DISTILLERS, Plan
 from fdd_flower.errors import ConfigError, FddError
 from fdd_flower.ledger import Ledger
@@ -98,6 +99,8 @@ class ServerRun:
         self.cfg = cfg
         self.method = check_components(cfg)
         self.dataset = load_dataset(cfg.data, seed=cfg.seed)
+        if self.method.distils:
+            check_options(cfg.distiller, self.dataset.feature_shape, rounds=cfg.num_server_rounds)
         self.plan = make_plan(cfg, self.dataset, run_id)
         self.test = self.dataset.split(self.dataset.test)
         self.grid = CountingGrid(grid)

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 from flwr.app import ArrayRecord, Context
 from flwr.serverapp.strategy import Strategy
-from torch import nn
 
 from fdd_flower.config import Config
 from fdd_flower.data.base import Split
 from fdd_flower.distillers.base import Plan
 from fdd_flower.ledger import Ledger
 from fdd_flower.models import build_model
+from fdd_flower.models.base import Network
 from fdd_flower.registry import Registry
 from fdd_flower.synthetic_set import SyntheticSet
 
@@ -41,7 +41,8 @@ class RoundTally:
 class ServerSide:
     """What the server half of a method works with.
 
-    `tally` and `merged` are written by the method and read by the runner.
+    `tally` and `merged` are written by the method and read by the runner. `client_at` is the
+    client key that each node replied under last.
     """
 
     cfg: Config
@@ -49,13 +50,14 @@ class ServerSide:
     ledger: Ledger
     tally: RoundTally = field(default_factory=RoundTally)
     merged: SyntheticSet | None = None
+    client_at: dict[int, str] = field(default_factory=dict)
 
-    def new_model(self, round_: int = 0) -> nn.Module:
+    def new_model(self, round_: int = 0) -> Network:
         """Return the global model with the fresh weights of `round_`."""
         return new_model(self.cfg, self.plan, round_)
 
 
-def new_model(cfg: Config, plan: Plan, round_: int = 0) -> nn.Module:
+def new_model(cfg: Config, plan: Plan, round_: int = 0) -> Network:
     """Return the run's model with the fresh weights of `round_`."""
     return build_model(
         cfg.model,
@@ -75,8 +77,9 @@ class ClientSide:
     client: str
     context: Context
     arrays: ArrayRecord  # the global model
+    peers: ArrayRecord | None = None  # the other clients' rows of the round before
 
-    def global_model(self) -> nn.Module:
+    def global_model(self) -> Network:
         """Return the global model with the weights that the server sent."""
         model = new_model(self.cfg, self.plan)
         model.load_state_dict(self.arrays.to_torch_state_dict())

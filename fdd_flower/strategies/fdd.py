@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 
 from flwr.app import ArrayRecord, ConfigRecord, Message, MessageType, MetricRecord, RecordDict
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Strategy
 
+from fdd_flower.config import CodecConfig, DistillerConfig
 from fdd_flower.distillers.base import DISTILLERS
+from fdd_flower.errors import DistillError
 from fdd_flower.mergers.base import MERGERS
+from fdd_flower.models.base import Network
+from fdd_flower.packing import unpack
 from fdd_flower.rng import stream
 from fdd_flower.strategies._grid import wait_for_nodes
 from fdd_flower.strategies._log import say
@@ -19,8 +25,8 @@ from fdd_flower.strategies._warm_start import recall, remember
 from fdd_flower.strategies.base import STRATEGIES, ClientSide, Method, ServerSide
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.training import train_on
-from fdd_flower.wire.codecs.base import CODECS
-from fdd_flower.wire.records import ARRAYS, CONFIG, read_set, set_record
+from fdd_flower.wire.codecs.base import CODECS, Codec
+from fdd_flower.wire.records import ARRAYS, CONFIG, PEERS, read_set, set_record
 
 HEADROOM = 4096  # bytes of NPY headers and ranges beside the rows themselves
 
@@ -39,6 +45,7 @@ class FederatedDistillation(Strategy):
         self.codec = CODECS.get(side.cfg.codec.name)(side.cfg.codec)
         self.merger = MERGERS.get(side.cfg.merger.name)(side.cfg.merger)
         self.arrays = ArrayRecord()
+        self.parts: dict[str, SyntheticSet] = {}  # of the last round, by client
 
     def summary(self) -> None:
         """Log the parts of the method."""
@@ -56,8 +63,24 @@ class FederatedDistillation(Strategy):
         nodes = wait_for_nodes(grid, cfg.min_nodes, seconds=cfg.deadline)
         self.arrays = arrays
         config["server-round"] = server_round
-        content = RecordDict({ARRAYS: arrays, CONFIG: config})
-        return [Message(content, node, MessageType.TRAIN) for node in nodes]
+        shared = RecordDict({ARRAYS: arrays, CONFIG: config})
+        messages = []
+        for node in nodes:
+            others = self._peers_of(node)
+            content = shared if others is None else RecordDict({**shared, PEERS: others})
+            messages.append(Message(content, node, MessageType.TRAIN))
+        return messages
+
+    def _peers_of(self, node: int) -> ArrayRecord | None:
+        """Return the last round's rows of all clients but the one at `node`, merged."""
+        if not self.side.cfg.distiller.peers:
+            return None
+        own = self.side.client_at.get(node)
+        others = [part for client, part in self.parts.items() if client != own]
+        if not others:
+            return None
+        rng = stream(self.side.cfg.seed, "peers", self.side.plan.nonce)
+        return set_record(self.merger.merge(others, rng=rng), peers_codec())
 
     def aggregate_train(
         self, server_round: int, replies: Iterable[Message]
@@ -77,20 +100,23 @@ class FederatedDistillation(Strategy):
                 part, client=envelope.client, round=server_round, plan=side.plan.nonce,
                 num_bytes=sizes[envelope.client],
             )  # fmt: skip
+        self.parts = {envelope.client: part for envelope, part in usable}
         rng = stream(side.cfg.seed, "merge", server_round)
-        side.merged = self.merger.merge([part for _, part in usable], rng=rng)
+        side.merged = self.merger.merge(list(self.parts.values()), rng=rng)
         arrays = self._train(server_round, side.merged)
         metrics = MetricRecord({"rows": len(side.merged), "seconds": side.tally.seconds_train})
         return arrays, metrics
 
     def _judge(self, content: RecordDict) -> SyntheticSet:
-        plan, ipc = self.side.plan, self.side.cfg.distiller.ipc
-        values = 1
-        for size in plan.feature_shape:
-            values *= size
-        rows = ipc * len(plan.classes)
+        plan, cfg = self.side.plan, self.side.cfg.distiller
+        values = math.prod(plan.feature_shape)
+        rows = cfg.ipc * len(plan.classes)
         limit = HEADROOM + 4 * rows * (values + len(plan.classes) + 1) + 16 * values
-        return read_set(arrays_of(content), self.codec, plan, max_bytes=limit)
+        if cfg.bytes:
+            # A row takes at least a byte, however well it is coded.
+            rows, limit = cfg.bytes, cfg.bytes
+        part = read_set(arrays_of(content), self.codec, plan, max_bytes=limit, max_rows=rows)
+        return unpack(part, cfg.packing)
 
     def _train(self, server_round: int, merged: SyntheticSet) -> ArrayRecord:
         side, started = self.side, time.monotonic()
@@ -122,20 +148,65 @@ class FederatedDistillation(Strategy):
 
 
 def distil(side: ClientSide) -> tuple[ArrayRecord, dict[str, int | float]]:
-    """Distil the client's data, going on from its earlier set where it has one."""
-    distiller = DISTILLERS.get(side.cfg.distiller.name)(side.cfg.distiller)
+    """Distil the client's data, going on from its earlier set where it has one.
+
+    Raises
+    ------
+    DistillError
+        If the client has no class to distil, or a loss stops being finite: the next round then
+        goes on from the last good set.
+    """
+    cfg = settings_of_round(side.cfg.distiller, side.plan.round)
     codec = CODECS.get(side.cfg.codec.name)(side.cfg.codec)
-    rng = stream(side.cfg.seed, "client", side.client, side.plan.round)
-    start = recall(side.context, side.plan)
-    distilled = distiller.distill(side.data, plan=side.plan, start=start, rng=rng)
+    plan = replace(side.plan, model=_model(side, cfg), peers=_peers(side, cfg), codec=codec)
+    rng = stream(side.cfg.seed, "client", side.client, plan.round)
+    start = recall(side.context, plan)
+    try:
+        distilled = DISTILLERS.get(cfg.name)(cfg).distill(
+            side.data, plan=plan, start=start, rng=rng
+        )
+    except DistillError as error:
+        kept = getattr(error, "kept", None)
+        if kept is not None:
+            remember(side.context, kept)
+        raise
     if distilled.withheld:
         say(
             f"client {side.client}: {len(distilled.withheld)} classes have fewer than "
-            f"{side.cfg.distiller.min_records} records and are withheld"
+            f"{cfg.min_records} records and are withheld"
         )
-    record = set_record(distilled.synthetic, codec)
+    record = set_record(distilled.synthetic, distilled.codec or codec)
     remember(side.context, distilled.synthetic)
     return record, {}
+
+
+def settings_of_round(cfg: DistillerConfig, round_: int) -> DistillerConfig:
+    """Return the distiller's settings of a round: in the first nobody has learned anything yet.
+
+    There are no peers, and the global model's labels would say nothing.
+    """
+    if round_ > 1:
+        return cfg
+    labels = "hard" if cfg.labels == "global" else cfg.labels
+    if cfg.peers:
+        return replace(cfg, name=cfg.first, first="", peers=False, labels=labels)
+    return replace(cfg, labels=labels)
+
+
+def _model(side: ClientSide, cfg: DistillerConfig) -> Network | None:
+    return side.global_model() if "global" in (cfg.embedder, cfg.labels) else None
+
+
+def _peers(side: ClientSide, cfg: DistillerConfig) -> SyntheticSet | None:
+    if not cfg.peers or side.peers is None:
+        return None
+    limit = sum(len(array.data) for array in side.peers.values())
+    return read_set(side.peers, peers_codec(), side.plan, max_bytes=limit, max_rows=limit)
+
+
+def peers_codec() -> Codec:
+    """Return the codec of the way down: one that does not lose twice what a lossy one lost."""
+    return CODECS.get("uint8")(CodecConfig(name="uint8"))
 
 
 STRATEGIES.register("fdd")(Method(server=FederatedDistillation, client=distil, distils=True))

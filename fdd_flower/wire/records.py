@@ -17,7 +17,7 @@ from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.wire.codecs.base import Codec
 
 SCHEMA = 1  # of both messages; readers refuse any other
-ARRAYS, CONFIG, META, METRICS = "arrays", "config", "meta", "metrics"
+ARRAYS, CONFIG, META, METRICS, PEERS = "arrays", "config", "meta", "metrics", "peers"
 MAX_SECONDS = 1e7
 
 
@@ -195,7 +195,9 @@ def set_record(part: SyntheticSet, codec: Codec) -> ArrayRecord:
     return to_array_record(codec.encode(part))
 
 
-def read_set(record: ArrayRecord, codec: Codec, plan: Plan, *, max_bytes: int) -> SyntheticSet:
+def read_set(
+    record: ArrayRecord, codec: Codec, plan: Plan, *, max_bytes: int, max_rows: int
+) -> SyntheticSet:
     """Return the set in a reply.
 
     Raises
@@ -204,7 +206,10 @@ def read_set(record: ArrayRecord, codec: Codec, plan: Plan, *, max_bytes: int) -
         If it is too large, malformed, or does not fit the plan.
     """
     arrays = to_numpy(record, max_bytes=max_bytes)
-    return codec.decode(arrays, feature_shape=plan.feature_shape, num_classes=len(plan.classes))
+    part = codec.decode(arrays, feature_shape=plan.feature_shape, num_classes=len(plan.classes))
+    if len(part) > max_rows:
+        raise _bad("reply.arrays", f"at most {max_rows} rows", len(part))
+    return part
 
 
 def _bad(what: str, expected: str, got: object) -> WireError:

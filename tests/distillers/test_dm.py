@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
 from fdd_flower import augment
 from fdd_flower.config import DistillerConfig
-from fdd_flower.distillers._views import TILE, build_view, class_statistics
-from fdd_flower.distillers.dm import DistributionMatching, matching_loss
+from fdd_flower.distillers._moments import Moments, mismatch, moments_of, project
+from fdd_flower.distillers._views import TILE, random_view
+from fdd_flower.distillers.dm import DistributionMatching
 from fdd_flower.errors import DistillError
 from tests.conftest import blobs, plan_for
 
@@ -17,50 +20,69 @@ CFG = DistillerConfig(ipc=4, steps=60, networks=3, width=8, depth=2, augment=Fal
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (13,)])
-def test_statistics_equal_numpy_over_all_features_at_once(shape):
+@pytest.mark.parametrize("width", [8, 64])  # below and above what covariances are projected to
+def test_moments_equal_numpy_over_all_features_at_once(shape, width):
     data = blobs(shape=shape, counts=(2 * TILE + 5,))
-    view = build_view(CFG, shape, seed=3, index=0)
+    cfg = dataclasses.replace(CFG, width=width)
+    view = random_view(cfg, plan_for(data), 0)
     with torch.no_grad():
-        features = view.embed(data.inputs).double().numpy()
-    got = class_statistics(view, data.inputs).numpy()
-    np.testing.assert_allclose(got[0], features.mean(axis=0), atol=1e-5)
-    np.testing.assert_allclose(got[1], features.std(axis=0), atol=1e-4)
+        features = view.embed(data.inputs)
+    wanted = features.double().numpy()
+    got = moments_of(view, data.inputs, "deviation")
+    np.testing.assert_allclose(got.mean.numpy(), wanted.mean(axis=0), atol=1e-5)
+    np.testing.assert_allclose(_known(got.deviation).numpy(), wanted.std(axis=0), atol=1e-4)
+    got = moments_of(view, data.inputs, "covariance")
+    wanted = np.cov(project(features).double().numpy(), rowvar=False, bias=True)
+    np.testing.assert_allclose(_known(got.covariance).numpy(), wanted, atol=1e-4)
+    assert got.deviation is None
 
 
-def test_loss_equals_a_loop_over_classes_in_numpy():
-    data = blobs(counts=(30, 20))
-    view = build_view(CFG, (1, 8, 8), seed=3, index=0)
-    rows, sizes = data.inputs[:5], [4, 1]
-    real = torch.stack([class_statistics(view, data.inputs[data.labels == c]) for c in (0, 1)])
-    features = view.embed(rows).detach().double().numpy()
-    mean, std = real.double().numpy()[:, 0], real.double().numpy()[:, 1]
-    want = ((features[:4].mean(axis=0) - mean[0]) ** 2).sum()
-    want += ((np.sqrt(features[:4].var(axis=0) + 1e-6) - std[0]) ** 2).sum()
-    want += ((features[4] - mean[1]) ** 2).sum()  # one row: no deviation
-    assert float(matching_loss(view, rows, real, sizes)) == pytest.approx(want, rel=1e-4)
+def _known(value: torch.Tensor | None) -> torch.Tensor:
+    assert value is not None
+    return value
+
+
+@pytest.mark.parametrize("rows", [5, 1])
+@pytest.mark.parametrize("kind", ["mean", "deviation", "covariance"])
+def test_the_mismatch_equals_numpy(rows, kind):
+    rng = np.random.default_rng(0)
+    x, mean, spread = rng.normal(size=(rows, 6)), rng.normal(size=6), rng.normal(size=(6, 6))
+    real = {
+        "mean": Moments(torch.tensor(mean)),
+        "deviation": Moments(torch.tensor(mean), deviation=torch.tensor(spread[0])),
+        "covariance": Moments(torch.tensor(mean), covariance=torch.tensor(spread)),
+    }[kind]
+    want = ((x.mean(axis=0) - mean) ** 2).sum()
+    if rows > 1 and kind == "deviation":
+        want += ((np.sqrt(x.var(axis=0) + 1e-6) - spread[0]) ** 2).sum()
+    if rows > 1 and kind == "covariance":
+        want += ((np.cov(x, rowvar=False, bias=True) - spread) ** 2).sum()
+    assert float(mismatch(torch.tensor(x), real)) == pytest.approx(want, rel=1e-6)
 
 
 def test_steps_bring_the_statistics_closer_on_networks_never_seen():
     data = blobs(counts=(80, 60))
     plan = plan_for(data)
 
-    def mismatch(steps: int) -> float:
+    def gap(steps: int) -> float:
         cfg = DistillerConfig(ipc=4, steps=steps, networks=4, width=8, depth=2, start="class-mean")
         rng = torch.Generator().manual_seed(0)
         part = DistributionMatching(cfg).distill(data, plan=plan, start=None, rng=rng).synthetic
-        unseen = build_view(CFG, (1, 8, 8), seed=99, index=0)
-        real = torch.stack(
-            [class_statistics(unseen, data.inputs[data.labels == c]) for c in (0, 1)]
-        )
+        unseen = random_view(CFG, dataclasses.replace(plan, seed=99), 0)
+        total = torch.zeros(())
         with torch.no_grad():
-            return float(matching_loss(unseen, part.inputs, real, [4, 4]))
+            for label in (0, 1):
+                real = moments_of(unseen, data.inputs[data.labels == label], "deviation")
+                total += mismatch(unseen.embed(part.inputs[part.labels == label]), real)
+        return float(total)
 
-    assert mismatch(100) < 0.5 * mismatch(1)
+    assert gap(100) < 0.5 * gap(1)
 
 
 def test_views_are_public_the_same_wherever_they_are_built():
-    a, b = (build_view(DistillerConfig(width=4), (1, 8, 8), seed=5, index=2) for _ in range(2))
-    other = build_view(DistillerConfig(width=4), (1, 8, 8), seed=5, index=3)
+    plan = plan_for(blobs())
+    a, b = (random_view(DistillerConfig(width=4), plan, 2) for _ in range(2))
+    other = random_view(DistillerConfig(width=4), plan, 3)
     x = torch.randn(3, 1, 8, 8)
     assert torch.equal(a.embed(x), b.embed(x))
     assert not torch.equal(a.embed(x), other.embed(x))

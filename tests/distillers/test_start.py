@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from fdd_flower.distillers._start import dissolve_small, halve_large, kmeans_centres, start_rows
+from fdd_flower.distillers._start import dissolve_small, halve_large, kmeans_centres, start_images
 from fdd_flower.distillers.base import ClassRecords
 from tests.conftest import blobs
 
@@ -61,7 +61,7 @@ def test_kmeans_finds_well_separated_means():
 def test_starts_give_rows_of_the_class_shape(start):
     inputs = blobs(counts=(64,)).inputs
     part = ClassRecords(label=0, inputs=inputs, rows=4)
-    rows = start_rows(part, start=start, min_records=8, rng=torch.Generator().manual_seed(0))
+    rows = start_images(part, 4, start=start, min_records=8, rng=torch.Generator().manual_seed(0))
     assert rows.shape[1:] == (1, 8, 8)
     gaps = (rows[:, None] - inputs[None]).flatten(2).abs().amax(dim=2).min(dim=1).values
     assert bool((gaps == 0).all()) is (start == "real-unsafe")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from io import BytesIO
 from typing import Protocol
 
 import numpy as np
@@ -30,6 +31,21 @@ class Codec(Protocol):
             If an array is missing, unknown, or of a wrong type, shape or range; nothing else.
         """
         ...
+
+
+ENVELOPE = 512  # bytes: who replies to which round, with room for a long client name
+FRAMING = 96  # bytes of an array's entry in a message beside its NPY file
+
+
+def array_bytes(arrays: Mapping[str, np.ndarray]) -> int:
+    """Return at most how many bytes a reply that carries `arrays` takes, envelope included."""
+    return ENVELOPE + sum(FRAMING + len(name) + _npy_bytes(a) for name, a in arrays.items())
+
+
+def _npy_bytes(array: np.ndarray) -> int:
+    stream = BytesIO()
+    np.lib.format.write_array(stream, array, allow_pickle=False)
+    return len(stream.getvalue())
 
 
 CODECS: Registry[Callable[[CodecConfig], Codec]] = Registry("codec", "fdd_flower.wire.codecs")

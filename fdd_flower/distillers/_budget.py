@@ -1,0 +1,114 @@
+"""Filling `distiller.bytes`: how many rows to distil, and the finest coding that then fits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from fdd_flower.config import DistillerConfig
+from fdd_flower.data.base import Split
+from fdd_flower.distillers.base import ClassRecords, Plan, assemble, usable_classes
+from fdd_flower.errors import DistillError
+from fdd_flower.packing import pack
+from fdd_flower.synthetic_set import SyntheticSet
+from fdd_flower.wire.codecs.base import Codec, array_bytes
+
+MANY = 10_000  # rows a class that no budget is expected to pass
+FINEST, COARSEST = 90, 5  # qualities worth sending
+
+
+def rows_for_bytes(data: Split, cfg: DistillerConfig, plan: Plan) -> DistillerConfig:
+    """Return `cfg` with the `ipc` whose set is expected to fill `distiller.bytes`.
+
+    The codec's own quality is kept: on Fashion-MNIST more rows at a middle quality beat fewer
+    finer ones, and coarser ones lose more than their number gains. The size of a set is judged
+    by means of two records, which cost about what synthetic rows cost; no record is sent.
+
+    Raises
+    ------
+    DistillError
+        If not even one row a class fits.
+    """
+    assert plan.codec is not None  # checked before work starts
+    fixed = replace(cfg, spread="fixed", ipc=MANY)
+    parts, _ = usable_classes(data, fixed)
+    most = max(part.rows for part in parts)
+    low, high = 1, most  # `low` fits or is 1; more than `high` does not
+    while low < high:
+        middle = (low + high + 1) // 2
+        if _size(parts, middle, cfg, plan, plan.codec) <= cfg.bytes:
+            low = middle
+        else:
+            high = middle - 1
+    return replace(cfg, ipc=low, spread="fixed")
+
+
+def _size(
+    parts: list[ClassRecords], rows: int, cfg: DistillerConfig, plan: Plan, codec: Codec
+) -> int:
+    inputs = []
+    for part in parts:
+        count = min(rows, part.rows) * cfg.packing**2
+        order = torch.arange(2 * count) % len(part.inputs)
+        pairs = part.inputs[order].view(count, 2, *part.inputs.shape[1:])
+        inputs.append(pack(pairs.mean(dim=1), cfg.packing))
+    return array_bytes(codec.encode(assemble(parts, inputs, len(plan.classes), {})))
+
+
+def fit(synthetic: SyntheticSet, codec: Codec, *, max_bytes: int) -> tuple[SyntheticSet, Codec]:
+    """Return a set and a codec whose arrays together take at most `max_bytes`.
+
+    A codec with a quality gets the highest that fits, from 5 to 90. Where even the lowest does
+    not fit, or there is none, rows go: the last of the largest class first.
+
+    Raises
+    ------
+    DistillError
+        If one row a class does not fit.
+    """
+    finest = _finest(synthetic, codec, max_bytes)
+    if finest is not None:
+        return synthetic, finest
+    coarsest = _at(codec, COARSEST)
+    while array_bytes(coarsest.encode(synthetic)) > max_bytes:
+        synthetic = _without_some(synthetic, max_bytes)
+    return synthetic, _finest(synthetic, codec, max_bytes) or coarsest
+
+
+def _finest(synthetic: SyntheticSet, codec: Codec, max_bytes: int) -> Codec | None:
+    if not hasattr(codec, "at_quality"):
+        return codec if array_bytes(codec.encode(synthetic)) <= max_bytes else None
+    low, high = COARSEST - 1, FINEST
+    while low < high:
+        middle = (low + high + 1) // 2
+        if array_bytes(_at(codec, middle).encode(synthetic)) <= max_bytes:
+            low = middle
+        else:
+            high = middle - 1
+    return _at(codec, low) if low >= COARSEST else None
+
+
+def _at(codec: Codec, quality: int) -> Codec:
+    at_quality = getattr(codec, "at_quality", None)
+    return codec if at_quality is None else at_quality(quality)
+
+
+def _without_some(synthetic: SyntheticSet, max_bytes: int) -> SyntheticSet:
+    counts = torch.bincount(synthetic.labels)
+    if int(counts.max()) == 1:
+        raise DistillError(
+            "distiller.bytes", expected="room for one row a class", got=max_bytes,
+            remedy="Raise distiller.bytes, or choose the codec webp or avif.",
+        )  # fmt: skip
+    rows = torch.where(synthetic.labels == counts.argmax())[0]
+    dropped = rows[-max(1, len(rows) // 20) :]
+    kept = torch.ones(len(synthetic), dtype=torch.bool)
+    kept[dropped] = False
+    scale = synthetic.weights[rows].sum() / synthetic.weights[rows[: -len(dropped)]].sum()
+    weights = synthetic.weights.clone()
+    weights[rows] *= scale
+    return replace(
+        synthetic, inputs=synthetic.inputs[kept], targets=synthetic.targets[kept],
+        weights=weights[kept],
+    )  # fmt: skip

@@ -1,0 +1,79 @@
+"""What is optimised, and what the server will see of it: unpacked and through the codec."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from fdd_flower.packing import unpack_images
+from fdd_flower.synthetic_set import SyntheticSet
+from fdd_flower.wire.codecs.base import Codec
+
+REFRESH = 10  # steps between two trips through the codec
+
+
+class Canvas:
+    """Rows under optimisation, class after class.
+
+    Parameters
+    ----------
+    rows
+        One tensor (m, *feature_shape) a class, of packed rows.
+    labels
+        The class of each tensor in `rows`.
+    num_classes
+        Of the federation.
+    packing
+        Images a side in one row.
+    codec
+        If given, `show` returns what the codec gives back; gradients pass straight through
+        (arXiv:1308.3432).
+    """
+
+    def __init__(
+        self, rows: list[Tensor], labels: list[int], *, num_classes: int, packing: int = 1,
+        codec: Codec | None = None,
+    ) -> None:  # fmt: skip
+        self.sizes = [len(part) for part in rows]
+        self.labels, self.num_classes = labels, num_classes
+        self.packing, self.codec = packing, codec
+        self.rows = torch.cat(rows).clone().requires_grad_()
+        self._lost: list[Tensor] | None = None
+
+    def show(self, part: int) -> Tensor:
+        """Return the images that stand for class `part`, (m * packing**2, *feature_shape)."""
+        rows = self.rows.split(self.sizes)[part]
+        if self._lost is not None:
+            rows = rows + self._lost[part]
+        return unpack_images(rows, self.packing)
+
+    def show_all(self) -> Tensor:
+        """Return the images of all classes, class after class."""
+        return torch.cat([self.show(part) for part in range(len(self.sizes))])
+
+    def targets(self) -> Tensor:
+        """Return the class of each image of `show_all`: int64."""
+        sizes = torch.tensor(self.sizes) * self.packing**2
+        return torch.tensor(self.labels).repeat_interleave(sizes)
+
+    @torch.no_grad()
+    def through_codec(self, step: int) -> None:
+        """Look again, every few steps, at what the codec makes of the rows."""
+        if self.codec is None or step % REFRESH:
+            return
+        rows = self.rows.detach()
+        self._lost = list((decoded(rows, self, self.codec) - rows).split(self.sizes))
+
+
+def decoded(rows: Tensor, canvas: Canvas, codec: Codec) -> Tensor:
+    """Return packed rows as they come out of `codec`, in their order."""
+    labels = torch.tensor(canvas.labels).repeat_interleave(torch.tensor(canvas.sizes))
+    sent = SyntheticSet(
+        inputs=rows.contiguous(),
+        targets=torch.nn.functional.one_hot(labels, canvas.num_classes).float(),
+        weights=torch.ones(len(rows)),
+    )
+    back = codec.decode(
+        codec.encode(sent), feature_shape=sent.feature_shape, num_classes=canvas.num_classes
+    )
+    return back.inputs

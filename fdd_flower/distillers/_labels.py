@@ -1,0 +1,120 @@
+"""Targets of synthetic rows: one class, a teacher's probabilities, or solved in closed form."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from fdd_flower.config import DistillerConfig
+from fdd_flower.data.base import Split
+from fdd_flower.distillers._trained import train_embedder
+from fdd_flower.distillers._views import TILE, View, random_views
+from fdd_flower.distillers.base import Plan
+from fdd_flower.models.base import Network
+from fdd_flower.packing import unpack_images
+from fdd_flower.rng import derive
+from fdd_flower.synthetic_set import SyntheticSet
+
+
+def soften(
+    synthetic: SyntheticSet, data: Split, *, cfg: DistillerConfig, plan: Plan, seed: int
+) -> Tensor:
+    """Return targets for the packed rows of `synthetic` by `distiller.labels`.
+
+    A client with one class has nothing to learn between classes from: its labels stay hard.
+
+    Returns
+    -------
+    Tensor
+        float32, (n, num_classes): probabilities. Those of a packed row are the mean over its
+        images.
+    """
+    if cfg.labels == "hard" or len(synthetic.labels.unique()) == 1:
+        return synthetic.targets
+    if cfg.labels == "ridge":
+        views = random_views(cfg, plan)
+        return solved(synthetic, data, views, packing=cfg.packing, penalty=cfg.ridge)
+    teacher = plan.model
+    if cfg.labels == "local":
+        known = torch.isin(data.labels, synthetic.labels.unique())
+        data = Split(inputs=data.inputs[known], labels=data.labels[known], classes=data.classes)
+        teacher = train_embedder(
+            cfg, data, marks=(cfg.teacher_steps,), seed=derive(seed, "teacher")
+        )[0]
+    assert teacher is not None  # checked before work starts
+    return taught(synthetic.inputs, teacher, packing=cfg.packing, temperature=cfg.temperature)
+
+
+@torch.no_grad()
+def taught(rows: Tensor, teacher: Network, *, packing: int, temperature: float) -> Tensor:
+    """Return the teacher's probabilities (n, k) for packed rows (n, *feature_shape)."""
+    teacher.eval()
+    each = [
+        (teacher(unpack_images(tile, packing)) / temperature).softmax(dim=1)
+        for tile in rows.split(max(1, TILE // packing**2))
+    ]
+    return torch.cat(each).view(len(rows), packing**2, -1).mean(dim=1)
+
+
+@torch.no_grad()
+def solved(
+    synthetic: SyntheticSet, data: Split, views: list[View], *, packing: int, penalty: float
+) -> Tensor:
+    """Return the labels under which ridge regression on `synthetic` fits `data` best.
+
+    Ridge regression on n synthetic features S (n, d) predicts F W Y for real features F, with
+    W = S' (S S' + penalty)^-1. The Y of least squares for real one-hot labels T, averaged over
+    views, solves sum (W' G W) Y = sum W' B, with G = F' F and B = F' T: data enters through
+    these two sums alone. The label step of KIP (arXiv:2011.00050), here by the normal equations
+    and then projected to the simplex.
+
+    Parameters
+    ----------
+    penalty
+        Relative to the mean eigenvalue of S S'; also of the outer system.
+    """
+    num_classes = synthetic.num_classes
+    left = right = torch.zeros((), dtype=torch.double)
+    for view in views:
+        images = unpack_images(synthetic.inputs, packing)
+        support = _features(view, images).view(len(synthetic), packing**2, -1).mean(dim=1)
+        gram, moment = _sums(view, data)
+        kernel = support @ support.T
+        solve = torch.linalg.solve(_ridged(kernel, penalty), support).T  # (d, n)
+        left = left + solve.T @ gram @ solve
+        right = right + solve.T @ moment
+    prior = 1 / num_classes
+    return to_simplex(torch.linalg.solve(_ridged(left, penalty), right) + prior).float()
+
+
+def _features(view: View, inputs: Tensor) -> Tensor:
+    features = view.embed(inputs).double()
+    return torch.cat([features, torch.ones(len(features), 1, dtype=torch.double)], dim=1)
+
+
+def _sums(view: View, data: Split) -> tuple[Tensor, Tensor]:
+    gram = moment = torch.zeros((), dtype=torch.double)
+    classes = len(data.classes)
+    for inputs, labels in zip(data.inputs.split(TILE), data.labels.split(TILE), strict=True):
+        features = _features(view, inputs)
+        targets = torch.nn.functional.one_hot(labels, classes).double() - 1 / classes
+        gram = gram + features.T @ features
+        moment = moment + features.T @ targets
+    return gram, moment
+
+
+def _ridged(matrix: Tensor, penalty: float) -> Tensor:
+    size = len(matrix)
+    return matrix + penalty * matrix.trace() / size * torch.eye(size, dtype=matrix.dtype)
+
+
+def to_simplex(rows: Tensor) -> Tensor:
+    """Return the nearest probabilities to each row of (n, k), in Euclidean distance.
+
+    The algorithm of arXiv:1101.6081 (Chen and Ye), which sorts once.
+    """
+    ranked = rows.sort(dim=1, descending=True).values
+    ranks = torch.arange(1, rows.shape[1] + 1, dtype=rows.dtype)
+    shift = (ranked.cumsum(dim=1) - 1) / ranks
+    kept = (ranked > shift).sum(dim=1, keepdim=True)
+    return (rows - shift.gather(1, kept - 1)).clamp_min(0)

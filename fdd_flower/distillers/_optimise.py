@@ -1,0 +1,81 @@
+"""The loop that every optimising distiller runs: Adam on rows, within a time budget."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+
+import torch
+from torch import Tensor
+
+from fdd_flower.config import DistillerConfig
+from fdd_flower.distillers._canvas import Canvas
+from fdd_flower.distillers._clock import Clock
+from fdd_flower.errors import DistillError
+from fdd_flower.synthetic_set import SyntheticSet
+
+# Yields the parts of one step's loss. Each is differentiated before the next is asked for, so
+# that only one part's activations are in memory.
+Objective = Callable[[int], Iterable[Tensor]]
+
+
+class NonFiniteError(DistillError):
+    """A loss left the finite numbers.
+
+    Attributes
+    ----------
+    rows
+        The last rows of each class that had a finite loss.
+    kept
+        The same as a finished set.
+    """
+
+    rows: list[Tensor]
+    kept: SyntheticSet | None = None
+
+
+def optimise(
+    canvas: Canvas,
+    objective: Objective,
+    cfg: DistillerConfig,
+    *,
+    clock: Clock,
+    extra: Sequence[Tensor] = (),
+) -> None:
+    """Minimise `objective` over the rows of `canvas`, and over `extra`, in place.
+
+    Adam (arXiv:1412.6980) under a cosine schedule over steps or, where `distiller.seconds`
+    ends first, over time. At least one step is taken.
+
+    Raises
+    ------
+    NonFiniteError
+        If a loss is not a finite number.
+    """
+    adam = torch.optim.Adam([canvas.rows, *extra], lr=cfg.learning_rate)
+    good = canvas.rows.detach().clone()
+    for step in range(cfg.steps):
+        done = clock.progress(step, cfg.steps)
+        if step and done >= 1:
+            break
+        for group in adam.param_groups:
+            group["lr"] = cfg.learning_rate * (1 + math.cos(math.pi * min(1.0, done))) / 2
+        canvas.through_codec(step)
+        adam.zero_grad(set_to_none=True)
+        for loss in objective(step):
+            if not bool(torch.isfinite(loss)):
+                raise _non_finite(step, loss, list(good.split(canvas.sizes)), cfg)
+            loss.backward()
+        good.copy_(canvas.rows.detach())
+        adam.step()
+
+
+def _non_finite(
+    step: int, loss: Tensor, good: list[Tensor], cfg: DistillerConfig
+) -> NonFiniteError:
+    error = NonFiniteError(
+        f"{cfg.name} loss at step {step}", expected="a finite number", got=float(loss.detach()),
+        remedy=f"Lower distiller.learning-rate (now {cfg.learning_rate:g}).",
+    )  # fmt: skip
+    error.rows = good
+    return error

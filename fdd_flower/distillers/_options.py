@@ -1,0 +1,121 @@
+"""Options that do not fit are refused by name before any work."""
+
+from __future__ import annotations
+
+import torch
+
+from fdd_flower import augment
+from fdd_flower.config import DistillerConfig
+from fdd_flower.distillers.base import DISTILLERS, Plan
+from fdd_flower.errors import ConfigError
+
+SMALLEST = 2  # pixels a side of a packed image
+
+
+def check_options(cfg: DistillerConfig, feature_shape: tuple[int, ...], *, rounds: int) -> None:
+    """Check what is known before the first round.
+
+    Raises
+    ------
+    ConfigError
+        If an option does not fit the records, the distiller or the number of rounds.
+    """
+    _check_packing(cfg, feature_shape)
+    joint = bool(getattr(DISTILLERS.get(cfg.name), "joint", False))
+    if cfg.peers and not joint:
+        raise ConfigError(
+            "distiller.peers", expected=f"false for {cfg.name}, which works class by class",
+            got="true", remedy="Leave it false, or choose a joint distiller such as krr.",
+        )  # fmt: skip
+    if cfg.peers and not cfg.first:
+        raise ConfigError(
+            "distiller.peers", expected="distiller.first, a distiller for the first round",
+            got="none: there are no peers yet in the first round",
+            remedy="Set distiller.first to a class-wise distiller such as dm.",
+        )  # fmt: skip
+    if cfg.peers and rounds < 2:
+        raise ConfigError(
+            "distiller.peers", expected="at least 2 rounds", got=rounds,
+            remedy="Peers are the other clients' rows of the round before: add a round.",
+        )  # fmt: skip
+    if cfg.first and not cfg.peers:
+        raise ConfigError(
+            "distiller.first", expected="distiller.peers = true", got="false",
+            remedy="Leave distiller.first empty without peers.",
+        )  # fmt: skip
+    if cfg.labels == "global" and rounds < 2:
+        raise ConfigError(
+            "distiller.labels", expected="at least 2 rounds for labels of the global model",
+            got=rounds, remedy="It has learned nothing in the first: add a round, or choose local.",
+        )  # fmt: skip
+
+
+def _check_packing(cfg: DistillerConfig, feature_shape: tuple[int, ...]) -> None:
+    if cfg.packing == 1:
+        return
+    if not augment.is_image(feature_shape):
+        raise ConfigError(
+            "distiller.packing", expected="1 for records that are not images",
+            got=f"{cfg.packing} for records of shape {feature_shape}",
+            remedy="Leave it at 1 for tables and series.",
+        )  # fmt: skip
+    if min(feature_shape[1:]) // cfg.packing < SMALLEST:
+        raise ConfigError(
+            "distiller.packing", expected=f"at least {SMALLEST} pixels a side for each image",
+            got=f"{cfg.packing} for images of {feature_shape[1]}x{feature_shape[2]} pixels",
+            remedy="Lower distiller.packing.",
+        )  # fmt: skip
+
+
+def check_plan(cfg: DistillerConfig, plan: Plan) -> None:
+    """Check what a distillation itself needs of its plan.
+
+    Raises
+    ------
+    ConfigError
+        If the plan lacks something that an option needs, or the option does not fit the records.
+    """
+    _check_packing(cfg, plan.feature_shape)
+    if not plan.classes:
+        raise ConfigError(
+            "plan.classes", expected="at least one class", got="none",
+            remedy="Name the classes of the federation.",
+        )  # fmt: skip
+    if cfg.peers and plan.peers is None:
+        raise ConfigError(
+            "distiller.peers", expected="other clients' rows of the round before",
+            got=f"none in round {plan.round}",
+            remedy="Distil class by class in the first round: distiller.first.",
+        )  # fmt: skip
+    for key, value in (("embedder", cfg.embedder), ("labels", cfg.labels)):
+        if value == "global":
+            _check_model(f"distiller.{key}", plan)
+    if cfg.bytes and plan.codec is None:
+        raise ConfigError(
+            "distiller.bytes", expected="a codec to count them with", got="none",
+            remedy="Give the plan the codec that the set will travel through.",
+        )  # fmt: skip
+    most = getattr(plan.codec, "max_rows", None)
+    if most is not None and cfg.ipc > most(plan.feature_shape):
+        raise ConfigError(
+            "distiller.ipc",
+            expected=f"at most {most(plan.feature_shape)} images of {plan.feature_shape} in one "
+            "mosaic of this codec",
+            got=cfg.ipc, remedy="Lower distiller.ipc, or choose the codec uint8.",
+        )  # fmt: skip
+
+
+def _check_model(key: str, plan: Plan) -> None:
+    if plan.model is None:
+        raise ConfigError(
+            key, expected="a global model in the plan", got="none",
+            remedy="Choose random, trained or local, which need none.",
+        )  # fmt: skip
+    with torch.no_grad():
+        outputs = plan.model.eval()(torch.zeros(1, *plan.feature_shape)).shape[1]
+    if outputs != len(plan.classes):
+        raise ConfigError(
+            key, expected=f"a model with an output for each of {len(plan.classes)} classes",
+            got=f"{outputs} outputs",
+            remedy="Train the global model on the classes of the plan.",
+        )  # fmt: skip

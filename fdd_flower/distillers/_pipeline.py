@@ -1,0 +1,187 @@
+"""What all distillers do alike: check the options, pick the classes, pack the rows, label them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, TypeVar
+
+import torch
+from torch import Tensor
+
+from fdd_flower.config import DistillerConfig
+from fdd_flower.data.base import Split
+from fdd_flower.distillers._budget import fit, rows_for_bytes
+from fdd_flower.distillers._canvas import Canvas
+from fdd_flower.distillers._clock import Clock
+from fdd_flower.distillers._labels import soften
+from fdd_flower.distillers._optimise import NonFiniteError
+from fdd_flower.distillers._options import check_plan
+from fdd_flower.distillers._start import start_images
+from fdd_flower.distillers._views import View, embedding_views
+from fdd_flower.distillers.base import ClassRecords, Distilled, Plan, assemble, usable_classes
+from fdd_flower.packing import pack
+from fdd_flower.rng import fork, stream
+from fdd_flower.synthetic_set import SyntheticSet
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One distillation: what a distiller works with.
+
+    Attributes
+    ----------
+    parts
+        The classes to distil; `part.rows` are the packed rows that each may have.
+    plan, start
+        As in `Distiller.distill`.
+    seed
+        Of everything that this client draws for itself in the round.
+    clock
+        Runs since the distillation began.
+    """
+
+    cfg: DistillerConfig
+    data: Split
+    plan: Plan
+    parts: list[ClassRecords]
+    start: SyntheticSet | None
+    seed: int
+    clock: Clock
+
+    @property
+    def labels(self) -> list[int]:
+        """The class of each of `parts`."""
+        return [part.label for part in self.parts]
+
+    def rng(self, part: ClassRecords) -> torch.Generator:
+        """Return the stream of a class: the same whichever other classes a client has."""
+        return stream(self.seed, "class", part.label)
+
+    def images(self, part: ClassRecords) -> int:
+        """Return how many images the rows of `part` hold, none for fewer than `min_records`."""
+        most = max(1, len(part.inputs) // self.cfg.min_records)
+        return min(part.rows * self.cfg.packing**2, most)
+
+    def views(self) -> list[View]:
+        """Return the embedders that the settings ask for and the time allows."""
+        return embedding_views(self.cfg, self.plan, self.data, seed=self.seed, clock=self.clock)
+
+    def prepared(self, tasks: Sequence[Callable[[], T]]) -> list[T]:
+        """Do each of `tasks`, as far as the time to prepare goes; at least the first."""
+        started, done = self.clock.elapsed, []
+        for task in tasks:
+            if not self.clock.may_prepare(len(done), started):
+                break
+            done.append(task())
+        return done
+
+    def first_rows(self) -> list[Tensor]:
+        """Return the packed rows that each class starts from: its last ones, if it has any."""
+        rows = []
+        for part in self.parts:
+            if self.start is not None and bool((self.start.labels == part.label).any()):
+                rows.append(self.start.inputs[self.start.labels == part.label])
+            else:
+                images = start_images(
+                    part, self.images(part), start=self.cfg.start,
+                    min_records=self.cfg.min_records, rng=self.rng(part),
+                )  # fmt: skip
+                rows.append(self.packed(images))
+        return rows
+
+    def packed(self, images: Tensor) -> Tensor:
+        """Return the images of a class as packed rows; a last row is filled by repeating them."""
+        cells = self.cfg.packing**2
+        missing = -len(images) % cells
+        return pack(torch.cat([images, images.repeat(cells, *[1] * (images.ndim - 1))[:missing]]),
+                    self.cfg.packing)  # fmt: skip
+
+    def canvas(self, rows: list[Tensor]) -> Canvas:
+        """Return `rows` ready to be optimised."""
+        return Canvas(
+            rows, self.labels, num_classes=len(self.data.classes), packing=self.cfg.packing,
+            codec=self.plan.codec if self.cfg.codec_aware else None,
+        )  # fmt: skip
+
+    def found(self, canvas: Canvas) -> Rows:
+        """Return the rows of `canvas` as they are now."""
+        return Rows(list(canvas.rows.detach().split(canvas.sizes)))
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What a distiller finds: packed rows a class, and targets if it learned them."""
+
+    inputs: list[Tensor]  # (m, *feature_shape) each
+    targets: Tensor | None = None  # (sum of m, num_classes), rows sum to 1
+
+
+class Pipeline(ABC):
+    """Base of the distillers that ship: a file each says only how its rows are found.
+
+    Attributes
+    ----------
+    sends_real
+        Whether rows can be records as they are: then it is a baseline, for public data.
+    joint
+        Whether the objective needs contrast between classes: a client with one class then
+        needs `distiller.peers`.
+    """
+
+    sends_real: ClassVar[bool] = False
+    joint: ClassVar[bool] = False
+
+    def __init__(self, cfg: DistillerConfig) -> None:
+        self.cfg = cfg
+
+    def distill(
+        self, data: Split, *, plan: Plan, start: SyntheticSet | None, rng: torch.Generator
+    ) -> Distilled:
+        """Return a synthetic set for `data`; see `Distiller.distill`.
+
+        Raises
+        ------
+        ConfigError
+            If an option does not fit the data or the plan; before any work.
+        DistillError
+            If no class has enough records; or if a loss stops being finite: its `kept` is then
+            the set before the step at fault.
+        """
+        check_plan(self.cfg, plan)
+        clock = Clock(self.cfg.seconds)
+        cfg, codec = self.cfg, plan.codec
+        if cfg.bytes:
+            cfg = rows_for_bytes(data, cfg, plan)
+        parts, withheld = usable_classes(data, cfg)
+        job = Job(
+            cfg=cfg, data=data, plan=plan, parts=parts, start=start, seed=fork(rng), clock=clock
+        )
+        try:
+            synthetic = self._finish(job, self._rows(job))
+        except NonFiniteError as error:
+            error.kept = self._finish(job, Rows(error.rows))
+            raise
+        if cfg.bytes:
+            assert codec is not None
+            synthetic, codec = fit(synthetic, codec, max_bytes=cfg.bytes)
+        return Distilled(synthetic=synthetic, withheld=withheld, codec=codec)
+
+    @abstractmethod
+    def _rows(self, job: Job) -> Rows:
+        """Return the rows of each of `job.parts`, in their order."""
+
+    def _finish(self, job: Job, rows: Rows) -> SyntheticSet:
+        meta = {
+            "distiller": self.cfg.name,
+            "start": "warm" if job.start is not None else self.cfg.start,
+            "packing": str(self.cfg.packing),
+        }
+        synthetic = assemble(job.parts, rows.inputs, len(job.data.classes), meta)
+        targets = rows.targets
+        if targets is None:
+            targets = soften(synthetic, job.data, cfg=self.cfg, plan=job.plan, seed=job.seed)
+        return replace(synthetic, targets=targets)

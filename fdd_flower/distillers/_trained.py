@@ -1,0 +1,80 @@
+"""Networks that are partly trained on the client's own records: embedders and local teachers."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+import torch.nn.functional as F  # noqa: N812 (the field's customary name)
+
+from fdd_flower import augment
+from fdd_flower.config import DistillerConfig, ModelConfig
+from fdd_flower.data.base import Split
+from fdd_flower.distillers._clock import Clock
+from fdd_flower.models import build_model
+from fdd_flower.models.base import Network
+from fdd_flower.rng import derive, stream
+
+BATCH = 64
+LEARNING_RATE = 3e-3
+
+
+def train_embedder(
+    cfg: DistillerConfig,
+    data: Split,
+    *,
+    marks: tuple[int, ...],
+    seed: int,
+    clock: Clock | None = None,
+) -> list[Network]:
+    """Train one network on `data` by AdamW and return it as it was after each of `marks` steps.
+
+    The trained networks see the client's records, and through the synthetic rows so does the
+    server: this is no release under differential privacy.
+
+    Parameters
+    ----------
+    marks
+        Steps, rising.
+    clock
+        If given, training ends when no more may be prepared; the last weights then stand for
+        the marks that were not reached.
+    """
+    network = build_embedder(cfg, data.feature_shape, len(data.classes), seed=derive(seed, "net"))
+    rng = stream(seed, "batches")
+    adam = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=0.01)
+    image = augment.is_image(data.feature_shape)
+    started = clock.elapsed if clock else 0.0
+    kept = []
+    network.train()
+    for step in range(max(marks)):
+        if step in marks:
+            kept.append(frozen(network))
+        if clock is not None and not clock.may_prepare(step, started):
+            break
+        pick = torch.randint(len(data), (min(BATCH, len(data)),), generator=rng)
+        x = data.inputs[pick]
+        if image:
+            x = augment.warp(x, augment.affine_maps(len(x), *x.shape[2:], rng=rng))
+        loss = F.cross_entropy(network(x), data.labels[pick])
+        adam.zero_grad(set_to_none=True)
+        loss.backward()
+        adam.step()
+    return [*kept, frozen(network)]
+
+
+def build_embedder(
+    cfg: DistillerConfig, feature_shape: tuple[int, ...], num_classes: int, *, seed: int
+) -> Network:
+    """Return a fresh network of `distiller.width` and `distiller.depth` for embedding."""
+    image = augment.is_image(feature_shape)
+    model = ModelConfig(
+        name="convnet" if image else "mlp", width=cfg.width if image else 8 * cfg.width,
+        depth=cfg.depth if image else 1,
+    )  # fmt: skip
+    return build_model(model, feature_shape=feature_shape, num_classes=num_classes, seed=seed)
+
+
+def frozen(network: Network) -> Network:
+    """Return a copy of `network` that never trains again."""
+    return copy.deepcopy(network).requires_grad_(False).eval()

@@ -1,0 +1,93 @@
+"""Soft labels against closed forms."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from fdd_flower.config import DistillerConfig, ModelConfig
+from fdd_flower.distillers._labels import soften, solved, taught, to_simplex
+from fdd_flower.distillers._views import random_views
+from fdd_flower.distillers.base import DISTILLERS
+from fdd_flower.models import build_model
+from fdd_flower.packing import unpack_images
+from tests.conftest import blobs, plan_for
+
+CFG = DistillerConfig(ipc=6, steps=2, networks=2, width=8, depth=1, teacher_steps=60)
+
+
+def _kmeans(data, cfg=CFG):
+    cfg = dataclasses.replace(cfg, name="kmeans")
+    rng = torch.Generator().manual_seed(0)
+    return DISTILLERS.get("kmeans")(cfg).distill(data, plan=plan_for(data), start=None, rng=rng)
+
+
+def test_the_simplex_projection_is_the_nearest_of_many_probabilities():
+    rng = np.random.default_rng(0)
+    rows = torch.tensor(rng.normal(size=(20, 4)))
+    got = to_simplex(rows)
+    torch.testing.assert_close(got.sum(dim=1), torch.ones(20, dtype=torch.double))
+    assert float(got.min()) >= 0
+    others = torch.tensor(rng.dirichlet([0.5] * 4, size=5000))
+    nearest = torch.cdist(rows, others).min(dim=1).values
+    assert bool(((rows - got).norm(dim=1) <= nearest + 1e-9).all())
+    torch.testing.assert_close(to_simplex(got), got)
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (13,)])
+def test_solved_labels_are_those_of_least_squares_over_all_records(shape):
+    data = blobs(shape=shape, counts=(60, 50, 40))
+    synthetic = _kmeans(data).synthetic
+    views = random_views(CFG, plan_for(data))
+    got = solved(synthetic, data, views, packing=1, penalty=1e-3).double().numpy()
+    # The same with real features held at once, and numpy's least squares on stacked rows.
+    blocks, wanted = [], []
+    for view in views:
+        with torch.no_grad():
+            real, rows = view.embed(data.inputs), view.embed(synthetic.inputs)
+        real, rows = (np.hstack([x.double().numpy(), np.ones((len(x), 1))]) for x in (real, rows))
+        kernel = rows @ rows.T
+        kernel += 1e-3 * np.trace(kernel) / len(kernel) * np.eye(len(kernel))
+        blocks.append(real @ rows.T @ np.linalg.inv(kernel))
+        wanted.append(np.eye(3)[data.labels.numpy()] - 1 / 3)
+    stacked, targets = np.vstack(blocks), np.vstack(wanted)
+    ridge = np.sqrt(1e-3 * np.square(stacked).sum() / stacked.shape[1]) * np.eye(stacked.shape[1])
+    answer, *_ = np.linalg.lstsq(
+        np.vstack([stacked, ridge]), np.vstack([targets, np.zeros((len(ridge), 3))]), rcond=None
+    )
+    want = to_simplex(torch.tensor(answer) + 1 / 3).numpy()
+    np.testing.assert_allclose(got, want, atol=1e-3)
+
+
+def test_taught_labels_are_the_teacher_s_mean_over_a_row_s_images():
+    teacher = build_model(ModelConfig(name="mlp"), feature_shape=(1, 8, 8), num_classes=3, seed=0)
+    rows = torch.rand(5, 1, 8, 8)
+    got = taught(rows, teacher, packing=2, temperature=2.0)
+    for i in range(5):
+        with torch.no_grad():
+            logits = teacher(unpack_images(rows[i : i + 1], 2))
+        torch.testing.assert_close(got[i], (logits / 2).softmax(dim=1).mean(dim=0))
+
+
+@pytest.mark.parametrize("labels", ["local", "ridge"])
+def test_soft_labels_mostly_name_the_row_s_own_class(labels):
+    data = blobs(counts=(200, 200, 200))
+    far = torch.randn(data.inputs.shape, generator=torch.Generator().manual_seed(1))
+    data = dataclasses.replace(data, inputs=data.inputs + 3 * far)  # classes that overlap
+    cfg = dataclasses.replace(CFG, labels=labels)
+    hard, soft = _kmeans(data).synthetic, _kmeans(data, cfg).synthetic
+    assert torch.equal(hard.inputs, soft.inputs)
+    assert float((soft.labels == hard.labels).float().mean()) > 0.8
+    assert not torch.equal(soft.targets, hard.targets)
+
+
+@pytest.mark.parametrize("labels", ["local", "ridge"])
+def test_a_client_with_one_class_keeps_hard_labels(labels):
+    data = blobs(counts=(60, 0, 0))
+    synthetic = _kmeans(data).synthetic
+    cfg = dataclasses.replace(CFG, labels=labels)
+    targets = soften(synthetic, data, cfg=cfg, plan=plan_for(data), seed=0)
+    assert torch.equal(targets, synthetic.targets)

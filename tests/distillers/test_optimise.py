@@ -1,0 +1,120 @@
+"""The loop: its time budget, what it does at a loss that is not finite, and the codec inside."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pytest
+import torch
+
+from fdd_flower.config import CodecConfig, DistillerConfig
+from fdd_flower.distillers import dm
+from fdd_flower.distillers._canvas import Canvas
+from fdd_flower.distillers._clock import Clock
+from fdd_flower.distillers._moments import mismatch
+from fdd_flower.distillers._optimise import NonFiniteError, optimise
+from fdd_flower.distillers.base import DISTILLERS
+from fdd_flower.wire.codecs.base import CODECS
+from tests.conftest import blobs, plan_for
+
+
+def _canvas(**options: object) -> Canvas:
+    rows = [torch.zeros(2, 1, 4, 4), torch.ones(3, 1, 4, 4)]
+    return Canvas(rows, [0, 1], num_classes=2, **options)  # type: ignore[arg-type]
+
+
+def test_it_reaches_the_minimum_of_a_quadratic_class_by_class():
+    canvas = _canvas()
+
+    def objective(step: int) -> Iterator[torch.Tensor]:
+        yield (canvas.show(0) - 0.3).square().sum()
+        yield (canvas.show(1) + 0.2).square().sum()
+
+    optimise(canvas, objective, DistillerConfig(steps=300), clock=Clock(60))
+    first, second = canvas.rows.detach().split(canvas.sizes)
+    torch.testing.assert_close(first, torch.full_like(first, 0.3), atol=1e-3, rtol=0)
+    torch.testing.assert_close(second, torch.full_like(second, -0.2), atol=1e-3, rtol=0)
+
+
+def test_a_loss_that_is_not_finite_keeps_the_rows_that_were():
+    canvas, seen = _canvas(), []
+
+    def objective(step: int) -> Iterator[torch.Tensor]:
+        seen.append(canvas.rows.detach().clone())
+        yield canvas.show_all().sum() * (float("nan") if step == 3 else 1.0)
+
+    cfg = DistillerConfig(name="dm", steps=10)
+    with pytest.raises(NonFiniteError, match=r"dm loss at step 3.*distiller\.learning-rate") as e:
+        optimise(canvas, objective, cfg, clock=Clock(60))
+    assert torch.equal(torch.cat(e.value.rows), seen[2])
+
+
+def test_the_set_before_a_bad_step_is_kept_as_a_finished_one(monkeypatch):
+    data = blobs(counts=(60, 40))
+    calls = iter(range(1000))
+
+    def breaks_in_step_two(features, real):
+        return mismatch(features, real) * (float("inf") if next(calls) == 5 else 1.0)
+
+    monkeypatch.setattr(dm, "mismatch", breaks_in_step_two)
+    cfg = DistillerConfig(ipc=3, steps=5, networks=1, width=4)
+    rng = torch.Generator().manual_seed(0)
+    with pytest.raises(NonFiniteError, match="dm loss at step 2") as caught:
+        DISTILLERS.get("dm")(cfg).distill(data, plan=plan_for(data), start=None, rng=rng)
+    assert caught.value.kept is not None
+    assert set(caught.value.kept.labels.tolist()) == {0, 1}
+
+
+def test_a_time_budget_is_kept():
+    data = blobs(counts=(400, 400), shape=(1, 16, 16))
+    cfg = DistillerConfig(ipc=10, steps=1_000_000, networks=1000, width=16, seconds=2.0)
+    started = time.monotonic()
+    rng = torch.Generator().manual_seed(0)
+    part = DISTILLERS.get("dm")(cfg).distill(data, plan=plan_for(data), start=None, rng=rng)
+    assert len(part.synthetic) == 20
+    assert time.monotonic() - started < 30  # without it: days
+
+
+def test_the_rate_falls_to_nothing_as_the_time_runs_out(monkeypatch):
+    canvas, moved = _canvas(), []
+    clock = Clock(10.0)
+    ticks = iter([0.0, 2.5, 5.0, 7.5, 9.9, 10.0])
+    monkeypatch.setattr(Clock, "elapsed", property(lambda self: next(ticks)))
+
+    def objective(step: int) -> Iterator[torch.Tensor]:
+        moved.append(canvas.rows.detach().clone())
+        yield canvas.show_all().sum()
+
+    optimise(canvas, objective, DistillerConfig(steps=1000, learning_rate=1.0), clock=clock)
+    moved.append(canvas.rows.detach())
+    lengths = [float((b - a).abs().max()) for a, b in pairwise(moved)]
+    assert len(lengths) == 5
+    assert lengths == sorted(lengths, reverse=True)
+    assert lengths[-1] < 0.01
+
+
+def test_what_is_shown_is_what_the_codec_gives_back():
+    codec = CODECS.get("uint8")(CodecConfig(name="uint8"))
+    rows = [torch.rand(2, 1, 4, 4), torch.rand(3, 1, 4, 4)]
+    canvas = Canvas(rows, [0, 1], num_classes=2, codec=codec)
+    canvas.through_codec(0)
+    lo, hi = float(torch.cat(rows).min()), float(torch.cat(rows).max())
+    steps = (canvas.show_all().detach() - lo) / (hi - lo) * 255
+    torch.testing.assert_close(steps, steps.round(), atol=1e-2, rtol=0)
+    assert not torch.equal(canvas.show_all(), torch.cat(rows))
+    canvas.show_all().sum().backward()
+    assert canvas.rows.grad is not None
+    assert bool((canvas.rows.grad == 1).all())
+
+
+@pytest.mark.parametrize("name", ["dm", "kmeans"])
+def test_rows_follow_the_classes_that_a_client_has(name):
+    cfg = DistillerConfig(name=name, ipc=4, steps=1, networks=1, width=4, spread="classes")
+    rng = torch.Generator().manual_seed(0)
+    for counts, each in (((200, 200, 200), 4), ((200, 200, 0), 6), ((200, 0, 0), 12)):
+        data = blobs(counts=counts)
+        part = DISTILLERS.get(name)(cfg).distill(data, plan=plan_for(data), start=None, rng=rng)
+        held = torch.bincount(part.synthetic.labels, minlength=3).tolist()
+        assert held == [each if count else 0 for count in counts]
