@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch.nn.functional as F  # noqa: N812 (the field's customary name)
 from torch import Tensor, nn
 
 from fdd_flower.config import ModelConfig
@@ -39,8 +40,7 @@ class ConvNet(Network):
                 nn.Conv2d(channels, cfg.width, 3, padding=1),
                 norm_layer(cfg.norm, cfg.width),
                 nn.ReLU(),
-                # Rounds up; the divisor counts real pixels only.
-                nn.AvgPool2d((pool[0], pool[1]), ceil_mode=True),
+                HalvePool(*pool),
             ]
             channels = cfg.width
             sides = [-(-side // by) for side, by in zip(sides, pool, strict=True)]
@@ -54,6 +54,28 @@ class ConvNet(Network):
     def forward(self, x: Tensor) -> Tensor:
         """Return logits (n, num_classes)."""
         return self.head(self.features(x))
+
+
+class HalvePool(nn.Module):
+    """Average pooling by 1 or 2 a side that rounds up and counts real pixels only.
+
+    The same as `AvgPool2d((rows, columns), ceil_mode=True)`. Slices are used because torch's own
+    pooling took a quarter of a training step on a CPU.
+    """
+
+    def __init__(self, rows: int, columns: int) -> None:
+        super().__init__()
+        self.by = (rows, columns)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (n, c, h, w) pooled, a side of s pixels to ceil(s / by)."""
+        if self.by[1] == 2:
+            x = F.pad(x, (0, x.shape[3] % 2, 0, 0), mode="replicate")
+            x = (x[..., 0::2] + x[..., 1::2]) / 2
+        if self.by[0] == 2:
+            x = F.pad(x, (0, 0, 0, x.shape[2] % 2), mode="replicate")
+            x = (x[..., 0::2, :] + x[..., 1::2, :]) / 2
+        return x
 
 
 def norm_layer(norm: str, channels: int) -> nn.Module:

@@ -7,7 +7,7 @@ from torch import nn
 
 from fdd_flower.config import ModelConfig
 from fdd_flower.models import build_model
-from fdd_flower.models.convnet import groups_of, norm_layer
+from fdd_flower.models.convnet import HalvePool, groups_of, norm_layer
 
 NORMS = ["instance", "group", "layer", "batch", "none"]
 
@@ -96,3 +96,15 @@ def test_tiny_images_stay_told_apart_at_any_depth(sides: tuple[int, int], norm: 
     logits = model(x)
     assert all(min(sides) >= 2 for sides in maps)
     assert bool((logits[0] - logits[1]).abs().max() > 1e-4)
+
+
+@pytest.mark.parametrize("by", [(2, 2), (2, 1), (1, 2), (1, 1)])
+@pytest.mark.parametrize("sides", [(8, 6), (7, 5), (3, 4), (1, 2)])
+def test_the_fast_pool_is_torchs_pool_with_its_gradient(by, sides):
+    x = torch.randn(2, 3, *sides, dtype=torch.double, requires_grad=True)
+    fast, slow = HalvePool(*by)(x), nn.AvgPool2d(by, ceil_mode=True)(x)
+    torch.testing.assert_close(fast, slow)
+    weights = torch.randn_like(slow)
+    (got,) = torch.autograd.grad((fast * weights).sum(), x)
+    (want,) = torch.autograd.grad((slow * weights).sum(), x)
+    torch.testing.assert_close(got, want)
