@@ -64,7 +64,13 @@ class DistillerConfig:
         choices=("fixed", "classes"),
     )
     packing: int = setting(
-        1, "images a side in one row: 2 puts 2x2 down-sampled ones into it", low=1, high=4
+        1, "images a side in one row: 2 puts 2x2 smaller ones into it", low=1, high=4
+    )
+    packing_basis: str = setting(
+        "dct",
+        "what a packed image keeps: fewer pixels, or the lowest frequencies of its cosine "
+        "transform",
+        choices=("pixels", "dct"),
     )
     labels: str = setting(
         "hard",

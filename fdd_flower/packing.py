@@ -1,35 +1,79 @@
-"""Packing: several down-sampled images in one row, so that the same values hold more images."""
+"""Packing: several images in the room of one, at a lower resolution or in fewer frequencies."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
+import torch
 import torch.nn.functional as F  # noqa: N812 (the field's customary name)
 from torch import Tensor
 
 from fdd_flower.synthetic_set import SyntheticSet
 
 
-def pack(images: Tensor, factor: int) -> Tensor:
-    """Return rows that each hold `factor` x `factor` images, down-sampled by area.
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """How rows hold images.
 
-    Source: the multi-formation of IDC (arXiv:2205.14959), with equal parts.
-
-    Parameters
+    Attributes
     ----------
-    images
-        (n * factor**2, c, h, w); neighbours on the first axis share a row.
     factor
-        1 leaves the images as they are. It need not divide a side: a packed image has
-        h // factor by w // factor pixels, and the rest of the row repeats its border.
-
-    Returns
-    -------
-    Tensor
-        (n, c, h, w).
+        A row holds `factor` x `factor` images; 1 leaves images as they are, in either basis.
+    basis
+        `pixels`: images down-sampled by area, side by side (the multi-formation of IDC,
+        arXiv:2205.14959, with equal parts). `dct`: the lowest h * w // factor**2 frequencies of
+        each image's orthonormal cosine transform, one image after the other (as FreD,
+        arXiv:2311.08819, but the same frequencies for every class, so that none need be sent).
     """
-    if factor == 1:
-        return images
+
+    factor: int = 1
+    basis: str = "pixels"
+
+    @property
+    def cells(self) -> int:
+        """Images in one row."""
+        return self.factor**2
+
+    def pack(self, images: Tensor) -> Tensor:
+        """Return rows (n, c, h, w) that hold images (n * cells, c, h, w).
+
+        Neighbours on the first axis share a row. What the images of a row do not fill repeats
+        the border (pixels) or is zero (dct).
+        """
+        if self.factor == 1:
+            return images
+        by = _pack_frequencies if self.basis == "dct" else _pack_pixels
+        return by(images, self.factor)
+
+    def images(self, rows: Tensor) -> Tensor:
+        """Return the images (n * cells, c, h, w) in rows (n, c, h, w); differentiable.
+
+        They are up-sampled bilinearly (pixels), or lack the higher frequencies (dct).
+        """
+        if self.factor == 1:
+            return rows
+        by = _unpack_frequencies if self.basis == "dct" else _unpack_pixels
+        return by(rows, self.factor)
+
+    def unpack(self, packed: SyntheticSet) -> SyntheticSet:
+        """Return the set of the images in `packed`.
+
+        Each has its row's target and its share of the row's weight: soft labels of packed sets
+        are those of the row.
+        """
+        if self.factor == 1:
+            return packed
+        return replace(
+            packed,
+            inputs=self.images(packed.inputs).contiguous(),
+            targets=packed.targets.repeat_interleave(self.cells, dim=0),
+            weights=(packed.weights / self.cells).repeat_interleave(self.cells),
+        )
+
+
+def _pack_pixels(images: Tensor, factor: int) -> Tensor:
     count, channels, height, width = images.shape
     small = (height // factor, width // factor)
     cells = F.interpolate(images, size=small, mode="area")
@@ -39,21 +83,7 @@ def pack(images: Tensor, factor: int) -> Tensor:
     return F.pad(rows, missing, mode="replicate")
 
 
-def unpack_images(rows: Tensor, factor: int) -> Tensor:
-    """Return the images in packed rows, up-sampled bilinearly; differentiable.
-
-    Parameters
-    ----------
-    rows
-        (n, c, h, w), as `pack` makes them.
-
-    Returns
-    -------
-    Tensor
-        (n * factor**2, c, h, w).
-    """
-    if factor == 1:
-        return rows
+def _unpack_pixels(rows: Tensor, factor: int) -> Tensor:
     count, channels, height, width = rows.shape
     small = (height // factor, width // factor)
     cells = rows[:, :, : small[0] * factor, : small[1] * factor]
@@ -62,16 +92,41 @@ def unpack_images(rows: Tensor, factor: int) -> Tensor:
     return F.interpolate(cells, size=(height, width), mode="bilinear", align_corners=False)
 
 
-def unpack(packed: SyntheticSet, factor: int) -> SyntheticSet:
-    """Return the set of the images in `packed`, each with its row's target and its share of weight.
+def _pack_frequencies(images: Tensor, factor: int) -> Tensor:
+    count, channels, height, width = images.shape
+    places = lowest_frequencies(height, width, height * width // factor**2)
+    rows, columns = cosines(height).to(images), cosines(width).to(images)
+    kept = (rows @ images @ columns.T).flatten(2)[:, :, places]
+    flat = kept.view(count // factor**2, factor**2, channels, -1).transpose(1, 2).flatten(2)
+    flat = F.pad(flat, (0, height * width - flat.shape[2]))
+    return flat.view(-1, channels, height, width)
 
-    A row's images have one target: soft labels of packed sets are those of the row.
+
+def _unpack_frequencies(rows: Tensor, factor: int) -> Tensor:
+    count, channels, height, width = rows.shape
+    places = lowest_frequencies(height, width, height * width // factor**2)
+    kept = rows.flatten(2)[:, :, : factor**2 * len(places)]
+    kept = kept.reshape(count, channels, factor**2, -1).transpose(1, 2).flatten(0, 1)
+    empty = kept.new_zeros(*kept.shape[:2], height * width)
+    table = empty.index_copy(2, places, kept).view(-1, channels, height, width)
+    return cosines(height).to(rows).T @ table @ cosines(width).to(rows)
+
+
+@lru_cache(maxsize=16)
+def cosines(side: int) -> Tensor:
+    """Return the orthonormal DCT-II of a signal of `side` values: (side, side), float32."""
+    k = torch.arange(side, dtype=torch.double)
+    table = torch.cos(math.pi * (k[None] + 0.5) * k[:, None] / side) * math.sqrt(2 / side)
+    table[0] /= math.sqrt(2)
+    return table.float()
+
+
+@lru_cache(maxsize=16)
+def lowest_frequencies(height: int, width: int, count: int) -> Tensor:
+    """Return the places (count,) in a flattened (height, width) table of the lowest frequencies.
+
+    Frequencies are ordered by their length in cycles a pixel, ties by place.
     """
-    if factor == 1:
-        return packed
-    return replace(
-        packed,
-        inputs=unpack_images(packed.inputs, factor).contiguous(),
-        targets=packed.targets.repeat_interleave(factor**2, dim=0),
-        weights=(packed.weights / factor**2).repeat_interleave(factor**2),
-    )
+    rows = torch.arange(height, dtype=torch.double)[:, None] / height
+    columns = torch.arange(width, dtype=torch.double)[None] / width
+    return (rows.square() + columns.square()).flatten().argsort(stable=True)[:count]

@@ -8,9 +8,8 @@ import torch
 
 from fdd_flower.config import DistillerConfig
 from fdd_flower.data.base import Split
-from fdd_flower.distillers.base import ClassRecords, Plan, assemble, usable_classes
+from fdd_flower.distillers.base import ClassRecords, Plan, assemble, packing_of, usable_classes
 from fdd_flower.errors import DistillError
-from fdd_flower.packing import pack
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.wire.codecs.base import Codec, array_bytes
 
@@ -47,12 +46,12 @@ def rows_for_bytes(data: Split, cfg: DistillerConfig, plan: Plan) -> DistillerCo
 def _size(
     parts: list[ClassRecords], rows: int, cfg: DistillerConfig, plan: Plan, codec: Codec
 ) -> int:
-    inputs = []
+    inputs, packing = [], packing_of(cfg)
     for part in parts:
-        count = min(rows, part.rows) * cfg.packing**2
+        count = min(rows, part.rows) * packing.cells
         order = torch.arange(2 * count) % len(part.inputs)
         pairs = part.inputs[order].view(count, 2, *part.inputs.shape[1:])
-        inputs.append(pack(pairs.mean(dim=1), cfg.packing))
+        inputs.append(packing.pack(pairs.mean(dim=1)))
     return array_bytes(codec.encode(assemble(parts, inputs, len(plan.classes), {})))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fdd_flower.packing import unpack_images
+from fdd_flower.packing import Packing
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.wire.codecs.base import Codec
 
@@ -24,28 +24,33 @@ class Canvas:
     num_classes
         Of the federation.
     packing
-        Images a side in one row.
+        How rows hold images.
     codec
         If given, `show` returns what the codec gives back; gradients pass straight through
         (arXiv:1308.3432).
     """
 
     def __init__(
-        self, rows: list[Tensor], labels: list[int], *, num_classes: int, packing: int = 1,
+        self,
+        rows: list[Tensor],
+        labels: list[int],
+        *,
+        num_classes: int,
+        packing: Packing | None = None,
         codec: Codec | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.sizes = [len(part) for part in rows]
         self.labels, self.num_classes = labels, num_classes
-        self.packing, self.codec = packing, codec
+        self.packing, self.codec = packing or Packing(), codec
         self.rows = torch.cat(rows).clone().requires_grad_()
         self._lost: list[Tensor] | None = None
 
     def show(self, part: int) -> Tensor:
-        """Return the images that stand for class `part`, (m * packing**2, *feature_shape)."""
+        """Return the images that stand for class `part`, (m * packing.cells, *feature_shape)."""
         rows = self.rows.split(self.sizes)[part]
         if self._lost is not None:
             rows = rows + self._lost[part]
-        return unpack_images(rows, self.packing)
+        return self.packing.images(rows)
 
     def show_all(self) -> Tensor:
         """Return the images of all classes, class after class."""
@@ -53,7 +58,7 @@ class Canvas:
 
     def targets(self) -> Tensor:
         """Return the class of each image of `show_all`: int64."""
-        sizes = torch.tensor(self.sizes) * self.packing**2
+        sizes = torch.tensor(self.sizes) * self.packing.cells
         return torch.tensor(self.labels).repeat_interleave(sizes)
 
     @torch.no_grad()

@@ -9,9 +9,9 @@ from fdd_flower.config import DistillerConfig
 from fdd_flower.data.base import Split
 from fdd_flower.distillers._trained import train_embedder
 from fdd_flower.distillers._views import TILE, View, random_views
-from fdd_flower.distillers.base import Plan
+from fdd_flower.distillers.base import Plan, packing_of
 from fdd_flower.models.base import Network
-from fdd_flower.packing import unpack_images
+from fdd_flower.packing import Packing
 from fdd_flower.rng import derive
 from fdd_flower.synthetic_set import SyntheticSet
 
@@ -33,7 +33,7 @@ def soften(
         return synthetic.targets
     if cfg.labels == "ridge":
         views = random_views(cfg, plan)
-        return solved(synthetic, data, views, packing=cfg.packing, penalty=cfg.ridge)
+        return solved(synthetic, data, views, packing=packing_of(cfg), penalty=cfg.ridge)
     teacher = plan.model
     if cfg.labels == "local":
         known = torch.isin(data.labels, synthetic.labels.unique())
@@ -42,23 +42,23 @@ def soften(
             cfg, data, marks=(cfg.teacher_steps,), seed=derive(seed, "teacher")
         )[0]
     assert teacher is not None  # checked before work starts
-    return taught(synthetic.inputs, teacher, packing=cfg.packing, temperature=cfg.temperature)
+    return taught(synthetic.inputs, teacher, packing=packing_of(cfg), temperature=cfg.temperature)
 
 
 @torch.no_grad()
-def taught(rows: Tensor, teacher: Network, *, packing: int, temperature: float) -> Tensor:
+def taught(rows: Tensor, teacher: Network, *, packing: Packing, temperature: float) -> Tensor:
     """Return the teacher's probabilities (n, k) for packed rows (n, *feature_shape)."""
     teacher.eval()
     each = [
-        (teacher(unpack_images(tile, packing)) / temperature).softmax(dim=1)
-        for tile in rows.split(max(1, TILE // packing**2))
+        (teacher(packing.images(tile)) / temperature).softmax(dim=1)
+        for tile in rows.split(max(1, TILE // packing.cells))
     ]
-    return torch.cat(each).view(len(rows), packing**2, -1).mean(dim=1)
+    return torch.cat(each).view(len(rows), packing.cells, -1).mean(dim=1)
 
 
 @torch.no_grad()
 def solved(
-    synthetic: SyntheticSet, data: Split, views: list[View], *, packing: int, penalty: float
+    synthetic: SyntheticSet, data: Split, views: list[View], *, packing: Packing, penalty: float
 ) -> Tensor:
     """Return the labels under which ridge regression on `synthetic` fits `data` best.
 
@@ -76,8 +76,8 @@ def solved(
     num_classes = synthetic.num_classes
     left = right = torch.zeros((), dtype=torch.double)
     for view in views:
-        images = unpack_images(synthetic.inputs, packing)
-        support = _features(view, images).view(len(synthetic), packing**2, -1).mean(dim=1)
+        images = packing.images(synthetic.inputs)
+        support = _features(view, images).view(len(synthetic), packing.cells, -1).mean(dim=1)
         gram, moment = _sums(view, data)
         kernel = support @ support.T
         solve = torch.linalg.solve(_ridged(kernel, penalty), support).T  # (d, n)

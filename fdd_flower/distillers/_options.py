@@ -90,6 +90,11 @@ def check_plan(cfg: DistillerConfig, plan: Plan) -> None:
     for key, value in (("embedder", cfg.embedder), ("labels", cfg.labels)):
         if value == "global":
             _check_model(f"distiller.{key}", plan)
+    if cfg.packing > 1 and cfg.packing_basis == "dct" and hasattr(plan.codec, "max_rows"):
+        raise ConfigError(
+            "distiller.packing-basis", expected="pixels, for a codec of images", got="dct",
+            remedy="Set it to pixels; or choose the codec uint8, as dct rows are no images.",
+        )  # fmt: skip
     if cfg.bytes and plan.codec is None:
         raise ConfigError(
             "distiller.bytes", expected="a codec to count them with", got="none",

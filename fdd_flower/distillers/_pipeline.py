@@ -20,8 +20,15 @@ from fdd_flower.distillers._optimise import NonFiniteError
 from fdd_flower.distillers._options import check_plan
 from fdd_flower.distillers._start import start_images
 from fdd_flower.distillers._views import View, embedding_views
-from fdd_flower.distillers.base import ClassRecords, Distilled, Plan, assemble, usable_classes
-from fdd_flower.packing import pack
+from fdd_flower.distillers.base import (
+    ClassRecords,
+    Distilled,
+    Plan,
+    assemble,
+    packing_of,
+    usable_classes,
+)
+from fdd_flower.packing import Packing
 from fdd_flower.rng import fork, stream
 from fdd_flower.synthetic_set import SyntheticSet
 
@@ -61,10 +68,15 @@ class Job:
         """Return the stream of a class: the same whichever other classes a client has."""
         return stream(self.seed, "class", part.label)
 
+    @property
+    def packing(self) -> Packing:
+        """How rows hold images."""
+        return packing_of(self.cfg)
+
     def images(self, part: ClassRecords) -> int:
         """Return how many images the rows of `part` hold, none for fewer than `min_records`."""
         most = max(1, len(part.inputs) // self.cfg.min_records)
-        return min(part.rows * self.cfg.packing**2, most)
+        return min(part.rows * self.packing.cells, most)
 
     def views(self) -> list[View]:
         """Return the embedders that the settings ask for and the time allows."""
@@ -95,15 +107,13 @@ class Job:
 
     def packed(self, images: Tensor) -> Tensor:
         """Return the images of a class as packed rows; a last row is filled by repeating them."""
-        cells = self.cfg.packing**2
-        missing = -len(images) % cells
-        return pack(torch.cat([images, images.repeat(cells, *[1] * (images.ndim - 1))[:missing]]),
-                    self.cfg.packing)  # fmt: skip
+        wanted = len(images) + -len(images) % self.packing.cells
+        return self.packing.pack(images[torch.arange(wanted) % len(images)])
 
     def canvas(self, rows: list[Tensor]) -> Canvas:
         """Return `rows` ready to be optimised."""
         return Canvas(
-            rows, self.labels, num_classes=len(self.data.classes), packing=self.cfg.packing,
+            rows, self.labels, num_classes=len(self.data.classes), packing=self.packing,
             codec=self.plan.codec if self.cfg.codec_aware else None,
         )  # fmt: skip
 

@@ -13,6 +13,7 @@ from fdd_flower.config import DistillerConfig
 from fdd_flower.data.base import Normalisation, Split
 from fdd_flower.errors import DistillError
 from fdd_flower.models.base import Network
+from fdd_flower.packing import Packing
 from fdd_flower.registry import Registry
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.wire.codecs.base import Codec
@@ -61,7 +62,7 @@ class Distilled:
     Attributes
     ----------
     synthetic
-        With `distiller.packing` above 1 its rows are packed: `packing.unpack` them.
+        With `distiller.packing` above 1 its rows are packed: `packing_of(cfg).unpack` undoes it.
     withheld
         The classes that were left out as too small.
     codec
@@ -109,6 +110,11 @@ class Distiller(Protocol):
 DISTILLERS: Registry[Callable[[DistillerConfig], Distiller]] = Registry(
     "distiller", "fdd_flower.distillers"
 )
+
+
+def packing_of(cfg: DistillerConfig) -> Packing:
+    """Return how the rows of a run hold images."""
+    return Packing(cfg.packing, cfg.packing_basis)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,8 +165,7 @@ def usable_classes(data: Split, cfg: DistillerConfig) -> tuple[list[ClassRecords
 
 
 def _within_bounds(part: ClassRecords, cfg: DistillerConfig) -> ClassRecords:
-    cells = cfg.packing**2
-    most = -(-(len(part.inputs) // cfg.min_records) // cells)
+    most = -(-(len(part.inputs) // cfg.min_records) // packing_of(cfg).cells)
     return replace(part, rows=min(part.rows, most))
 
 

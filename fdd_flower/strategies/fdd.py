@@ -12,11 +12,10 @@ from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Strategy
 
 from fdd_flower.config import CodecConfig, DistillerConfig
-from fdd_flower.distillers.base import DISTILLERS
+from fdd_flower.distillers.base import DISTILLERS, packing_of
 from fdd_flower.errors import DistillError
 from fdd_flower.mergers.base import MERGERS
 from fdd_flower.models.base import Network
-from fdd_flower.packing import unpack
 from fdd_flower.rng import stream
 from fdd_flower.strategies._grid import wait_for_nodes
 from fdd_flower.strategies._log import say
@@ -116,7 +115,7 @@ class FederatedDistillation(Strategy):
             # A row takes at least a byte, however well it is coded.
             rows, limit = cfg.bytes, cfg.bytes
         part = read_set(arrays_of(content), self.codec, plan, max_bytes=limit, max_rows=rows)
-        return unpack(part, cfg.packing)
+        return packing_of(cfg).unpack(part)
 
     def _train(self, server_round: int, merged: SyntheticSet) -> ArrayRecord:
         side, started = self.side, time.monotonic()

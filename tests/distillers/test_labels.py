@@ -13,7 +13,7 @@ from fdd_flower.distillers._labels import soften, solved, taught, to_simplex
 from fdd_flower.distillers._views import random_views
 from fdd_flower.distillers.base import DISTILLERS
 from fdd_flower.models import build_model
-from fdd_flower.packing import unpack_images
+from fdd_flower.packing import Packing
 from tests.conftest import blobs, plan_for
 
 CFG = DistillerConfig(ipc=6, steps=2, networks=2, width=8, depth=1, teacher_steps=60)
@@ -42,7 +42,7 @@ def test_solved_labels_are_those_of_least_squares_over_all_records(shape):
     data = blobs(shape=shape, counts=(60, 50, 40))
     synthetic = _kmeans(data).synthetic
     views = random_views(CFG, plan_for(data))
-    got = solved(synthetic, data, views, packing=1, penalty=1e-3).double().numpy()
+    got = solved(synthetic, data, views, packing=Packing(), penalty=1e-3).double().numpy()
     # The same with real features held at once, and numpy's least squares on stacked rows.
     blocks, wanted = [], []
     for view in views:
@@ -65,10 +65,10 @@ def test_solved_labels_are_those_of_least_squares_over_all_records(shape):
 def test_taught_labels_are_the_teacher_s_mean_over_a_row_s_images():
     teacher = build_model(ModelConfig(name="mlp"), feature_shape=(1, 8, 8), num_classes=3, seed=0)
     rows = torch.rand(5, 1, 8, 8)
-    got = taught(rows, teacher, packing=2, temperature=2.0)
+    got = taught(rows, teacher, packing=Packing(2, "pixels"), temperature=2.0)
     for i in range(5):
         with torch.no_grad():
-            logits = teacher(unpack_images(rows[i : i + 1], 2))
+            logits = teacher(Packing(2, "pixels").images(rows[i : i + 1]))
         torch.testing.assert_close(got[i], (logits / 2).softmax(dim=1).mean(dim=0))
 
 

@@ -1,0 +1,90 @@
+"""Options that do not fit are refused by name, before any work."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from fdd_flower.config import DistillerConfig, ModelConfig, find_key
+from fdd_flower.distillers._options import check_options, check_plan
+from fdd_flower.distillers.base import DISTILLERS
+from fdd_flower.errors import ConfigError, FddError
+from fdd_flower.models import build_model
+from tests.conftest import blobs, plan_for
+
+IMAGE = (1, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("settings", "shape", "rounds", "said"),
+    [
+        ({"packing": 2}, (13,), 3, r"distiller\.packing: expected 1 .*\(13,\)"),
+        ({"packing": 2}, (3, 40), 3, r"distiller\.packing"),
+        ({"packing": 4}, (1, 7, 7), 3, r"distiller\.packing: .*2 pixels a side.*7x7"),
+        ({"name": "dm", "peers": True, "first": "dm"}, IMAGE, 3, r"distiller\.peers: .*dm"),
+        ({"name": "krr", "peers": True}, IMAGE, 3, r"distiller\.peers: .*distiller\.first"),
+        ({"name": "krr", "peers": True, "first": "dm"}, IMAGE, 1, r"distiller\.peers: .*2 rounds"),
+        ({"first": "kmeans"}, IMAGE, 3, r"distiller\.first"),
+        ({"labels": "global"}, IMAGE, 1, r"distiller\.labels: .*2 rounds"),
+    ],
+)
+def test_before_the_first_round(settings, shape, rounds, said):
+    with pytest.raises(ConfigError, match=said):
+        check_options(dataclasses.replace(DistillerConfig(), **settings), shape, rounds=rounds)
+
+
+def test_what_fits_is_let_through():
+    check_options(DistillerConfig(packing=2, labels="global"), IMAGE, rounds=2)
+    check_options(DistillerConfig(name="krr", peers=True, first="dm"), IMAGE, rounds=2)
+
+
+def test_a_time_budget_of_zero_is_refused():
+    with pytest.raises(ConfigError, match=r"distiller\.seconds: expected a number from 0\.1"):
+        find_key("distiller.seconds").check(0.0)
+
+
+@pytest.mark.parametrize("key", ["embedder", "labels"])
+def test_a_global_model_that_is_missing_or_knows_other_classes(key):
+    plan, cfg = plan_for(blobs()), dataclasses.replace(DistillerConfig(), **{key: "global"})
+    with pytest.raises(ConfigError, match=rf"distiller\.{key}: expected a global model"):
+        check_plan(cfg, plan)
+    model = build_model(ModelConfig(name="mlp"), feature_shape=IMAGE, num_classes=2, seed=0)
+    with pytest.raises(ConfigError, match=rf"distiller\.{key}: .*3 classes; got 2"):
+        check_plan(cfg, dataclasses.replace(plan, model=model))
+
+
+def test_a_plan_without_peers_or_classes():
+    plan = plan_for(blobs())
+    with pytest.raises(ConfigError, match=r"distiller\.peers: .*none in round 1"):
+        check_plan(DistillerConfig(name="krr", peers=True), plan)
+    with pytest.raises(ConfigError, match=r"plan\.classes: expected at least one class"):
+        check_plan(DistillerConfig(labels="local"), dataclasses.replace(plan, classes=()))
+
+
+def test_a_byte_budget_needs_a_codec():
+    with pytest.raises(ConfigError, match=r"distiller\.bytes: expected a codec"):
+        check_plan(DistillerConfig(bytes=1000), plan_for(blobs()))
+
+
+class _Small:
+    def max_rows(self, feature_shape: tuple[int, ...]) -> int:
+        return 9
+
+
+def test_more_rows_than_a_mosaic_has_pixels_for():
+    plan = dataclasses.replace(plan_for(blobs()), codec=_Small())
+    check_plan(DistillerConfig(ipc=9), plan)
+    with pytest.raises(ConfigError, match=r"distiller\.ipc: expected at most 9 .*got 10"):
+        check_plan(DistillerConfig(ipc=10), plan)
+
+
+@pytest.mark.parametrize("name", DISTILLERS.built_in())
+def test_every_distiller_refuses_before_it_works(name):
+    data = blobs(shape=(13,))
+    cfg = DistillerConfig(name=name, packing=2)
+    with pytest.raises(FddError, match=r"distiller\.packing"):
+        DISTILLERS.get(name)(cfg).distill(
+            data, plan=plan_for(data), start=None, rng=torch.Generator()
+        )
