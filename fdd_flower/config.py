@@ -64,7 +64,11 @@ class DistillerConfig:
         choices=("fixed", "classes"),
     )
     packing: int = setting(
-        1, "images a side in one row: 2 puts 2x2 smaller ones into it", low=1, high=4
+        0,
+        "images a side in one row: 2 puts 2x2 smaller ones into it; 0: 2 for images of 16x16 "
+        "pixels or more, unless a codec for images follows",
+        low=0,
+        high=4,
     )
     packing_basis: str = setting(
         "dct",

@@ -31,7 +31,8 @@ def rows_for_bytes(data: Split, cfg: DistillerConfig, plan: Plan) -> DistillerCo
     """
     assert plan.codec is not None  # checked before work starts
     fixed = replace(cfg, spread="fixed", ipc=MANY)
-    parts, _ = usable_classes(data, fixed)
+    cells = packing_of(cfg, plan.feature_shape, plan.codec).cells
+    parts, _ = usable_classes(data, fixed, cells=cells)
     most = max(part.rows for part in parts)
     low, high = 1, most  # `low` fits or is 1; more than `high` does not
     while low < high:
@@ -46,7 +47,7 @@ def rows_for_bytes(data: Split, cfg: DistillerConfig, plan: Plan) -> DistillerCo
 def _size(
     parts: list[ClassRecords], rows: int, cfg: DistillerConfig, plan: Plan, codec: Codec
 ) -> int:
-    inputs, packing = [], packing_of(cfg)
+    inputs, packing = [], packing_of(cfg, plan.feature_shape, codec)
     for part in parts:
         count = min(rows, part.rows) * packing.cells
         order = torch.arange(2 * count) % len(part.inputs)

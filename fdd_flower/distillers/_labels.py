@@ -29,11 +29,12 @@ def soften(
         float32, (n, num_classes): probabilities. Those of a packed row are the mean over its
         images.
     """
+    packing = packing_of(cfg, plan.feature_shape, plan.codec)
     if cfg.labels == "hard" or len(synthetic.labels.unique()) == 1:
         return synthetic.targets
     if cfg.labels == "ridge":
         views = random_views(cfg, plan)
-        return solved(synthetic, data, views, packing=packing_of(cfg), penalty=cfg.ridge)
+        return solved(synthetic, data, views, packing=packing, penalty=cfg.ridge)
     teacher = plan.model
     if cfg.labels == "local":
         known = torch.isin(data.labels, synthetic.labels.unique())
@@ -42,7 +43,7 @@ def soften(
             cfg, data, marks=(cfg.teacher_steps,), seed=derive(seed, "teacher")
         )[0]
     assert teacher is not None  # checked before work starts
-    return taught(synthetic.inputs, teacher, packing=packing_of(cfg), temperature=cfg.temperature)
+    return taught(synthetic.inputs, teacher, packing=packing, temperature=cfg.temperature)
 
 
 @torch.no_grad()

@@ -6,7 +6,7 @@ import torch
 
 from fdd_flower import augment
 from fdd_flower.config import DistillerConfig
-from fdd_flower.distillers.base import DISTILLERS, Plan
+from fdd_flower.distillers.base import Plan, declares, takes_images
 from fdd_flower.errors import ConfigError
 
 SMALLEST = 2  # pixels a side of a packed image
@@ -21,8 +21,7 @@ def check_options(cfg: DistillerConfig, feature_shape: tuple[int, ...], *, round
         If an option does not fit the records, the distiller or the number of rounds.
     """
     _check_packing(cfg, feature_shape)
-    joint = bool(getattr(DISTILLERS.get(cfg.name), "joint", False))
-    if cfg.peers and not joint:
+    if cfg.peers and not declares(cfg.name, "joint"):
         raise ConfigError(
             "distiller.peers", expected=f"false for {cfg.name}, which works class by class",
             got="true", remedy="Leave it false, or choose a joint distiller such as krr.",
@@ -51,7 +50,7 @@ def check_options(cfg: DistillerConfig, feature_shape: tuple[int, ...], *, round
 
 
 def _check_packing(cfg: DistillerConfig, feature_shape: tuple[int, ...]) -> None:
-    if cfg.packing == 1:
+    if cfg.packing <= 1:
         return
     if not augment.is_image(feature_shape):
         raise ConfigError(
@@ -90,7 +89,7 @@ def check_plan(cfg: DistillerConfig, plan: Plan) -> None:
     for key, value in (("embedder", cfg.embedder), ("labels", cfg.labels)):
         if value == "global":
             _check_model(f"distiller.{key}", plan)
-    if cfg.packing > 1 and cfg.packing_basis == "dct" and hasattr(plan.codec, "max_rows"):
+    if cfg.packing > 1 and cfg.packing_basis == "dct" and takes_images(plan.codec):
         raise ConfigError(
             "distiller.packing-basis", expected="pixels, for a codec of images", got="dct",
             remedy="Set it to pixels; or choose the codec uint8, as dct rows are no images.",

@@ -71,7 +71,7 @@ class Job:
     @property
     def packing(self) -> Packing:
         """How rows hold images."""
-        return packing_of(self.cfg)
+        return packing_of(self.cfg, self.plan.feature_shape, self.plan.codec)
 
     def images(self, part: ClassRecords) -> int:
         """Return how many images the rows of `part` hold, none for fewer than `min_records`."""
@@ -140,10 +140,13 @@ class Pipeline(ABC):
     joint
         Whether the objective needs contrast between classes: a client with one class then
         needs `distiller.peers`.
+    packs
+        Rows hold several images by `distiller.packing`.
     """
 
     sends_real: ClassVar[bool] = False
     joint: ClassVar[bool] = False
+    packs: ClassVar[bool] = True
 
     def __init__(self, cfg: DistillerConfig) -> None:
         self.cfg = cfg
@@ -166,7 +169,8 @@ class Pipeline(ABC):
         cfg, codec = self.cfg, plan.codec
         if cfg.bytes:
             cfg = rows_for_bytes(data, cfg, plan)
-        parts, withheld = usable_classes(data, cfg)
+        cells = packing_of(cfg, plan.feature_shape, codec).cells
+        parts, withheld = usable_classes(data, cfg, cells=cells)
         job = Job(
             cfg=cfg, data=data, plan=plan, parts=parts, start=start, seed=fork(rng), clock=clock
         )
@@ -188,7 +192,7 @@ class Pipeline(ABC):
         meta = {
             "distiller": self.cfg.name,
             "start": "warm" if job.start is not None else self.cfg.start,
-            "packing": str(self.cfg.packing),
+            "packing": str(job.packing.factor),
         }
         synthetic = assemble(job.parts, rows.inputs, len(job.data.classes), meta)
         targets = rows.targets

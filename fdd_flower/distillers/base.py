@@ -9,6 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from fdd_flower import augment
 from fdd_flower.config import DistillerConfig
 from fdd_flower.data.base import Normalisation, Split
 from fdd_flower.errors import DistillError
@@ -78,8 +79,9 @@ class Distilled:
 class Distiller(Protocol):
     """Turns a client's records into a few synthetic ones.
 
-    Its class may declare `sends_real = True`, if rows can be records as they are, and
-    `joint = True`, if its objective needs contrast between classes and can use `plan.peers`.
+    Its class may declare `sends_real = True`, if rows can be records as they are; `joint = True`,
+    if its objective needs contrast between classes and can use `plan.peers`; and `packs = True`,
+    if its rows hold several images by `distiller.packing`.
     """
 
     def distill(
@@ -107,14 +109,33 @@ class Distiller(Protocol):
         ...
 
 
+LEAST_PACKED = 16  # pixels a side of the smallest images that are packed by default
+
 DISTILLERS: Registry[Callable[[DistillerConfig], Distiller]] = Registry(
     "distiller", "fdd_flower.distillers"
 )
 
 
-def packing_of(cfg: DistillerConfig) -> Packing:
-    """Return how the rows of a run hold images."""
-    return Packing(cfg.packing, cfg.packing_basis)
+def packing_of(
+    cfg: DistillerConfig, feature_shape: tuple[int, ...], codec: Codec | None
+) -> Packing:
+    """Return how the rows of a run hold images; 0 becomes the choice for shape and codec."""
+    if not declares(cfg.name, "packs"):
+        return Packing()
+    if cfg.packing:
+        return Packing(cfg.packing, cfg.packing_basis)
+    large = augment.is_image(feature_shape) and min(feature_shape[1:]) >= LEAST_PACKED
+    return Packing(2 if large and not takes_images(codec) else 1, cfg.packing_basis)
+
+
+def declares(name: str, flag: str) -> bool:
+    """Tell whether the distiller called `name` declares `flag`; see `Distiller`."""
+    return bool(getattr(DISTILLERS.get(name), flag, False))
+
+
+def takes_images(codec: Codec | None) -> bool:
+    """Tell whether a codec is one for images, which packed rows need not look like."""
+    return hasattr(codec, "max_rows")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,12 +147,19 @@ class ClassRecords:
     rows: int
 
 
-def usable_classes(data: Split, cfg: DistillerConfig) -> tuple[list[ClassRecords], tuple[str, ...]]:
+def usable_classes(
+    data: Split, cfg: DistillerConfig, *, cells: int = 1
+) -> tuple[list[ClassRecords], tuple[str, ...]]:
     """Return the classes that hold enough records, and the names of those withheld.
 
     A class gets at most one image for `min_records` records, so that none can stand for a
     handful of people. Under `spread = classes` the rows of the classes that a client lacks go
     to those that it has.
+
+    Parameters
+    ----------
+    cells
+        Images in a row.
 
     Raises
     ------
@@ -161,12 +189,11 @@ def usable_classes(data: Split, cfg: DistillerConfig) -> tuple[list[ClassRecords
     if cfg.spread == "classes":
         share = cfg.ipc * len(data.classes) // len(usable)
         usable = [replace(part, rows=share) for part in usable]
-    return [_within_bounds(part, cfg) for part in usable], tuple(withheld)
-
-
-def _within_bounds(part: ClassRecords, cfg: DistillerConfig) -> ClassRecords:
-    most = -(-(len(part.inputs) // cfg.min_records) // packing_of(cfg).cells)
-    return replace(part, rows=min(part.rows, most))
+    most = [-(-(len(part.inputs) // cfg.min_records) // cells) for part in usable]
+    bounded = [
+        replace(part, rows=min(part.rows, rows)) for part, rows in zip(usable, most, strict=True)
+    ]
+    return bounded, tuple(withheld)
 
 
 def assemble(

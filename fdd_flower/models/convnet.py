@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F  # noqa: N812 (the field's customary name)
+import torch
 from torch import Tensor, nn
 
 from fdd_flower.config import ModelConfig
@@ -70,12 +70,18 @@ class HalvePool(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return (n, c, h, w) pooled, a side of s pixels to ceil(s / by)."""
         if self.by[1] == 2:
-            x = F.pad(x, (0, x.shape[3] % 2, 0, 0), mode="replicate")
+            x = _even(x, 3)
             x = (x[..., 0::2] + x[..., 1::2]) / 2
         if self.by[0] == 2:
-            x = F.pad(x, (0, 0, 0, x.shape[2] % 2), mode="replicate")
+            x = _even(x, 2)
             x = (x[..., 0::2, :] + x[..., 1::2, :]) / 2
         return x
+
+
+def _even(x: Tensor, dim: int) -> Tensor:
+    """Return `x` with the last slice of an odd side twice, so that its mean is itself."""
+    size = x.shape[dim]
+    return torch.cat([x, x.narrow(dim, size - 1, 1)], dim) if size % 2 else x
 
 
 def norm_layer(norm: str, channels: int) -> nn.Module:

@@ -10,7 +10,7 @@ from flwr.app import ArrayRecord, Context, Message
 from fdd_flower.config import Config, DistillerConfig, Scalar, from_run_config
 from fdd_flower.data import client_share, load_dataset, load_own
 from fdd_flower.data.base import Split
-from fdd_flower.distillers.base import DISTILLERS, Plan
+from fdd_flower.distillers.base import Plan, declares
 from fdd_flower.errors import ConfigError, DataError, FddError, WireError
 from fdd_flower.strategies._log import say
 from fdd_flower.strategies.base import STRATEGIES, ClientSide
@@ -78,7 +78,7 @@ def guard_own_data(cfg: Config, node: Mapping[str, Scalar]) -> None:
     real = [
         f"distiller.{key}={name}"
         for key, name in (("name", cfg.distiller.name), ("first", cfg.distiller.first))
-        if name and getattr(DISTILLERS.get(name), "sends_real", False)
+        if name and declares(name, "sends_real")
     ]
     if cfg.distiller.start == "real-unsafe":
         real.append("distiller.start=real-unsafe")

@@ -43,7 +43,7 @@ class FederatedDistillation(Strategy):
         self.side = side
         self.codec = CODECS.get(side.cfg.codec.name)(side.cfg.codec)
         self.merger = MERGERS.get(side.cfg.merger.name)(side.cfg.merger)
-        self.arrays = ArrayRecord()
+        self.arrays, self.round = ArrayRecord(), 0
         self.parts: dict[str, SyntheticSet] = {}  # of the last round, by client
 
     def summary(self) -> None:
@@ -60,7 +60,7 @@ class FederatedDistillation(Strategy):
         """Send the plan and the global model to every connected client."""
         cfg = self.side.cfg.strategy
         nodes = wait_for_nodes(grid, cfg.min_nodes, seconds=cfg.deadline)
-        self.arrays = arrays
+        self.arrays, self.round = arrays, server_round
         config["server-round"] = server_round
         shared = RecordDict({ARRAYS: arrays, CONFIG: config})
         messages = []
@@ -115,7 +115,8 @@ class FederatedDistillation(Strategy):
             # A row takes at least a byte, however well it is coded.
             rows, limit = cfg.bytes, cfg.bytes
         part = read_set(arrays_of(content), self.codec, plan, max_bytes=limit, max_rows=rows)
-        return packing_of(cfg).unpack(part)
+        cfg = settings_of_round(cfg, self.round)
+        return packing_of(cfg, plan.feature_shape, self.codec).unpack(part)
 
     def _train(self, server_round: int, merged: SyntheticSet) -> ArrayRecord:
         side, started = self.side, time.monotonic()

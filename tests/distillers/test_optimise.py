@@ -73,7 +73,7 @@ def test_a_time_budget_is_kept():
     started = time.monotonic()
     rng = torch.Generator().manual_seed(0)
     part = DISTILLERS.get("dm")(cfg).distill(data, plan=plan_for(data), start=None, rng=rng)
-    assert len(part.synthetic) == 20
+    assert set(part.synthetic.labels.tolist()) == {0, 1}
     assert time.monotonic() - started < 30  # without it: days
 
 
