@@ -117,6 +117,11 @@ class DistillerConfig:
     embedder_steps: int = setting(
         400, "embedder trained: steps of the longest trained network", low=1, high=100_000
     )
+    levels: str = setting(
+        "last",
+        "features that are matched: of the last block of a network, or of every block",
+        choices=("last", "all"),
+    )
     moments: str = setting(
         "deviation",
         "dm: class means; means and deviations; means and covariances",

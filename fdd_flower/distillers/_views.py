@@ -26,11 +26,14 @@ class View:
 
     network: Network
     affine: Tensor | None  # (1, 2, 3)
+    every_level: bool = False
 
     def embed(self, inputs: Tensor) -> Tensor:
         """Return features (n, d) of inputs (n, *feature_shape)."""
         if self.affine is not None:
             inputs = augment.warp(inputs, self.affine)
+        if self.every_level:
+            return torch.cat(self.network.levels(inputs), dim=1)
         return self.network.features(inputs)
 
 
@@ -69,7 +72,7 @@ def _with_affine(network: Network, cfg: DistillerConfig, plan: Plan, index: int)
     if cfg.augment and augment.is_image(plan.feature_shape):
         rng = stream(plan.seed, "view-affine", index)
         affine = augment.affine_maps(1, *plan.feature_shape[1:], rng=rng)
-    return View(network, affine)
+    return View(network, affine, every_level=cfg.levels == "all")
 
 
 def _perturbed(cfg: DistillerConfig, plan: Plan, index: int) -> Network:

@@ -51,6 +51,15 @@ class ConvNet(Network):
         """Return the flattened last map, (n, width * height' * width')."""
         return self.body(x)
 
+    def levels(self, x: Tensor) -> list[Tensor]:
+        """Return the flattened map after each block."""
+        found = []
+        for layer in self.body:
+            x = layer(x)
+            if isinstance(layer, HalvePool):
+                found.append(x.flatten(1))
+        return found
+
     def forward(self, x: Tensor) -> Tensor:
         """Return logits (n, num_classes)."""
         return self.head(self.features(x))
