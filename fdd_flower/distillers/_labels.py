@@ -21,7 +21,7 @@ def soften(
 ) -> Tensor:
     """Return targets for the packed rows of `synthetic` by `distiller.labels`.
 
-    A client with one class has nothing to learn between classes from: its labels stay hard.
+    `data` are the records of the classes in `synthetic`. A client with one class has nothing to learn between classes from: its labels stay hard.
 
     Returns
     -------
@@ -37,8 +37,6 @@ def soften(
         return solved(synthetic, data, views, packing=packing, penalty=cfg.ridge)
     teacher = plan.model
     if cfg.labels == "local":
-        known = torch.isin(data.labels, synthetic.labels.unique())
-        data = Split(inputs=data.inputs[known], labels=data.labels[known], classes=data.classes)
         teacher = train_embedder(
             cfg, data, marks=(cfg.teacher_steps,), seed=derive(seed, "teacher")
         )[0]

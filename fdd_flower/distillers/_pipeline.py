@@ -25,6 +25,7 @@ from fdd_flower.distillers.base import (
     Distilled,
     Plan,
     assemble,
+    of_classes,
     packing_of,
     usable_classes,
 )
@@ -64,6 +65,11 @@ class Job:
         """The class of each of `parts`."""
         return [part.label for part in self.parts]
 
+    @property
+    def records(self) -> Split:
+        """The records of `parts`: those of classes that are withheld shape nothing."""
+        return of_classes(self.data, self.labels)
+
     def rng(self, part: ClassRecords) -> torch.Generator:
         """Return the stream of a class: the same whichever other classes a client has."""
         return stream(self.seed, "class", part.label)
@@ -80,7 +86,7 @@ class Job:
 
     def views(self) -> list[View]:
         """Return the embedders that the settings ask for and the time allows."""
-        return embedding_views(self.cfg, self.plan, self.data, seed=self.seed, clock=self.clock)
+        return embedding_views(self.cfg, self.plan, self.records, seed=self.seed, clock=self.clock)
 
     def prepared(self, tasks: Sequence[Callable[[], T]]) -> list[T]:
         """Do each of `tasks`, as far as the time to prepare goes; at least the first."""
@@ -197,5 +203,5 @@ class Pipeline(ABC):
         synthetic = assemble(job.parts, rows.inputs, len(job.data.classes), meta)
         targets = rows.targets
         if targets is None:
-            targets = soften(synthetic, job.data, cfg=self.cfg, plan=job.plan, seed=job.seed)
+            targets = soften(synthetic, job.records, cfg=self.cfg, plan=job.plan, seed=job.seed)
         return replace(synthetic, targets=targets)

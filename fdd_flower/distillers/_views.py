@@ -42,14 +42,18 @@ def embedding_views(
 ) -> list[View]:
     """Return the views that `distiller.embedder` asks for, at least one.
 
+    On one class nothing can be trained: seeded networks then stand for trained ones.
+
     Parameters
     ----------
+    data
+        Records of the classes that may be distilled, and no others.
     seed
         Of what the client draws for itself; seeded networks come from the plan's public seed.
     """
     if cfg.embedder == "global":
         return [_with_affine(_perturbed(cfg, plan, i), cfg, plan, i) for i in range(cfg.networks)]
-    if cfg.embedder == "trained":
+    if cfg.embedder == "trained" and len(data.labels.unique()) > 1:
         networks = _trajectories(cfg, data, seed=seed, clock=clock)
         return [_with_affine(network, cfg, plan, i) for i, network in enumerate(networks)]
     return random_views(cfg, plan)

@@ -196,6 +196,14 @@ def usable_classes(
     return bounded, tuple(withheld)
 
 
+def of_classes(data: Split, labels: list[int]) -> Split:
+    """Return the records of `data` whose class is in `labels`."""
+    known = torch.isin(data.labels, torch.tensor(labels))
+    if bool(known.all()):
+        return data
+    return Split(inputs=data.inputs[known], labels=data.labels[known], classes=data.classes)
+
+
 def assemble(
     parts: list[ClassRecords], inputs: list[Tensor], num_classes: int, meta: dict[str, str]
 ) -> SyntheticSet:

@@ -88,3 +88,31 @@ def test_every_distiller_refuses_before_it_works(name):
         DISTILLERS.get(name)(cfg).distill(
             data, plan=plan_for(data), start=None, rng=torch.Generator()
         )
+
+
+@pytest.mark.parametrize("labels", ["hard", "local", "ridge"])
+def test_a_client_with_one_class_can_ask_for_everything_trained(labels):
+    data = blobs(counts=(60, 0, 0))
+    cfg = DistillerConfig(
+        name="dm", ipc=2, steps=2, networks=2, width=4, embedder="trained", labels=labels
+    )
+    rng = torch.Generator().manual_seed(0)
+    part = DISTILLERS.get("dm")(cfg).distill(data, plan=plan_for(data), start=None, rng=rng)
+    assert part.synthetic.labels.tolist() == [0, 0]
+
+
+def test_withheld_classes_shape_neither_networks_nor_labels():
+    cfg = DistillerConfig(
+        name="dm", ipc=2, steps=2, networks=2, width=4, embedder="trained", embedder_steps=4,
+        labels="local", teacher_steps=4,
+    )  # fmt: skip
+    sets = []
+    for few in (0, 5):
+        data = blobs(counts=(60, 60, few))
+        rng = torch.Generator().manual_seed(0)
+        sets.append(
+            DISTILLERS.get("dm")(cfg).distill(data, plan=plan_for(data), start=None, rng=rng)
+        )
+    assert sets[1].withheld == ("c",)
+    assert torch.equal(sets[0].synthetic.inputs, sets[1].synthetic.inputs)
+    assert torch.equal(sets[0].synthetic.targets, sets[1].synthetic.targets)
