@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from fdd_flower.commands.bench import app as bench
 from fdd_flower.commands.doctor import doctor
 from fdd_flower.commands.run import run
 from fdd_flower.commands.settings import settings
@@ -28,6 +29,7 @@ app.command(
     epilog="Example: fdd run --clients 10 --rounds 3 --set partition.alpha=0.1 --out runs/first"
 )(run)
 app.command(epilog="Example: fdd show latest")(show)
+app.add_typer(bench, name="bench")
 app.command(epilog="Example: fdd settings distiller")(settings)
 app.command(epilog="Example: fdd doctor")(doctor)
 

@@ -13,7 +13,7 @@ ORDER = [
     {"config"},
     {"models", "data", "privacy"},
     {"training", "distillers", "mergers", "wire.codecs"},
-    {"ledger", "report"},
+    {"ledger", "report", "bench"},
     {"wire.records", "strategies"},
     {"local_grid", "launch", "commands", "doctor", "cli"},
 ]

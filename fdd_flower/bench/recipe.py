@@ -1,0 +1,128 @@
+"""The recipe: an evaluation model trained on a set and measured, the same for every set."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+
+import torch
+
+from fdd_flower.bench import estimators
+from fdd_flower.bench.features import draw_features
+from fdd_flower.bench.ridge import fit_ridge, gram, predict, received, sent, solve_gram
+from fdd_flower.bench.settings import RIDGE
+from fdd_flower.config import Config
+from fdd_flower.data.base import Split
+from fdd_flower.errors import ConfigError
+from fdd_flower.models import build_model
+from fdd_flower.models.base import MODELS
+from fdd_flower.rng import stream
+from fdd_flower.synthetic_set import SyntheticSet
+from fdd_flower.training import evaluate, train_on
+
+
+def check_model(name: str, cfg: Config, test: Split) -> None:
+    """Refuse an evaluation model that is unknown or cannot take these records.
+
+    Raises
+    ------
+    ConfigError
+        If so; before any work.
+    """
+    if name == RIDGE or name in estimators.NAMES:
+        return
+    if name not in MODELS.names() and ":" not in name:
+        known = ", ".join(sorted({*MODELS.names(), RIDGE, *estimators.NAMES}))
+        raise ConfigError(
+            "--models", expected=f"names among {known}, or package.module:Factory",
+            got=repr(name), remedy="Name others in --models.",
+        )  # fmt: skip
+    _network(name, cfg, test, seed=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How every set is measured.
+
+    Attributes
+    ----------
+    test
+        What models are measured on.
+    steps
+        Training steps; None: the settings'.
+    """
+
+    cfg: Config
+    test: Split
+    steps: int | None = None
+
+    def accuracy(self, name: str, part: SyntheticSet, *, seed: int) -> float:
+        """Return the accuracy, from 0 to 1, of model `name` trained on `part`.
+
+        The first weights and the draws depend on `seed` and `name` alone, so that two sets
+        differ in nothing else.
+
+        Raises
+        ------
+        FddError
+            If the training diverges, or the model cannot be trained on the set.
+        """
+        if name == RIDGE:
+            phi = draw_features(self.test.feature_shape, seed=seed)
+            found = fit_ridge(phi, part.inputs, part.targets, part.weights)
+            return self._share(predict(phi, found, self.test.inputs))
+        if name in estimators.NAMES:
+            return self._estimator(name, part, seed)
+        cfg = self.cfg.training
+        if self.steps is not None:
+            cfg = replace(cfg, steps=self.steps)
+        model = _network(name, self.cfg, self.test, seed=seed)
+        train_on(part, model, cfg, rng=stream(seed, "bench", "train", name))
+        return evaluate(model, self.test).accuracy
+
+    def summed_gram(self, train: Split, *, seed: int) -> tuple[float, dict[str, torch.Tensor]]:
+        """Return the accuracy of ridge regression from sums over `train`, and what was summed.
+
+        The sums are those that clients would send, rounded to float32.
+        """
+        phi = draw_features(self.test.feature_shape, seed=seed)
+        everything = as_set(train)
+        message = sent(gram(phi, everything.inputs, everything.targets, everything.weights))
+        found = solve_gram(received(message), len(train))
+        return self._share(predict(phi, found, self.test.inputs)), message
+
+    def _estimator(self, name: str, part: SyntheticSet, seed: int) -> float:
+        threads = self.cfg.runtime.server_threads
+        with warnings.catch_warnings():
+            # a regression that stops early is still a model
+            warnings.simplefilter("ignore")
+            model = estimators.fit_estimator(name, part, seed=seed, threads=threads)
+        found = model.predict(self.test.inputs.flatten(1).numpy())
+        return self._share(torch.from_numpy(found))
+
+    def _share(self, found: torch.Tensor) -> float:
+        return float((found == self.test.labels).double().mean())
+
+
+def as_set(split: Split) -> SyntheticSet:
+    """Return all records of `split` as a set of hard labels, each of weight 1."""
+    targets = torch.nn.functional.one_hot(split.labels, len(split.classes)).float()
+    return SyntheticSet(inputs=split.inputs, targets=targets, weights=torch.ones(len(split)))
+
+
+def hardened(part: SyntheticSet) -> SyntheticSet:
+    """Return `part` with the most probable class of each row as its only one."""
+    targets = torch.nn.functional.one_hot(part.labels, part.num_classes).float()
+    return replace(part, targets=targets)
+
+
+def is_hard(part: SyntheticSet) -> bool:
+    """Tell whether every target of `part` names one class."""
+    return torch.equal(part.targets, hardened(part).targets)
+
+
+def _network(name: str, cfg: Config, test: Split, *, seed: int) -> torch.nn.Module:
+    return build_model(
+        replace(cfg.model, name=name), feature_shape=test.feature_shape,
+        num_classes=len(test.classes), seed=seed,
+    )  # fmt: skip

@@ -1,0 +1,85 @@
+"""The records of a bench: what is distilled, and what is measured on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fdd_flower.config import Config
+from fdd_flower.data import load_dataset
+from fdd_flower.data._fit import hold_out
+from fdd_flower.data.base import Dataset, Split
+from fdd_flower.distillers.base import Plan
+from fdd_flower.errors import DataError
+from fdd_flower.rng import derive, numpy_stream
+from fdd_flower.wire.codecs.base import CODECS
+
+HELD_OUT = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """What every task of a bench shares.
+
+    Attributes
+    ----------
+    train, test
+        What is distilled, and what is measured on; with `holdout` both are training records.
+    stored_bytes
+        Of the training records and labels as they are stored: what sending them would take.
+    """
+
+    dataset: Dataset
+    train: Split
+    test: Split
+    stored_bytes: int
+
+
+def load_material(cfg: Config, *, holdout: bool, limit: int = 0) -> Material:
+    """Return the records of a bench.
+
+    Parameters
+    ----------
+    holdout
+        Put a tenth of each class of the training records in the place of the test split.
+    limit
+        Use at most so many training records, drawn by `cfg.seed`; 0: all.
+
+    Raises
+    ------
+    DataError
+        If the data is missing, or a class is too small to be cut.
+    """
+    dataset = load_dataset(cfg.data, seed=cfg.seed)
+    train, test = dataset.train, dataset.test
+    if holdout:
+        try:
+            train, test = hold_out(train, HELD_OUT, seed=derive(cfg.seed, "bench"))
+        except DataError as error:
+            raise DataError(
+                "--holdout", expected=error.expected, got=error.got,
+                remedy="Add records, or measure without --holdout.",
+            ) from error  # fmt: skip
+    if limit and limit < len(train):
+        rng = numpy_stream(cfg.seed, "bench", "limit")
+        train = train.take(np.sort(rng.permutation(len(train))[:limit]))
+    return Material(
+        dataset=dataset,
+        train=dataset.split(train),
+        test=dataset.split(test),
+        stored_bytes=train.inputs.nbytes + train.labels.astype(np.uint8).nbytes,
+    )
+
+
+def make_plan(cfg: Config, dataset: Dataset, seed: int) -> Plan:
+    """Return the plan of the first round that a run of `seed` would send."""
+    return Plan(
+        round=1,
+        seed=derive(seed, "plan"),
+        nonce=f"{derive(seed, 'nonce', 'bench'):016x}",
+        classes=dataset.classes,
+        feature_shape=dataset.feature_shape,
+        normalisation=dataset.normalisation,
+        codec=CODECS.get(cfg.codec.name)(cfg.codec),
+    )

@@ -1,0 +1,117 @@
+"""A line of the bench: one model trained on one set."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+
+from fdd_flower.errors import DataError
+
+DISTILLED, BASELINE, FULL, SUMMED_GRAM = "distilled", "baseline", "full", "summed-gram"
+
+Key = tuple[str, str, int, int, int, str]  # kind, distiller, size, quality, seed, model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What `rows.json` holds a list of; the first eight keys are fixed, others may be added.
+
+    Attributes
+    ----------
+    distiller
+        Or `full` (all records), or `summed-gram` (ridge regression from sums over all records).
+    ipc
+        Rows a class that were asked for; 0: all records.
+    accuracy
+        From 0 to 1; None where the row failed.
+    seconds, peak_mb
+        Of the distillation, in a process of its own, with 10**6 bytes a MB.
+    bytes
+        Of the encoded arrays; of the stored records for `full`.
+    kind
+        `distilled`, `baseline`, `full` or `summed-gram`.
+    records
+        Records in the set, unpacked.
+    quality
+        The codec's; 0 where it has none.
+    seconds_train
+        Of training and measuring the model.
+    accuracy_hard
+        With the most probable class as each row's only label.
+    target
+        Bytes of the set that a baseline stands beside: it takes at most as many; 0 else.
+    digest
+        Of the encoded set: rows of one digest, seed and model are one measurement.
+    baselines
+        Accuracy of the baselines of equal bytes under the same recipe.
+    ior, hlr
+        See `scores`; None while one of their parts is missing.
+    error
+        Why the row failed; empty if it did not.
+    """
+
+    distiller: str
+    model: str
+    ipc: int
+    seed: int
+    accuracy: float | None
+    seconds: float | None
+    peak_mb: float | None
+    bytes: int | None
+    kind: str
+    codec: str
+    quality: int = 0
+    records: int | None = None
+    seconds_train: float | None = None
+    accuracy_hard: float | None = None
+    target: int = 0
+    digest: str = ""
+    baselines: Mapping[str, float | None] = field(default_factory=dict)
+    ior: float | None = None
+    hlr: float | None = None
+    error: str = ""
+
+    @property
+    def key(self) -> Key:
+        """What no two rows of a bench share."""
+        if self.kind == BASELINE:
+            return baseline_key(self.distiller, self.target, self.quality, self.seed, self.model)
+        return (self.kind, self.distiller, self.ipc, 0, self.seed, self.model)
+
+
+def baseline_key(name: str, target: int, quality: int, seed: int, model: str) -> Key:
+    """Return the key of the baseline `name` beside a set of `target` bytes."""
+    return (BASELINE, name, target, quality, seed, model)
+
+
+def to_json(rows: Sequence[Row]) -> bytes:
+    """Return `rows.json`."""
+    return (json.dumps([asdict(row) for row in rows], indent=1, allow_nan=False) + "\n").encode()
+
+
+def from_json(text: bytes, *, where: str) -> list[Row]:
+    """Return the rows in `rows.json`; keys that this version does not know are passed over.
+
+    Raises
+    ------
+    DataError
+        If it holds something else; it names `where`.
+    """
+    known = {item.name for item in fields(Row)}
+    try:
+        return [Row(**{k: v for k, v in found.items() if k in known}) for found in json.loads(text)]
+    except (ValueError, TypeError, AttributeError) as error:
+        raise DataError(
+            where, expected="the rows of a bench", got=f"{type(error).__name__}: {error}",
+            remedy="The file was edited or cut short; bench into another folder.",
+        ) from error  # fmt: skip
+
+
+def put(rows: list[Row], row: Row) -> None:
+    """Add `row` to `rows`, in the place of the one of the same key."""
+    for place, old in enumerate(rows):
+        if old.key == row.key:
+            rows[place] = row
+            return
+    rows.append(row)

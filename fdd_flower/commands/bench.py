@@ -1,0 +1,170 @@
+"""`fdd bench`: how good is a distilled set, beside what costs nothing to make?"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fdd_flower.commands._errors import COMPLETED, FAILED, one_line_errors
+
+if TYPE_CHECKING:
+    from fdd_flower.bench.settings import Bench
+    from fdd_flower.config import Scalar
+
+app = typer.Typer(help="Measure distillers beside their baselines.", no_args_is_help=True)
+
+EXAMPLE = (
+    "Example: fdd bench distill --data fashion-mnist --distillers dm,krr --ipc 1,10 "
+    "--seeds 0,1,2 --models cnn,convnet,ridge --out benches/first"
+)
+
+
+@app.command("distill", epilog=EXAMPLE)
+def distill(
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="DIR", help="Folder; one of the same bench is gone on with."),
+    ],
+    data: Annotated[str, typer.Option("--data", metavar="NAME", help="The data set.")] = "digits",
+    distillers: Annotated[
+        str, typer.Option("--distillers", metavar="NAMES", help="With commas between.")
+    ] = "dm",
+    ipc: Annotated[
+        str, typer.Option("--ipc", metavar="NUMBERS", help="Synthetic records a class.")
+    ] = "1,10",
+    seeds: Annotated[
+        str, typer.Option("--seeds", metavar="NUMBERS", help="Of the distillations and models.")
+    ] = "0,1,2",
+    models: Annotated[
+        str | None,
+        typer.Option(
+            "--models", metavar="NAMES",
+            help="Evaluation models: any that `fdd run` can train, ridge, sk-logistic, sk-forest, "
+            "sk-boosting; by default some that fit the records.",
+        ),
+    ] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A setting; may be given many times."),
+    ] = None,
+    single_class: Annotated[
+        bool, typer.Option("--single-class", help="Distil each class as a client of its own.")
+    ] = False,
+    holdout: Annotated[
+        bool,
+        typer.Option(
+            "--holdout",
+            help="Measure on a held-out tenth of the training records, and leave the test split "
+            "alone: for choosing settings.",
+        ),
+    ] = False,
+    full_steps: Annotated[
+        int | None,
+        typer.Option(
+            "--full-steps", min=1, metavar="N",
+            help="Training steps on all records; by default 4 x training.steps.",
+        ),
+    ] = None,
+    no_full: Annotated[
+        bool, typer.Option("--no-full", help="Do not train on all records; no HLR then.")
+    ] = False,
+    threads: Annotated[
+        int | None,
+        typer.Option("--threads", min=1, max=1_024, help="Of each task; by default every core."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Refuse a folder that holds no bench to go on with.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the rows as JSON; progress goes to stderr.")
+    ] = False,
+) -> None:  # fmt: skip
+    """Distil a training set, and measure models trained on what a server would receive.
+
+    Beside each set stand random records, herded records and k-means centres of equal bytes
+    under the same recipe, ridge regression from sums over all records, and each model trained
+    on all records. DIR gets rows.json, table.txt, table.md, accuracy.png, config.toml, the sets
+    and their pictures; rows that are there already are not made again. Exit status: 0 if every
+    row was measured, 1 if some failed, 2 if the input was wrong, 130 on Ctrl-C.
+    """
+    from fdd_flower.bench.folder import TABLE, BenchDir
+    from fdd_flower.bench.prepare import prepare
+    from fdd_flower.bench.rows import to_json
+    from fdd_flower.bench.run import run
+    from fdd_flower.launch.signals import Stopped, stop_on_signals
+
+    def say(text: str) -> None:
+        typer.echo(text, err=as_json)
+
+    folder = Path(os.path.abspath(out.expanduser()))
+    try:
+        with stop_on_signals(), one_line_errors():
+            bench = _bench(
+                data, distillers, ipc, seeds, models, assignments or [], threads=threads,
+                single_class=single_class, holdout=holdout,
+                full_steps=0 if no_full else full_steps,
+            )  # fmt: skip
+            BenchDir.check(folder, bench, resume=resume)
+            material = prepare(bench)
+            where = "held-out training records" if holdout else "the test split"
+            say(f"measuring on {where}: {len(material.test)} records of {data}")
+            rows = run(bench, folder, say=say, material=material)
+    except Stopped as stopped:
+        typer.echo(f"stopped; the same command goes on with {folder}", err=True)
+        raise typer.Exit(stopped.exit_status) from None
+    if as_json:
+        typer.echo(to_json(rows).decode(), nl=False)
+    else:
+        typer.echo("\n" + (folder / TABLE).read_text(encoding="utf-8"))
+        # the last line, and whole: scripts read the path from it
+        typer.echo(f"rows, tables and pictures: {folder}")
+    raise typer.Exit(FAILED if any(row.error for row in rows) else COMPLETED)
+
+
+def _bench(
+    data: str,
+    distillers: str,
+    ipc: str,
+    seeds: str,
+    models: str | None,
+    assignments: list[str],
+    *,
+    threads: int | None,
+    single_class: bool,
+    holdout: bool,
+    full_steps: int | None,
+) -> Bench:
+    """Return the checked bench that the options ask for."""
+    from fdd_flower.bench.settings import (
+        FULL_MULTIPLE,
+        Bench,
+        config_from,
+        default_models,
+        parse_list,
+    )
+    from fdd_flower.launch.settings import absolute, parse_assignment
+
+    pairs: list[tuple[str, Scalar]] = [parse_assignment(text) for text in assignments]
+    pairs = [(k, absolute(str(v)) if k == "data.path" and v else v) for k, v in pairs]
+    cfg = config_from(data, pairs, threads=threads or _cores())
+    if full_steps is None:
+        full_steps = FULL_MULTIPLE * cfg.training.steps
+    return Bench(
+        cfg=cfg,
+        distillers=parse_list("--distillers", distillers, str),
+        ipcs=parse_list("--ipc", ipc, int),
+        seeds=parse_list("--seeds", seeds, int),
+        models=parse_list("--models", models, str) if models else default_models(cfg),
+        single_class=single_class,
+        holdout=holdout,
+        full_steps=full_steps,
+    )
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    allowed = getattr(os, "sched_getaffinity", None)  # Linux only
+    return len(allowed(0)) if allowed else os.cpu_count() or 1

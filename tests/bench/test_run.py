@@ -1,0 +1,243 @@
+"""A whole bench: what it leaves, what it skips, what it refuses, what fails."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+
+import pytest
+import torch
+
+from fdd_flower.bench.folder import toml
+from fdd_flower.bench.job import job_for
+from fdd_flower.bench.memory import peak_bytes
+from fdd_flower.bench.run import run
+from fdd_flower.bench.spawn import spawn
+from fdd_flower.bench.worker import work
+from fdd_flower.errors import ConfigError, DistillError
+from fdd_flower.report.saved_set import load_set
+from tests.bench.conftest import small, with_distiller
+
+FIXED = ["distiller", "model", "ipc", "seed", "accuracy", "seconds", "peak_mb", "bytes"]
+
+
+@pytest.fixture
+def said() -> list[str]:
+    return []
+
+
+def test_what_a_bench_leaves(in_process, tmp_path, said):
+    bench = small()
+    rows = run(bench, tmp_path / "out", say=said.append)
+    folder = tmp_path / "out"
+    found = json.loads((folder / "rows.json").read_text())
+    assert all(list(row)[:8] == FIXED for row in found)
+    assert len(found) == len(rows) == 2 * 4 + 1 + 2
+    distilled = [row for row in found if row["kind"] == "distilled"]
+    beside = [row for row in found if row["kind"] == "baseline"]
+    assert {row["distiller"] for row in beside} == {"random", "herding", "kmeans"}
+    assert all(row["bytes"] == row["target"] == distilled[0]["bytes"] for row in beside)
+    for row in distilled:
+        assert 0 <= row["accuracy"] <= 1
+        random = next(r for r in beside
+                      if (r["distiller"], r["model"]) == ("random", row["model"]))  # fmt: skip
+        full = next(r for r in found if r["kind"] == "full" and r["model"] == row["model"])
+        assert row["ior"] == pytest.approx(row["accuracy"] - random["accuracy"])
+        assert row["hlr"] == pytest.approx(full["accuracy"] - row["accuracy"])
+    table = (folder / "table.txt").read_text()
+    assert "test split, 360 records" in table
+    assert "summed-gram ridge" in table
+    for name in ("table.md", "accuracy.png", "pictures/dm-ipc2-seed0.png"):
+        assert (folder / name).stat().st_size > 0
+    saved = load_set(folder / "sets" / "dm-ipc2-seed0.safetensors")
+    assert len(saved.set) == 20
+    settings = tomllib.loads((folder / "config.toml").read_text())
+    assert settings["bench"]["distillers"] == ["dm"]
+    assert settings["training"]["steps"] == 5
+    assert "left" in said[0]
+    assert said[-1].startswith("[15/15]")
+
+
+def test_rows_that_are_there_are_not_made_again(in_process, tmp_path, said):
+    bench = small()
+    first = run(bench, tmp_path, say=said.append)
+    done = len(in_process)
+    said.clear()
+    assert run(bench, tmp_path, say=said.append) == first
+    assert len(in_process) == done
+    assert said == []
+
+
+def test_one_row_more_is_all_that_is_made(in_process, tmp_path, said):
+    first = run(small(models=("logistic",)), tmp_path, say=said.append)
+    done = len(in_process)
+    said.clear()
+    both = run(small(models=("logistic", "ridge")), tmp_path, say=said.append)
+    assert len(in_process) == done
+    assert len(said) == 4 + 1
+    known = {row.key: row.accuracy for row in both}
+    assert all(known[row.key] == row.accuracy for row in first)
+
+
+def test_a_row_is_on_disk_before_the_next_begins(in_process, tmp_path):
+    sizes = []
+    rows = tmp_path / "rows.json"
+    run(small(), tmp_path, say=lambda _: sizes.append(rows.exists() and len(rows.read_bytes())))
+    counts = [bool(size) for size in sizes]
+    assert counts == [False] + [True] * 14
+
+    class Killed(BaseException):
+        pass
+
+    def kill(text: str) -> None:
+        if "random ipc 2 seed 0, ridge" in text:
+            raise Killed
+
+    with pytest.raises(Killed):
+        run(small(), tmp_path / "cut", say=kill)
+    left = json.loads((tmp_path / "cut" / "rows.json").read_text())
+    assert [(row["distiller"], row["model"]) for row in left] == [
+        ("dm", "logistic"), ("dm", "ridge"), ("random", "logistic"), ("random", "ridge"),
+    ]  # fmt: skip
+    assert (tmp_path / "cut" / "table.txt").exists()
+    whole = run(small(), tmp_path / "cut", say=lambda _: None)
+    before = json.loads(rows.read_text())
+    assert [row.accuracy for row in whole] == [row["accuracy"] for row in before]
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"single_class": True}, "bench.single-class"),
+        ({"holdout": True}, "bench.holdout"),
+        ({"full_steps": 6}, "bench.full-steps"),
+        ({"distillers": ("kmeans",)}, "bench.distillers"),
+    ],
+)
+def test_a_folder_of_other_settings_is_refused_by_name(in_process, tmp_path, change, named):
+    run(small(models=("ridge",), full_steps=0), tmp_path, say=lambda _: None)
+    with pytest.raises(ConfigError, match=named):
+        run(small(models=("ridge",), **({"full_steps": 0} | change)), tmp_path, say=print)
+    other = with_distiller(small(models=("ridge",), full_steps=0), steps=4)
+    with pytest.raises(ConfigError, match=r"distiller\.steps = 4"):
+        run(other, tmp_path, say=print)
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path):
+    (tmp_path / "thesis.tex").write_text("")
+    with pytest.raises(ConfigError, match="other files"):
+        run(small(), tmp_path, say=print)
+
+
+def test_a_baseline_that_is_asked_for_is_measured_once(in_process, tmp_path, said):
+    bench = small(distillers=("kmeans",), models=("ridge",), full_steps=0)
+    rows = run(bench, tmp_path, say=said.append)
+    accuracies = [row.accuracy for row in rows if row.distiller == "kmeans"]
+    assert len(accuracies) == 2
+    assert accuracies[0] == accuracies[1]
+    assert len([line for line in said if "kmeans" in line and "accuracy" in line]) == 1
+
+
+FAILING = """
+from dataclasses import replace
+from fdd_flower.distillers.kmeans import KMeansCentres
+from fdd_flower.errors import DistillError
+
+class Failing(KMeansCentres):
+    def distill(self, data, *, plan, start, rng):
+        good = super().distill(data, plan=plan, start=start, rng=rng).synthetic
+        error = DistillError("loss", expected="a number", got="nan", remedy="Lower it.")
+        error.kept = good
+        raise error
+
+class Dying(KMeansCentres):
+    def distill(self, data, *, plan, start, rng):
+        raise MemoryError("no more of it")
+"""
+
+
+def test_a_failed_distillation_is_recorded_and_the_others_go_on(tmp_path, monkeypatch, said):
+    (tmp_path / "failing_for_bench.py").write_text(FAILING)
+    monkeypatch.syspath_prepend(tmp_path)
+    names = ("failing_for_bench:Failing", "failing_for_bench:Dying")
+    bench = small(distillers=names, models=("ridge",), full_steps=0)
+    first, second, summed = run(bench, tmp_path / "out", say=said.append)
+    assert first.error == "loss: expected a number; got nan. Lower it."
+    assert first.accuracy is None
+    assert "MemoryError: no more of it" in second.error
+    assert summed.accuracy is not None
+    kept = tmp_path / "out" / "sets" / "failing_for_bench-Failing-ipc2-seed0-kept.safetensors"
+    assert len(load_set(kept).set) == 20
+    table = (tmp_path / "out" / "table.txt").read_text()
+    assert "failed: loss: expected a number" in table
+    assert [list(row)[:8] for row in json.loads((tmp_path / "out" / "rows.json").read_text())] == (
+        [FIXED] * 3
+    )
+
+
+def test_what_failed_is_tried_again(in_process, tmp_path, monkeypatch):
+    from fdd_flower.bench import sets
+
+    def refuse(job):
+        raise DistillError("x", expected="y", got="a\nb", remedy="z.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sets, "spawn", refuse)
+        rows = run(small(), tmp_path, say=lambda _: None)
+    errors = {row.error for row in rows if row.kind == "distilled"}
+    assert errors == {"x: expected y; got a b. z."}
+    assert not any(row.error for row in run(small(), tmp_path, say=lambda _: None))
+
+
+def test_a_process_of_its_own_gives_the_same_set_and_its_own_costs(tmp_path):
+    bench = small()
+    values = {"seed": 1, "single_class": False, "holdout": False}
+    job = job_for(bench.settings("dm", 2), out=str(tmp_path / "set.npz"), **values)
+    there, here = spawn(job), work(job)
+    both = [made.decode(feature_shape=(1, 8, 8), num_classes=10) for made in (there, here)]
+    assert torch.equal(both[0].inputs, both[1].inputs)
+    assert there.seconds > 0
+    assert 50 < there.base_mb <= there.peak_mb
+
+
+def test_the_peak_of_a_large_parent_is_not_its_childs(tmp_path):
+    import subprocess
+    import sys
+
+    ballast = torch.ones(100_000_000)  # 400 MB
+    code = "from fdd_flower.bench.memory import peak_bytes; print(peak_bytes())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert peak_bytes() > ballast.nbytes
+    assert int(done.stdout) < 200e6
+
+
+def test_soft_labels_are_measured_as_hard_ones_too(in_process, tmp_path):
+    bench = with_distiller(small(models=("ridge",)), labels="local", teacher_steps=20)
+    row = run(bench, tmp_path, say=lambda _: None)[0]
+    assert row.accuracy_hard is not None
+    assert row.hlr is not None
+
+
+def test_packed_sets_are_unpacked_beside_baselines_packed_alike(in_process, tmp_path):
+    bench = with_distiller(small(models=("ridge",), full_steps=0), packing=2)
+    rows = run(bench, tmp_path, say=lambda _: None)
+    by_name = {row.distiller: row for row in rows}
+    assert by_name["dm"].records == 80
+    assert by_name["random"].records == 80
+    assert by_name["random"].bytes == by_name["dm"].bytes
+
+
+def test_single_class_is_a_set_a_class(in_process, tmp_path):
+    bench = small(models=("ridge",), full_steps=0, single_class=True)
+    rows = run(bench, tmp_path, say=lambda _: None)
+    assert rows[0].records == 20
+    whole = run(small(models=("ridge",), full_steps=0), tmp_path / "whole", say=lambda _: None)
+    assert rows[0].bytes is not None
+    assert whole[0].bytes is not None
+    assert rows[0].bytes > whole[0].bytes  # ten messages have ten headers
+    assert "one client a class" in (tmp_path / "table.txt").read_text()
+
+
+def test_toml_is_toml():
+    tables = {"a": 1, "t": {"s": 'q"\\é', "f": 1e-05, "b": True, "l": ["x", "y"]}}
+    assert tomllib.loads(toml(tables)) == tables
