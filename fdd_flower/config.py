@@ -152,7 +152,7 @@ class CodecConfig:
     """How a set is written into a message."""
 
     name: str = setting("uint8", "avif, float16, float32, uint8, webp")
-    quality: int = setting(35, "avif, webp: 0 is smallest, 100 is best", low=0, high=100)
+    quality: int = setting(30, "avif, webp: 0 is smallest, 100 is best", low=0, high=100)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

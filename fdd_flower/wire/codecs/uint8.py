@@ -9,9 +9,14 @@ import numpy as np
 from fdd_flower.config import CodecConfig
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.wire.codecs._arrays import Layout, check_arrays, require, to_arrays, to_set
+from fdd_flower.wire.codecs._quantise import (
+    LEVELS,
+    affine_ranges,
+    along,
+    largest_remainder,
+    to_codes,
+)
 from fdd_flower.wire.codecs.base import CODECS
-
-LEVELS = 255  # steps from the lowest value to the highest
 
 
 @CODECS.register("uint8")
@@ -37,9 +42,7 @@ class Uint8:
         """
         inputs, targets, weights = to_arrays(part)
         lo, scale = affine_ranges(inputs)
-        steps = (inputs.astype(np.float64) - _along(lo, inputs)) / _along(scale, inputs)
-        # The clip takes up the rounding of `scale` to float32: 255.00001 is 255.
-        codes = np.rint(steps).clip(0, LEVELS).astype(np.uint8)
+        codes = to_codes(inputs, lo, scale)
         shares = largest_remainder(targets)
         return {"inputs": codes, "targets": shares, "weights": weights, "lo": lo, "scale": scale}
 
@@ -61,36 +64,5 @@ class Uint8:
         sums = shares.sum(axis=1, dtype=np.int64)
         sums_shown = f"sums from {sums.min()} to {sums.max()}"
         require(bool((sums == LEVELS).all()), "targets", "rows that sum to 255", sums_shown)
-        inputs = _along(arrays["lo"], codes) + codes * _along(scale, codes)
+        inputs = along(arrays["lo"], codes) + codes * along(scale, codes)
         return to_set(inputs, shares / LEVELS, arrays["weights"])
-
-
-def affine_ranges(inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return float32 `lo` and `scale`, (c,) each, of inputs (n, c, ...).
-
-    A channel of one value has scale 1: code 0 then stands for that value exactly.
-    """
-    axes = (0, *range(2, inputs.ndim))
-    lo, hi = inputs.min(axis=axes), inputs.max(axis=axes)
-    scale = ((hi.astype(np.float64) - lo) / LEVELS).astype(np.float32)
-    return lo, np.where(scale > 0, scale, np.float32(1))
-
-
-def largest_remainder(targets: np.ndarray) -> np.ndarray:
-    """Return uint8 shares (n, k) that sum to 255 in each row and are nearest to its probabilities.
-
-    Each entry gets the whole part of its share; the units that are left go to the largest
-    remainders, the lower class first on a tie.
-    """
-    rows = targets.astype(np.float64)
-    exact = LEVELS * rows / rows.sum(axis=1, keepdims=True)
-    shares = np.floor(exact)
-    left = LEVELS - shares.sum(axis=1, keepdims=True)
-    order = np.argsort(shares - exact, axis=1, kind="stable")
-    rank = np.argsort(order, axis=1, kind="stable")
-    return (shares + (rank < left)).astype(np.uint8)
-
-
-def _along(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Return (c,) as float64 that broadcasts over rows (n, c, ...)."""
-    return values.astype(np.float64).reshape(-1, *[1] * (rows.ndim - 2))
