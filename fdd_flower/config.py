@@ -117,6 +117,9 @@ class DistillerConfig:
     embedder_steps: int = setting(
         400, "embedder trained: steps of the longest trained network", low=1, high=100_000
     )
+    sample: int = setting(
+        1500, "records a class that each network sees, drawn for it; 0: all", low=0, high=10**9
+    )
     levels: str = setting(
         "last",
         "features that are matched: of the last block of a network, or of every block",

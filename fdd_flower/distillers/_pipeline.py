@@ -88,6 +88,17 @@ class Job:
         """Return the embedders that the settings ask for and the time allows."""
         return embedding_views(self.cfg, self.plan, self.records, seed=self.seed, clock=self.clock)
 
+    def seen(self, part: ClassRecords, view: int) -> Tensor:
+        """Return the records of `part` that network `view` sees: a draw of its own, or all.
+
+        Over networks the draws together cover many more records than one of them embeds.
+        """
+        inputs, limit = part.inputs, self.cfg.sample
+        if not 0 < limit < len(inputs):
+            return inputs
+        rng = stream(self.seed, "seen", part.label, view)
+        return inputs[torch.randperm(len(inputs), generator=rng)[:limit]]
+
     def prepared(self, tasks: Sequence[Callable[[], T]]) -> list[T]:
         """Do each of `tasks`, as far as the time to prepare goes; at least the first."""
         started, done = self.clock.elapsed, []

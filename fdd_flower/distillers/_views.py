@@ -103,7 +103,7 @@ def _trajectories(cfg: DistillerConfig, data: Split, *, seed: int, clock: Clock)
     such a queue of partly trained networks.
     """
     networks: list[Network] = []
-    marks = tuple(sorted({max(1, cfg.embedder_steps // 4**k) for k in range(MARKS)}))
+    marks = tuple(sorted({max(1, cfg.embedder_steps // 3**k) for k in range(MARKS)}))
     run = 0
     while len(networks) < cfg.networks and clock.may_prepare(run, 0.0):
         wanted = marks[-(cfg.networks - len(networks)) :]

@@ -30,7 +30,10 @@ class DistributionMatching(Pipeline):
         views = job.views()
         kind = job.cfg.moments
         real = job.prepared(
-            [lambda v=v: [moments_of(v, p.inputs, kind) for p in job.parts] for v in views]
+            [
+                lambda i=i, v=v: [moments_of(v, job.seen(p, i), kind) for p in job.parts]
+                for i, v in enumerate(views)
+            ]
         )
         canvas = job.canvas(job.first_rows())
 

@@ -116,3 +116,26 @@ def test_withheld_classes_shape_neither_networks_nor_labels():
     assert sets[1].withheld == ("c",)
     assert torch.equal(sets[0].synthetic.inputs, sets[1].synthetic.inputs)
     assert torch.equal(sets[0].synthetic.targets, sets[1].synthetic.targets)
+
+
+def test_each_network_sees_records_of_its_own_draw_whichever_classes_are_there(monkeypatch):
+    from fdd_flower.distillers import dm
+
+    seen: list[torch.Tensor] = []
+    original = dm.moments_of
+
+    def watched(view, inputs, kind):
+        seen.append(inputs)
+        return original(view, inputs, kind)
+
+    monkeypatch.setattr(dm, "moments_of", watched)
+    cfg = DistillerConfig(name="dm", ipc=2, steps=1, networks=2, width=4, sample=20)
+    for counts in ((60, 40, 0), (60, 0, 0)):
+        data = blobs(counts=counts)
+        rng = torch.Generator().manual_seed(0)
+        DISTILLERS.get("dm")(cfg).distill(data, plan=plan_for(data), start=None, rng=rng)
+    assert [len(inputs) for inputs in seen] == [20] * 6
+    first, _, second, _, alone, again = seen
+    assert not torch.equal(first, second)
+    assert torch.equal(first, alone)
+    assert torch.equal(second, again)
