@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-SHARE_TO_PREPARE = 0.5  # of the budget, for networks and statistics
+SHARE_TO_TEACH = 0.25  # of the budget, by when a local teacher is trained
+SHARE_TO_PREPARE = 0.5  # of the budget, by when networks and statistics are there
 
 
 class Clock:
@@ -22,10 +23,10 @@ class Clock:
         """Seconds since the start."""
         return time.monotonic() - self._started
 
-    def may_prepare(self, done: int, started: float) -> bool:
+    def may_prepare(self, done: int, started: float, *, share: float = SHARE_TO_PREPARE) -> bool:
         """Tell whether one more of what took `elapsed - started` seconds for `done` fits."""
         each = (self.elapsed - started) / max(1, done)
-        return done == 0 or self.elapsed + each <= SHARE_TO_PREPARE * self.seconds
+        return done == 0 or self.elapsed + each <= share * self.seconds
 
     def progress(self, step: int, steps: int) -> float:
         """Return the share of the work that is done, by steps or by time, whichever is more.

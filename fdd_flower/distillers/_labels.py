@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
 from fdd_flower.config import DistillerConfig
 from fdd_flower.data.base import Split
+from fdd_flower.distillers._clock import SHARE_TO_TEACH, Clock
+from fdd_flower.distillers._ridge import centred, features, sums_of
 from fdd_flower.distillers._trained import train_embedder
 from fdd_flower.distillers._views import TILE, View, random_views
 from fdd_flower.distillers.base import Plan, packing_of
@@ -16,12 +20,34 @@ from fdd_flower.rng import derive
 from fdd_flower.synthetic_set import SyntheticSet
 
 
+def teacher_for(
+    data: Split, *, cfg: DistillerConfig, plan: Plan, seed: int, clock: Clock
+) -> Network | None:
+    """Return the teacher that `distiller.labels` asks for, or None.
+
+    `data` are the records of the classes that may be distilled. One class teaches nothing.
+    """
+    if len(data.labels.unique()) == 1:
+        return None
+    if cfg.labels == "local":
+        seed, marks = derive(seed, "teacher"), (cfg.teacher_steps,)
+        return train_embedder(cfg, data, marks=marks, seed=seed, clock=clock, share=SHARE_TO_TEACH)[
+            -1
+        ]
+    return plan.model if cfg.labels == "global" else None
+
+
 def soften(
-    synthetic: SyntheticSet, data: Split, *, cfg: DistillerConfig, plan: Plan, seed: int
+    synthetic: SyntheticSet,
+    data: Split,
+    *,
+    teacher: Network | None,
+    cfg: DistillerConfig,
+    plan: Plan,
 ) -> Tensor:
     """Return targets for the packed rows of `synthetic` by `distiller.labels`.
 
-    `data` are the records of the classes in `synthetic`. A client with one class has nothing to learn between classes from: its labels stay hard.
+    Without a teacher, and for a client with one class, labels stay hard.
 
     Returns
     -------
@@ -30,18 +56,12 @@ def soften(
         images.
     """
     packing = packing_of(cfg, plan.feature_shape, plan.codec)
-    if cfg.labels == "hard" or len(synthetic.labels.unique()) == 1:
-        return synthetic.targets
-    if cfg.labels == "ridge":
+    if teacher is not None:
+        return taught(synthetic.inputs, teacher, packing=packing, temperature=cfg.temperature)
+    if cfg.labels == "ridge" and len(synthetic.labels.unique()) > 1:
         views = random_views(cfg, plan)
         return solved(synthetic, data, views, packing=packing, penalty=cfg.ridge)
-    teacher = plan.model
-    if cfg.labels == "local":
-        teacher = train_embedder(
-            cfg, data, marks=(cfg.teacher_steps,), seed=derive(seed, "teacher")
-        )[0]
-    assert teacher is not None  # checked before work starts
-    return taught(synthetic.inputs, teacher, packing=packing, temperature=cfg.temperature)
+    return synthetic.targets
 
 
 @torch.no_grad()
@@ -75,31 +95,21 @@ def solved(
     num_classes = synthetic.num_classes
     left = right = torch.zeros((), dtype=torch.double)
     for view in views:
-        images = packing.images(synthetic.inputs)
-        support = _features(view, images).view(len(synthetic), packing.cells, -1).mean(dim=1)
-        gram, moment = _sums(view, data)
+        images = features(view, packing.images(synthetic.inputs)).double()
+        support = images.view(len(synthetic), packing.cells, -1).mean(dim=1)
+        sums = sums_of(_batches(view, data))
         kernel = support @ support.T
         solve = torch.linalg.solve(_ridged(kernel, penalty), support).T  # (d, n)
-        left = left + solve.T @ gram @ solve
-        right = right + solve.T @ moment
+        left = left + solve.T @ sums.gram.double() @ solve
+        right = right + solve.T @ sums.moment.double()
     prior = 1 / num_classes
     return to_simplex(torch.linalg.solve(_ridged(left, penalty), right) + prior).float()
 
 
-def _features(view: View, inputs: Tensor) -> Tensor:
-    features = view.embed(inputs).double()
-    return torch.cat([features, torch.ones(len(features), 1, dtype=torch.double)], dim=1)
-
-
-def _sums(view: View, data: Split) -> tuple[Tensor, Tensor]:
-    gram = moment = torch.zeros((), dtype=torch.double)
-    classes = len(data.classes)
+def _batches(view: View, data: Split) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     for inputs, labels in zip(data.inputs.split(TILE), data.labels.split(TILE), strict=True):
-        features = _features(view, inputs)
-        targets = torch.nn.functional.one_hot(labels, classes).double() - 1 / classes
-        gram = gram + features.T @ features
-        moment = moment + features.T @ targets
-    return gram, moment
+        targets = torch.nn.functional.one_hot(labels, len(data.classes)).float()
+        yield features(view, inputs), centred(targets), torch.ones(len(labels))
 
 
 def _ridged(matrix: Tensor, penalty: float) -> Tensor:

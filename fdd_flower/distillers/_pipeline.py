@@ -15,7 +15,7 @@ from fdd_flower.data.base import Split
 from fdd_flower.distillers._budget import fit, rows_for_bytes
 from fdd_flower.distillers._canvas import Canvas
 from fdd_flower.distillers._clock import Clock
-from fdd_flower.distillers._labels import soften
+from fdd_flower.distillers._labels import soften, teacher_for
 from fdd_flower.distillers._optimise import NonFiniteError
 from fdd_flower.distillers._options import check_plan
 from fdd_flower.distillers._start import start_images
@@ -29,6 +29,7 @@ from fdd_flower.distillers.base import (
     packing_of,
     usable_classes,
 )
+from fdd_flower.models.base import Network
 from fdd_flower.packing import Packing
 from fdd_flower.rng import fork, stream
 from fdd_flower.synthetic_set import SyntheticSet
@@ -191,10 +192,11 @@ class Pipeline(ABC):
         job = Job(
             cfg=cfg, data=data, plan=plan, parts=parts, start=start, seed=fork(rng), clock=clock
         )
+        teacher = teacher_for(job.records, cfg=cfg, plan=plan, seed=job.seed, clock=clock)
         try:
-            synthetic = self._finish(job, self._rows(job))
+            synthetic = self._finish(job, self._rows(job), teacher)
         except NonFiniteError as error:
-            error.kept = self._finish(job, Rows(error.rows))
+            error.kept = self._finish(job, Rows(error.rows), teacher)
             raise
         if cfg.bytes:
             assert codec is not None
@@ -205,7 +207,7 @@ class Pipeline(ABC):
     def _rows(self, job: Job) -> Rows:
         """Return the rows of each of `job.parts`, in their order."""
 
-    def _finish(self, job: Job, rows: Rows) -> SyntheticSet:
+    def _finish(self, job: Job, rows: Rows, teacher: Network | None) -> SyntheticSet:
         meta = {
             "distiller": self.cfg.name,
             "start": "warm" if job.start is not None else self.cfg.start,
@@ -214,5 +216,5 @@ class Pipeline(ABC):
         synthetic = assemble(job.parts, rows.inputs, len(job.data.classes), meta)
         targets = rows.targets
         if targets is None:
-            targets = soften(synthetic, job.records, cfg=self.cfg, plan=job.plan, seed=job.seed)
+            targets = soften(synthetic, job.records, teacher=teacher, cfg=self.cfg, plan=job.plan)
         return replace(synthetic, targets=targets)

@@ -10,7 +10,7 @@ import torch.nn.functional as F  # noqa: N812 (the field's customary name)
 from fdd_flower import augment
 from fdd_flower.config import DistillerConfig, ModelConfig
 from fdd_flower.data.base import Split
-from fdd_flower.distillers._clock import Clock
+from fdd_flower.distillers._clock import SHARE_TO_PREPARE, Clock
 from fdd_flower.models import build_model
 from fdd_flower.models.base import Network
 from fdd_flower.rng import derive, stream
@@ -25,7 +25,8 @@ def train_embedder(
     *,
     marks: tuple[int, ...],
     seed: int,
-    clock: Clock | None = None,
+    clock: Clock,
+    share: float = SHARE_TO_PREPARE,
 ) -> list[Network]:
     """Train one network on `data` by AdamW and return it as it was after each of `marks` steps.
 
@@ -36,21 +37,21 @@ def train_embedder(
     ----------
     marks
         Steps, rising.
-    clock
-        If given, training ends when no more may be prepared; the last weights then stand for
-        the marks that were not reached.
+    clock, share
+        Training ends when that share of the time is over; the last weights then stand for the
+        marks that were not reached.
     """
     network = build_embedder(cfg, data.feature_shape, len(data.classes), seed=derive(seed, "net"))
     rng = stream(seed, "batches")
     adam = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=0.01)
     image = augment.is_image(data.feature_shape)
-    started = clock.elapsed if clock else 0.0
+    started = clock.elapsed
     kept = []
     network.train()
     for step in range(max(marks)):
         if step in marks:
             kept.append(frozen(network))
-        if clock is not None and not clock.may_prepare(step, started):
+        if not clock.may_prepare(step, started, share=share):
             break
         pick = torch.randint(len(data), (min(BATCH, len(data)),), generator=rng)
         x = data.inputs[pick]

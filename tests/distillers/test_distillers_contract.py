@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from fdd_flower.config import DistillerConfig
-from fdd_flower.distillers.base import DISTILLERS
+from fdd_flower.distillers.base import DISTILLERS, declares
 from fdd_flower.errors import ConfigError, DistillError
 from tests.conftest import blobs, plan_for
 
@@ -70,7 +70,17 @@ def test_small_classes_refuse_makes_one_small_class_enough(name):
         _distil(name, cfg)
 
 
-@pytest.mark.parametrize("name", DISTILLERS.built_in())
+CLASS_WISE = [name for name in DISTILLERS.built_in() if not declares(name, "joint")]
+JOINT = [name for name in DISTILLERS.built_in() if declares(name, "joint")]
+
+
+@pytest.mark.parametrize("name", JOINT)
+def test_a_joint_method_on_one_class_names_what_it_lacks(name):
+    with pytest.raises(DistillError, match=r"one class.*distiller\.peers"):
+        _distil(name, counts=(60, 0, 0))
+
+
+@pytest.mark.parametrize("name", CLASS_WISE)
 def test_a_class_is_distilled_alike_whether_other_classes_are_there(name):
     # Class-wise objectives separate: the one-class client is no special case.
     alone = _distil(name, counts=(60, 0, 0))[1].synthetic

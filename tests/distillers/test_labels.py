@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from fdd_flower.config import DistillerConfig, ModelConfig
-from fdd_flower.distillers._labels import soften, solved, taught, to_simplex
+from fdd_flower.distillers._clock import Clock
+from fdd_flower.distillers._labels import soften, solved, taught, teacher_for, to_simplex
 from fdd_flower.distillers._views import random_views
 from fdd_flower.distillers.base import DISTILLERS
 from fdd_flower.models import build_model
@@ -89,5 +90,8 @@ def test_a_client_with_one_class_keeps_hard_labels(labels):
     data = blobs(counts=(60, 0, 0))
     synthetic = _kmeans(data).synthetic
     cfg = dataclasses.replace(CFG, labels=labels)
-    targets = soften(synthetic, data, cfg=cfg, plan=plan_for(data), seed=0)
+    plan = plan_for(data)
+    teacher = teacher_for(data, cfg=cfg, plan=plan, seed=0, clock=Clock(60))
+    assert teacher is None
+    targets = soften(synthetic, data, teacher=teacher, cfg=cfg, plan=plan)
     assert torch.equal(targets, synthetic.targets)

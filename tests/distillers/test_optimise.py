@@ -118,3 +118,16 @@ def test_rows_follow_the_classes_that_a_client_has(name):
         part = DISTILLERS.get(name)(cfg).distill(data, plan=plan_for(data), start=None, rng=rng)
         held = torch.bincount(part.synthetic.labels, minlength=3).tolist()
         assert held == [each if count else 0 for count in counts]
+
+
+def test_a_local_teacher_and_trained_networks_leave_time_for_the_rows():
+    data = blobs(counts=(200, 200), shape=(1, 16, 16))
+    cfg = DistillerConfig(
+        ipc=2, steps=1_000_000, networks=1000, width=16, seconds=2.0, embedder="trained",
+        labels="local", teacher_steps=100_000, embedder_steps=100_000,
+    )  # fmt: skip
+    started = time.monotonic()
+    rng = torch.Generator().manual_seed(0)
+    part = DISTILLERS.get("dm")(cfg).distill(data, plan=plan_for(data), start=None, rng=rng)
+    assert time.monotonic() - started < 30  # without it: days
+    assert float((part.synthetic.targets.max(dim=1).values < 1).float().mean()) > 0

@@ -69,7 +69,8 @@ def test_peers_go_down_from_the_second_round_without_the_client_s_own_rows(tmp_p
     assert done
     assert summary(folder)["rounds"] == 2
     assert all(PEERS not in message.content for message in sent[0])
-    down = [message.content[PEERS]["inputs"].numpy() for message in sent[1]]
+    records = [message.content.array_records[PEERS] for message in sent[1]]
+    down = [record["inputs"].numpy() for record in records]
     assert len(down) == 3
     assert len({array.tobytes() for array in down}) == 3
     assert np.ptp([len(array) for array in down]) <= 20
