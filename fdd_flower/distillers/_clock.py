@@ -17,6 +17,7 @@ class Clock:
 
     def __init__(self, seconds: float) -> None:
         self.seconds, self._started = seconds, time.monotonic()
+        self._began = 0.0
 
     @property
     def elapsed(self) -> float:
@@ -29,8 +30,17 @@ class Clock:
         return done == 0 or self.elapsed + each <= share * self.seconds
 
     def progress(self, step: int, steps: int) -> float:
-        """Return the share of the work that is done, by steps or by time, whichever is more.
+        """Return the share of the work that is done: of the steps or, if they will not fit, of the
+        time that was left when step 0 began.
 
-        The time counts as used up a little early, by the length of a mean step.
+        By the mean step so far. A budget that does not bind must not touch the schedule: rates
+        that follow a clock, by however little, differ from run to run.
         """
-        return max(step / steps, self.elapsed / self.seconds)
+        now = self.elapsed
+        if step == 0:
+            self._began = now
+            return 0.0
+        used, room = now - self._began, self.seconds - self._began
+        if used / step * steps <= room:
+            return step / steps
+        return max(step / steps, min(1.0, used / room)) if room > 0 else 1.0

@@ -15,7 +15,6 @@ from fdd_flower.distillers._pipeline import Job, Pipeline, Rows
 from fdd_flower.distillers._ridge import Sums, centred, features, sums_of
 from fdd_flower.distillers._views import TILE, View
 from fdd_flower.distillers.base import DISTILLERS
-from fdd_flower.rng import stream
 from fdd_flower.synthetic_set import SyntheticSet
 
 OWN = 0.5  # probability that a row's own class keeps at least
@@ -47,9 +46,9 @@ class KernelRidge(Pipeline):
     alike, however many records it has. The penalty is relative to the kernel's mean eigenvalue.
 
     With `distiller.peers` the other clients' rows stand in the support with their labels, and are
-    records too: in each network one random half of them is support, and the other half is to be
-    fitted, as a row that is both fits itself whatever a client adds. A class that both have counts
-    half from each. `distiller.labels` has no effect.
+    records too, each class with the same weight; a class that both have counts half from each.
+    Then rows of a client with one class leave to the other classes what is theirs.
+    `distiller.labels` has no effect.
     """
 
     joint = True
@@ -104,59 +103,33 @@ def first_logits(job: Job, own: Tensor) -> Tensor:
 
 @torch.no_grad()
 def side_of(job: Job, view: View, index: int, peers: SyntheticSet | None) -> Side:
-    """Return the records' sums and the peers' half of the support under view `index`."""
+    """Return what view `index` makes of the records and of the peers."""
     classes = len(job.data.classes)
-    support, fitted = halves(peers, seed=job.plan.seed, index=index) if peers else (None, None)
-    shared = set(fitted.labels.tolist()) if fitted is not None else set()
+    shared = set(peers.labels.tolist()) if peers is not None else set()
 
     def batches() -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         for part in job.parts:
-            target = centred(F.one_hot(torch.tensor([part.label]), classes).float())
             records = job.seen(part, index)
+            target = centred(F.one_hot(torch.tensor([part.label]), classes).float())
             share = (0.5 if part.label in shared else 1.0) / len(records)
             for tile in records.split(TILE):
                 weights = torch.full((len(tile),), share)
                 yield features(view, tile), target.expand(len(tile), -1), weights
-        if fitted is not None:
-            weights = shares(fitted, own=job.labels)
-            for tile in torch.arange(len(fitted)).split(TILE):
-                found = features(view, fitted.inputs[tile])
-                yield found, centred(fitted.targets[tile]), weights[tile]
+        if peers is not None:
+            yield support, targets, shares(peers, own=job.labels)
 
-    sums = sums_of(batches())
-    if support is None:
+    if peers is None:
+        sums = sums_of(batches())
         return Side(sums, torch.empty(0, len(sums.gram)), torch.empty(0, classes))
-    found = [features(view, tile) for tile in support.inputs.split(TILE)]
-    return Side(sums, torch.cat(found), centred(support.targets))
-
-
-def halves(
-    peers: SyntheticSet, *, seed: int, index: int
-) -> tuple[SyntheticSet | None, SyntheticSet | None]:
-    """Return two halves of each class's rows: for the support, and to be fitted.
-
-    A class of one row is in turn, over views, the one and the other.
-    """
-    order = torch.randperm(len(peers), generator=stream(seed, "peers", index // 2))
-    first = torch.zeros(len(peers), dtype=torch.bool)
-    for label in peers.labels.unique():
-        rows = order[peers.labels[order] == label]
-        first[rows[index % 2 :: 2]] = True
-    return _only(peers, first), _only(peers, ~first)
-
-
-def _only(whole: SyntheticSet, keep: Tensor) -> SyntheticSet | None:
-    if not keep.any():
-        return None
-    return SyntheticSet(
-        inputs=whole.inputs[keep], targets=whole.targets[keep], weights=whole.weights[keep]
-    )
+    support = torch.cat([features(view, tile) for tile in peers.inputs.split(TILE)])
+    targets = centred(peers.targets)
+    return Side(sums_of(batches()), support, targets)
 
 
 def shares(peers: SyntheticSet, *, own: list[int]) -> Tensor:
     """Return weights (p,) under which each class sums to 1, or to 1/2 if it is among `own`."""
-    weights = peers.weights.clone()
+    weights = peers.weights.double()
     for label in peers.labels.unique().tolist():
         rows = peers.labels == label
         weights[rows] *= (0.5 if label in own else 1.0) / weights[rows].sum()
-    return weights
+    return weights.float()

@@ -131,3 +131,10 @@ def test_a_local_teacher_and_trained_networks_leave_time_for_the_rows():
     part = DISTILLERS.get("dm")(cfg).distill(data, plan=plan_for(data), start=None, rng=rng)
     assert time.monotonic() - started < 30  # without it: days
     assert float((part.synthetic.targets.max(dim=1).values < 1).float().mean()) > 0
+
+
+def test_a_budget_that_does_not_bind_leaves_the_schedule_to_the_steps(monkeypatch):
+    clock = Clock(100.0)
+    ticks = iter([3.0, 3.5, 4.0])
+    monkeypatch.setattr(Clock, "elapsed", property(lambda self: next(ticks)))
+    assert [clock.progress(step, 10) for step in range(3)] == [0.0, 0.1, 0.2]
