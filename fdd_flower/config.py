@@ -105,6 +105,11 @@ class DistillerConfig:
     width: int = setting(32, "channels of a seeded network", low=1, high=1_024)
     depth: int = setting(2, "blocks of a seeded network", low=1, high=8)
     augment: bool = setting(False, "differentiable augmentation of images, one draw a network")
+    pool: str = setting(
+        "auto",
+        "families of the networks, taken in turn: names with commas between; auto: convnet for "
+        "images, mlp for all else",
+    )
     embedder: str = setting(
         "random",
         "weights of the networks: seeded, of the global model and perturbed copies of it, or "
@@ -162,7 +167,7 @@ class CodecConfig:
 class ModelConfig:
     """The global model."""
 
-    name: str = setting("auto", "auto, cnn, convnet, logistic, mlp, resnet18")
+    name: str = setting("auto", "auto, cnn, convnet, logistic, mlp, random-features, resnet18")
     width: int = setting(32, "convnet: channels a block; mlp: hidden units", low=1, high=4_096)
     depth: int = setting(3, "convnet: blocks; mlp: hidden layers", low=1, high=16)
     norm: str = setting(

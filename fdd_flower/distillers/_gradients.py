@@ -103,7 +103,7 @@ def _networks(job: Job) -> list[Network]:
         networks = [
             build_embedder(
                 job.cfg, job.plan.feature_shape, len(job.data.classes),
-                seed=derive(job.plan.seed, "gradient", index),
+                seed=derive(job.plan.seed, "gradient", index), index=index,
             )
             for index in range(job.cfg.networks)
         ]  # fmt: skip

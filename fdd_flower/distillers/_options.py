@@ -6,6 +6,7 @@ import torch
 
 from fdd_flower import augment
 from fdd_flower.config import DistillerConfig
+from fdd_flower.distillers._trained import build_embedder
 from fdd_flower.distillers.base import Plan, declares, takes_images
 from fdd_flower.errors import ConfigError
 
@@ -21,6 +22,8 @@ def check_options(cfg: DistillerConfig, feature_shape: tuple[int, ...], *, round
         If an option does not fit the records, the distiller or the number of rounds.
     """
     _check_packing(cfg, feature_shape)
+    for index in range(len(cfg.pool.split(","))):
+        build_embedder(cfg, feature_shape, 2, seed=0, index=index)
     if cfg.peers and not declares(cfg.name, "joint"):
         raise ConfigError(
             "distiller.peers", expected=f"false for {cfg.name}, which works class by class",

@@ -11,12 +11,14 @@ from fdd_flower import augment
 from fdd_flower.config import DistillerConfig, ModelConfig
 from fdd_flower.data.base import Split
 from fdd_flower.distillers._clock import SHARE_TO_PREPARE, Clock
+from fdd_flower.errors import ConfigError
 from fdd_flower.models import build_model
 from fdd_flower.models.base import Network
 from fdd_flower.rng import derive, stream
 
 BATCH = 64
 LEARNING_RATE = 3e-3
+WIDER = {"mlp": 8, "random-features": 2}  # than distiller.width: a unit of theirs costs less
 
 
 def train_embedder(
@@ -27,6 +29,7 @@ def train_embedder(
     seed: int,
     clock: Clock,
     share: float = SHARE_TO_PREPARE,
+    index: int = 0,
 ) -> list[Network]:
     """Train one network on `data` by AdamW and return it as it was after each of `marks` steps.
 
@@ -40,8 +43,13 @@ def train_embedder(
     clock, share
         Training ends when that share of the time is over; the last weights then stand for the
         marks that were not reached.
+    index
+        Which family of the pool.
     """
-    network = build_embedder(cfg, data.feature_shape, len(data.classes), seed=derive(seed, "net"))
+    seed_of_net = derive(seed, "net")
+    network = build_embedder(
+        cfg, data.feature_shape, len(data.classes), seed=seed_of_net, index=index
+    )
     rng = stream(seed, "batches")
     adam = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=0.01)
     image = augment.is_image(data.feature_shape)
@@ -65,15 +73,35 @@ def train_embedder(
 
 
 def build_embedder(
-    cfg: DistillerConfig, feature_shape: tuple[int, ...], num_classes: int, *, seed: int
+    cfg: DistillerConfig,
+    feature_shape: tuple[int, ...],
+    num_classes: int,
+    *,
+    seed: int,
+    index: int = 0,
 ) -> Network:
-    """Return a fresh network of `distiller.width` and `distiller.depth` for embedding."""
+    """Return fresh network `index` of the pool, of `distiller.width` and `distiller.depth`.
+
+    Raises
+    ------
+    ConfigError
+        If a name in `distiller.pool` is unknown, or its family cannot take these records.
+    """
     image = augment.is_image(feature_shape)
+    families = [name.strip() for name in cfg.pool.split(",")]
+    name = families[index % len(families)]
+    if name == "auto":
+        name = "convnet" if image else "mlp"
     model = ModelConfig(
-        name="convnet" if image else "mlp", width=cfg.width if image else 8 * cfg.width,
-        depth=cfg.depth if image else 1,
-    )  # fmt: skip
-    return build_model(model, feature_shape=feature_shape, num_classes=num_classes, seed=seed)
+        name=name, width=WIDER.get(name, 1) * cfg.width, depth=cfg.depth if image else 1
+    )
+    try:
+        return build_model(model, feature_shape=feature_shape, num_classes=num_classes, seed=seed)
+    except ConfigError as error:
+        raise ConfigError(
+            "distiller.pool", expected=error.expected, got=f"{name!r} ({error.got})",
+            remedy="Name families that take these records; auto always does.",
+        ) from error  # fmt: skip
 
 
 def frozen(network: Network) -> Network:

@@ -67,7 +67,7 @@ def random_views(cfg: DistillerConfig, plan: Plan) -> list[View]:
 def random_view(cfg: DistillerConfig, plan: Plan, index: int) -> View:
     """Return seeded view `index` of the plan."""
     seed = derive(plan.seed, "view", index)
-    network = build_embedder(cfg, plan.feature_shape, 2, seed=seed)
+    network = build_embedder(cfg, plan.feature_shape, 2, seed=seed, index=index)
     return _with_affine(frozen(network), cfg, plan, index)
 
 
@@ -108,7 +108,7 @@ def _trajectories(cfg: DistillerConfig, data: Split, *, seed: int, clock: Clock)
     while len(networks) < cfg.networks and clock.may_prepare(run, 0.0):
         wanted = marks[-(cfg.networks - len(networks)) :]
         networks += train_embedder(
-            cfg, data, marks=wanted, seed=derive(seed, "embedder", run), clock=clock
+            cfg, data, marks=wanted, seed=derive(seed, "embedder", run), clock=clock, index=run
         )
         run += 1
     return networks

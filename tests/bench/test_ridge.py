@@ -86,18 +86,6 @@ def test_features_hold_a_constant_and_depend_on_the_seed(shape):
         assert f.shape[1] == 1537
 
 
-def test_image_features_against_a_plain_loop():
-    x = torch.randn(2, 1, 8, 8)
-    phi = draw_features((1, 8, 8), seed=0)
-    padded = np.pad(x.numpy(), ((0, 0), (0, 0), (2, 2), (2, 2)))
-    kernel = phi.weight[7, 0].numpy()
-    assert kernel.sum() == pytest.approx(0, abs=1e-5)
-    relu = [[max(0.0, (padded[1, 0, i : i + 5, j : j + 5] * kernel).sum()) for j in range(8)]
-            for i in range(8)]  # fmt: skip
-    pooled = np.array(relu).reshape(4, 2, 4, 2).mean(axis=(1, 3)).ravel()
-    assert np.allclose(phi(x)[1, 7 * 16 : 8 * 16].numpy(), pooled, atol=1e-5)
-
-
 def test_predictions_are_the_largest_score():
     data = blobs(shape=(4,), counts=(30, 20))
     e, phi = as_set(data), draw_features((4,), seed=1)

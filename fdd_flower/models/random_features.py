@@ -1,0 +1,59 @@
+"""A linear layer on one layer of fixed random features: the kernel model of the field, in short."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F  # noqa: N812 (the field's customary name)
+from torch import Tensor, nn
+
+from fdd_flower.config import ModelConfig
+from fdd_flower.models.base import MODELS, Network
+
+SIDE, POOLED = 5, 4
+A_UNIT = POOLED**2  # features a unit of width, for images and for all else
+
+
+@MODELS.register("random-features")
+class RandomFeatures(Network):
+    """Random features that never train, under a linear layer that does.
+
+    Images: relu of `width` random 5x5 convolutions, pooled by means to 4x4. Other inputs: the
+    values themselves and relu of `16 * width` random projections. `depth` has no effect.
+
+    Source: the convolutional random features of Coates, Lee and Ng (AISTATS 2011), with filters
+    of zero mean and unit length; Rahimi and Recht (NIPS 2007) for the idea. The features are
+    saved with the weights, so that a saved model is whole.
+    """
+
+    weight: Tensor  # (width, c, 5, 5) or (16 * width, d)
+    bias: Tensor  # (width,) or (16 * width,)
+
+    def __init__(self, cfg: ModelConfig, feature_shape: tuple[int, ...], num_classes: int) -> None:
+        super().__init__()
+        units, size = A_UNIT * cfg.width, math.prod(feature_shape)
+        self.image = len(feature_shape) == 3
+        if self.image:
+            weight = torch.randn(cfg.width, feature_shape[0], SIDE, SIDE)
+            weight -= weight.mean(dim=(1, 2, 3), keepdim=True)
+            weight /= weight.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
+            bias = torch.zeros(cfg.width)
+        else:
+            weight = torch.randn(units, size) / math.sqrt(size)
+            bias = 2 * torch.rand(units) - 1
+        self.register_buffer("weight", weight)
+        self.register_buffer("bias", bias)
+        self.head = nn.Linear(units if self.image else size + units, num_classes)
+
+    def features(self, x: Tensor) -> Tensor:
+        """Return the random features, (n, 16 * width), after the values of what is no image."""
+        if self.image:
+            maps = F.relu(F.conv2d(x, self.weight, self.bias, padding=SIDE // 2))
+            return F.adaptive_avg_pool2d(maps, POOLED).flatten(1)
+        flat = x.flatten(1)
+        return torch.cat([flat, F.relu(F.linear(flat, self.weight, self.bias))], dim=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return logits (n, num_classes)."""
+        return self.head(self.features(x))
