@@ -53,7 +53,7 @@ class LocalConfig:
 class DistillerConfig:
     """What a client does to its data."""
 
-    name: str = setting("dm", "dc, dm, dsa, herding, kmeans, krr, ncfm, random")
+    name: str = setting("dm", "dc, dm, dm-krr, dsa, herding, kmeans, krr, ncfm, random")
     ipc: int = setting(10, "synthetic records a class", low=1, high=10_000)
     bytes: int = setting(
         0, "bytes a client sends a round, filled instead of ipc; 0: use ipc", low=0, high=10**9
@@ -138,6 +138,12 @@ class DistillerConfig:
     frequencies: int = setting(256, "ncfm: frequencies drawn a step", low=1, high=65_536)
     ridge: float = setting(
         1e-3, "krr, labels ridge: penalty, relative to the mean eigenvalue", low=1e-9, high=1e3
+    )
+    kernel_weight: float = setting(
+        1.0,
+        "dm-krr: weight of the kernel term, 1 as much as the moments at the start",
+        low=0,
+        high=1e6,
     )
     inner_steps: int = setting(
         1, "dc, dsa: training steps on the synthetic set between matches", low=0, high=10_000

@@ -18,7 +18,7 @@ from fdd_flower.errors import DistillError
 from fdd_flower.synthetic_set import SyntheticSet, concatenate
 from tests.conftest import blobs, plan_for
 
-JOINT = ["dc", "dsa", "krr"]
+JOINT = ["dc", "dm-krr", "dsa", "krr"]
 CFG = DistillerConfig(ipc=2, steps=40, networks=4, width=16, ridge=0.1)
 
 
