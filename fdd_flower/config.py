@@ -199,6 +199,9 @@ class TrainingConfig:
     augment: bool = setting(True, "random shifts, scales and rotations of images")
     mixup: float = setting(1.0, "alpha of mixup's Beta distribution; 0 turns it off", low=0, high=8)
     cutmix: float = setting(0.5, "share of batches cut instead of mixed up, images", low=0, high=1)
+    noise: float = setting(
+        0.6, "standard deviation of noise on the normalised columns of tables", low=0, high=10
+    )
     averaging: float = setting(
         0.99, "decay of the weight average; 0 turns it off", low=0, high=0.9999
     )

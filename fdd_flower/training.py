@@ -41,8 +41,8 @@ def train_on(
     """Train `model` in place on `synthetic`.
 
     Rows are drawn in proportion to their weights, warped (images, by choice), blended by
-    mixup or cutmix, and fitted with soft-target cross-entropy by AdamW under a cosine
-    schedule; the model ends with the exponential average of its weights.
+    mixup or cutmix, blurred by noise (tables), and fitted with soft-target cross-entropy by
+    AdamW under a cosine schedule; the model ends with the exponential average of its weights.
 
     Raises
     ------
@@ -65,6 +65,9 @@ def train_on(
         if image:
             x = augment.warp(x, augment.affine_maps(len(x), *x.shape[2:], rng=rng))
         x, y = blend(x, y, cfg, rng=rng)
+        if cfg.noise and x.ndim == 2:
+            # Mixup between a few rows teaches only the lines between them.
+            x = x + cfg.noise * torch.randn(x.shape, generator=rng)
         loss = F.cross_entropy(model(x), y)
         _require_finite(loss, step, "training.learning-rate", cfg.learning_rate)
         adam.zero_grad(set_to_none=True)

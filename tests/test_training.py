@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -43,7 +45,7 @@ def test_evaluation_equals_scikit_learn():
 def test_a_linear_model_trained_on_a_set_is_as_good_as_scikit_learns():
     train, test = blobs(shape=(6,), counts=(60, 60, 60)), blobs(shape=(6,), counts=(60, 60, 60))
     model = _linear(6, 3)
-    cfg = TrainingConfig(steps=300, learning_rate=0.05, mixup=0.0)
+    cfg = TrainingConfig(steps=300, learning_rate=0.05, mixup=0.0, noise=0.0)
     train_on(_as_set(train), model, cfg, rng=torch.Generator().manual_seed(0))
     oracle = LogisticRegression().fit(train.inputs.numpy(), train.labels.numpy())
     want = oracle.score(test.inputs.numpy(), test.labels.numpy())
@@ -56,7 +58,7 @@ def test_rows_are_drawn_in_proportion_to_their_weights():
         inputs=torch.ones(2, 1), targets=torch.eye(2), weights=torch.tensor([3.0, 1.0])
     )
     model = _linear(1, 2)
-    cfg = TrainingConfig(steps=800, learning_rate=0.05, mixup=0.0, weight_decay=0.0)
+    cfg = TrainingConfig(steps=800, learning_rate=0.05, mixup=0.0, noise=0.0, weight_decay=0.0)
     train_on(part, model, cfg, rng=torch.Generator().manual_seed(0))
     with torch.no_grad():
         shares = model(torch.ones(1, 1)).softmax(dim=1)
@@ -119,6 +121,18 @@ def test_squared_distance_equals_numpy():
 def test_a_loss_that_is_not_finite_names_the_setting():
     part = _as_set(blobs())
     bad = SyntheticSet(inputs=part.inputs * 1e37, targets=part.targets, weights=part.weights)
-    cfg = TrainingConfig(steps=5, mixup=0.0, learning_rate=10.0)
+    cfg = TrainingConfig(steps=5, mixup=0.0, noise=0.0, learning_rate=10.0)
     with pytest.raises(FddError, match=r"step \d+.*training\.learning-rate"):
         train_on(bad, _linear(64, 3), cfg, rng=torch.Generator())
+
+
+def test_noise_blurs_tables_and_leaves_images_and_series_alone():
+    def trained(shape: tuple[int, ...], noise: float) -> torch.Tensor:
+        part, model = _as_set(blobs(shape=shape)), _linear(math.prod(shape), 3)
+        cfg = TrainingConfig(steps=5, noise=noise)
+        train_on(part, model, cfg, rng=torch.Generator().manual_seed(0))
+        return torch.nn.utils.parameters_to_vector(model.parameters()).detach()
+
+    for shape in ((6,), (1, 8, 8), (2, 20)):
+        same = torch.equal(trained(shape, 0.0), trained(shape, 2.0))
+        assert same is (len(shape) > 1)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from torch import Tensor
-
-from fdd_flower.distillers._moments import mismatch, moments_of
+from fdd_flower.distillers._marginals import with_marginals
+from fdd_flower.distillers._matching import MatchingTerm
 from fdd_flower.distillers._optimise import optimise
 from fdd_flower.distillers._pipeline import Job, Pipeline, Rows
 from fdd_flower.distillers.base import DISTILLERS
@@ -20,27 +17,20 @@ class DistributionMatching(Pipeline):
     each network is computed once and kept; a network's augmentation is drawn once with it; rows
     start from k-means centres and not from real images; networks may be partly trained, or the
     global model and perturbed copies of it (FedDM, arXiv:2207.09653; FedAF, arXiv:2404.18962);
-    Adam with a cosine schedule.
+    Adam with a cosine schedule; the columns of a table are given the values of the class in the
+    end (`_marginals`).
 
     The objective is a sum over classes, so under seeded networks a client with one class solves
     the same problem for it as a client with all.
     """
 
     def _rows(self, job: Job) -> Rows:
-        views = job.views()
-        kind = job.cfg.moments
-        real = job.prepared(
-            [
-                lambda i=i, v=v: [moments_of(v, job.seen(p, i), kind) for p in job.parts]
-                for i, v in enumerate(views)
-            ]
-        )
         canvas = job.canvas(job.first_rows())
-
-        def objective(step: int) -> Iterator[Tensor]:
-            view = step % len(real)
-            for part, target in enumerate(real[view]):
-                yield mismatch(views[view].embed(canvas.show(part)), target)
-
-        optimise(canvas, objective, job.cfg, clock=job.clock)
-        return job.found(canvas)
+        matching = MatchingTerm(job, job.views(), canvas)
+        optimise(canvas, matching.losses, job.cfg, clock=job.clock)
+        found = job.found(canvas)
+        if len(job.plan.feature_shape) > 1:
+            return found
+        least = job.cfg.min_records
+        pairs = zip(found.inputs, job.parts, strict=True)
+        return Rows([with_marginals(rows, part.inputs, least) for rows, part in pairs])

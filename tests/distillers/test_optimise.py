@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from fdd_flower.config import CodecConfig, DistillerConfig
-from fdd_flower.distillers import dm
+from fdd_flower.distillers import _matching
 from fdd_flower.distillers._canvas import Canvas
 from fdd_flower.distillers._clock import Clock
 from fdd_flower.distillers._moments import mismatch
@@ -58,7 +58,7 @@ def test_the_set_before_a_bad_step_is_kept_as_a_finished_one(monkeypatch):
     def breaks_in_step_two(features, real):
         return mismatch(features, real) * (float("inf") if next(calls) == 5 else 1.0)
 
-    monkeypatch.setattr(dm, "mismatch", breaks_in_step_two)
+    monkeypatch.setattr(_matching, "mismatch", breaks_in_step_two)
     cfg = DistillerConfig(ipc=3, steps=5, networks=1, width=4)
     rng = torch.Generator().manual_seed(0)
     with pytest.raises(NonFiniteError, match="dm loss at step 2") as caught:

@@ -119,16 +119,16 @@ def test_withheld_classes_shape_neither_networks_nor_labels():
 
 
 def test_each_network_sees_records_of_its_own_draw_whichever_classes_are_there(monkeypatch):
-    from fdd_flower.distillers import dm
+    from fdd_flower.distillers import _matching
 
     seen: list[torch.Tensor] = []
-    original = dm.moments_of
+    original = _matching.moments_of
 
     def watched(view, inputs, kind):
         seen.append(inputs)
         return original(view, inputs, kind)
 
-    monkeypatch.setattr(dm, "moments_of", watched)
+    monkeypatch.setattr(_matching, "moments_of", watched)
     cfg = DistillerConfig(name="dm", ipc=2, steps=1, networks=2, width=4, sample=20)
     for counts in ((60, 40, 0), (60, 0, 0)):
         data = blobs(counts=counts)
