@@ -1,9 +1,10 @@
-"""Flower's ClientApp: one round's work of one client."""
+"""Flower's ClientApp: one round's work of one client, and its name when a server asks."""
 
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
 from fdd_flower.strategies._client import respond
+from fdd_flower.strategies._names import introduce
 
 app = ClientApp()
 
@@ -12,3 +13,9 @@ app = ClientApp()
 def train(message: Message, context: Context) -> Message:
     """Distil (or train) on this client's data and reply with what may leave it."""
     return respond(message, context)
+
+
+@app.query()
+def query(message: Message, context: Context) -> Message:
+    """Say who this client is."""
+    return introduce(message, context)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,8 +57,8 @@ def check_run(folder: Path, answer: dict[str, Any]) -> Iterator[str]:
     expect("(replies, rejected) by round", replies, [(len(CLIENTS), 0)] * ROUNDS)
     yield f"{ROUNDS} rounds, {len(CLIENTS)} replies in each, none dropped"
 
-    entries = [json.loads(x) for x in (folder / "ledger" / "index.jsonl").read_text().splitlines()]
-    seen = {(entry["round"], entry["client"]) for entry in entries}
+    with sqlite3.connect(folder / "ledger" / "index.sqlite") as index:
+        seen = set(index.execute("SELECT round, client FROM replies"))
     expect("ledger", seen, {(r, c) for r in range(1, ROUNDS + 1) for c in CLIENTS})
     yield f"ledger names {', '.join(sorted(CLIENTS))}"
 

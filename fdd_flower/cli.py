@@ -10,6 +10,8 @@ import typer
 
 from fdd_flower.commands.bench import app as bench
 from fdd_flower.commands.doctor import doctor
+from fdd_flower.commands.forget import forget
+from fdd_flower.commands.ledger import ledger
 from fdd_flower.commands.run import run
 from fdd_flower.commands.settings import settings
 from fdd_flower.commands.show import show
@@ -29,6 +31,8 @@ app.command(
     epilog="Example: fdd run --clients 10 --rounds 3 --set partition.alpha=0.1 --out runs/first"
 )(run)
 app.command(epilog="Example: fdd show latest")(show)
+app.command(epilog="Example: fdd ledger latest --verify")(ledger)
+app.command(epilog="Example: fdd forget latest --client 3 --out runs/without-3")(forget)
 app.add_typer(bench, name="bench")
 app.command(epilog="Example: fdd settings distiller")(settings)
 app.command(epilog="Example: fdd doctor")(doctor)

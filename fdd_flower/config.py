@@ -266,6 +266,7 @@ class Config:
 
     num_server_rounds: int = setting(3, "rounds", low=1, high=100_000)
     seed: int = setting(0, "seed of everything random", low=0, high=2**31 - 1)
+    resume: str = setting("", "absolute folder of a run to go on with; empty: a new run")
     strategy: StrategyConfig = field(default_factory=StrategyConfig)
     local: LocalConfig = field(default_factory=LocalConfig)
     distiller: DistillerConfig = field(default_factory=DistillerConfig)

@@ -13,15 +13,20 @@ import typer
 from fdd_flower.commands._errors import COMPLETED, FAILED, one_line_errors
 
 if TYPE_CHECKING:
-    from fdd_flower.config import Config
+    from fdd_flower.config import Config, Scalar
     from fdd_flower.launch.outcome import Outcome
     from fdd_flower.launch.progress import Progress
+
+DEFAULT_CLIENTS = 10
 
 
 def run(
     clients: Annotated[
-        int, typer.Option("--clients", min=1, max=100_000, help="Clients to simulate.")
-    ] = 10,
+        int | None,
+        typer.Option(
+            "--clients", min=1, max=100_000, help="Clients to simulate.", show_default="10"
+        ),
+    ] = None,
     rounds: Annotated[
         int | None, typer.Option("--rounds", help="Rounds; short for --set num-server-rounds=N.")
     ] = None,
@@ -38,6 +43,14 @@ def run(
             "--out", metavar="DIR", help="Where the run leaves its files; must not hold a run."
         ),
     ] = None,
+    resume: Annotated[
+        str,
+        typer.Option(
+            "--resume",
+            metavar="RUN",
+            help="Go on with a run that was killed or failed, with its own settings.",
+        ),
+    ] = "",
     in_process: Annotated[
         bool, typer.Option("--in-process", help="Without Ray and a SuperLink: starts at once.")
     ] = False,
@@ -50,18 +63,36 @@ def run(
     Settings: the defaults, then --config, then --set, then the other options. `fdd settings`
     lists them all. Exit status: 0 only if the run completed, 1 if it failed, 2 if the input
     was wrong (nothing is started or written then), 130 on Ctrl-C.
+
+    With --resume the result is, bit for bit, that of a run that was never interrupted. Of the
+    settings only strategy.deadline, strategy.min-nodes and strategy.quorum may then be given.
     """
+    from fdd_flower.commands._runs import find_run
     from fdd_flower.errors import LaunchError
+    from fdd_flower.launch.outcome import recorded_status
     from fdd_flower.launch.progress import Progress
+    from fdd_flower.launch.settings import given
     from fdd_flower.launch.signals import Stopped, stop_on_signals
+    from fdd_flower.report.rows import COMPLETED as COMPLETED_RUN
 
     progress, cfg = Progress(to_stderr=as_json), None
     try:
         with stop_on_signals():
             with one_line_errors(), progress.alive("checking the settings and the data"):
-                cfg = _prepare(config, assignments or (), rounds, out, clients)
+                values = given(
+                    config_file=config, assignments=assignments or (), rounds=rounds, out=out
+                )
+                if resume:
+                    folder = find_run(resume)
+                    if recorded_status(folder) == COMPLETED_RUN:
+                        progress.say("the run is complete: there is nothing to resume")
+                        raise typer.Exit(_show(folder, progress, as_json))
+                    cfg, count = _take_up(folder, values, clients)
+                else:
+                    count = DEFAULT_CLIENTS if clients is None else clients
+                    cfg = _prepare(values, count)
             with progress.alive("running"):
-                outcome = _launch(cfg, clients, progress, in_process)
+                outcome = _launch(cfg, count, progress, in_process)
     except LaunchError as error:
         progress.error(str(error))
         raise typer.Exit(FAILED) from None
@@ -69,27 +100,37 @@ def run(
         progress.note("stopped; the run is not complete")
         if cfg is not None and Path(cfg.output.dir).is_dir():
             progress.note(f"what it left so far: {cfg.output.dir}")
+            progress.note(f"to go on: fdd run --resume {cfg.output.dir}")
         raise typer.Exit(stopped.exit_status) from None
     raise typer.Exit(_finish(cfg, outcome, progress, as_json))
 
 
-def _prepare(
-    config: Path | None,
-    assignments: list[str] | tuple[str, ...],
-    rounds: int | None,
-    out: Path | None,
-    clients: int,
-) -> Config:
-    """Return the checked settings of the run, its folder claimed."""
+def _prepare(values: dict[str, Scalar], clients: int) -> Config:
+    """Return the checked settings of a new run, its folder claimed."""
+    from fdd_flower.config import from_run_config
     from fdd_flower.launch.output import choose, claim
     from fdd_flower.launch.preflight import preflight
-    from fdd_flower.launch.settings import gather
 
-    cfg = gather(config_file=config, assignments=assignments, rounds=rounds, out=out)
-    now = datetime.now()
+    cfg, now = from_run_config(values), datetime.now()
     choose(cfg, now)  # a folder that is taken is told before the data is loaded
     preflight(cfg, clients)
     return replace(cfg, output=replace(cfg.output, dir=str(claim(cfg, now))))
+
+
+def _take_up(run: Path, values: dict[str, Scalar], clients: int | None) -> tuple[Config, int]:
+    """Return the checked settings of a run to go on with, and how many clients it has."""
+    from fdd_flower.errors import ConfigError
+    from fdd_flower.launch.begun import take_up
+    from fdd_flower.launch.preflight import preflight
+
+    if "output.dir" in values:
+        raise ConfigError(
+            "--out", expected="nothing beside --resume", got=values["output.dir"],
+            remedy="A run goes on in its own folder.",
+        )  # fmt: skip
+    cfg, count = take_up(run, values, clients)
+    preflight(cfg, count)
+    return cfg, count
 
 
 def _launch(cfg: Config, clients: int, progress: Progress, in_process: bool) -> Outcome:
@@ -104,13 +145,16 @@ def _launch(cfg: Config, clients: int, progress: Progress, in_process: bool) -> 
 
 def _finish(cfg: Config, outcome: Outcome, progress: Progress, as_json: bool) -> int:
     """Show what the run left and return the exit status."""
-    folder = Path(cfg.output.dir)
     if not outcome.completed:
         if outcome.reason and not progress.errors:
             progress.error(outcome.reason)
         if outcome.log is not None:
             progress.note(f"log: {outcome.log}")
         return FAILED
+    return _show(Path(cfg.output.dir), progress, as_json)
+
+
+def _show(folder: Path, progress: Progress, as_json: bool) -> int:
     from fdd_flower.commands._screen import print_table
     from fdd_flower.commands._tables import run_as_json, summary_line
     from fdd_flower.report.load import load_run

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fdd_flower.config import Config, to_run_config
+from fdd_flower.launch.begun import Begun
 from fdd_flower.launch.entry_points import load_entry
 from fdd_flower.launch.outcome import Outcome, recorded_status
 from fdd_flower.launch.progress import Progress, instead_of_flower_log
@@ -18,6 +19,7 @@ def run_in_process(cfg: Config, num_clients: int, progress: Progress) -> Outcome
     from fdd_flower.local_grid import LocalGrid
 
     run_config = to_run_config(cfg)
+    Begun(config=cfg, clients=num_clients).write(Path(cfg.output.dir))
     with instead_of_flower_log(progress):
         grid = LocalGrid(load_entry("client_app.py").app, num_clients, run_config)
         context = Context(

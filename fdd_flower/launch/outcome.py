@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from fdd_flower.errors import DataError
-from fdd_flower.report.rows import Summary
-from fdd_flower.report.run_dir import SUMMARY
+from fdd_flower.report.run_dir import RunDir
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +30,4 @@ def recorded_status(folder: Path) -> str | None:
 
     None if there is no readable summary: the run was killed, or ended before it began.
     """
-    path = folder / SUMMARY
-    try:
-        return Summary.from_json(path.read_bytes(), where=str(path)).status
-    except (OSError, DataError):
-        return None
+    return RunDir(folder).status()

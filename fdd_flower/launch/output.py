@@ -58,7 +58,7 @@ def check_free(path: Path) -> None:
     if path.exists() and not path.is_dir():
         _refuse(path, "a folder", "a file")
     marks = (run_dir.ROUNDS, run_dir.SUMMARY, run_dir.CONFIG, run_dir.SYNTHETIC, run_dir.MODEL,
-             run_dir.LEDGER, run_dir.REPORT)  # fmt: skip
+             run_dir.LEDGER, run_dir.REPORT, run_dir.CHECKPOINT)  # fmt: skip
     taken = [name for name in marks if (path / name).exists()]
     if taken:
         _refuse(path, "a folder without a run in it", f"one that holds {', '.join(taken)}")

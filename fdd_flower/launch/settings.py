@@ -18,7 +18,25 @@ def gather(
     rounds: int | None = None,
     out: Path | None = None,
 ) -> Config:
-    """Return the settings of a run; what stands later in the list of parameters wins.
+    """Return the settings of a run; see `given`.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, or a key or value is not allowed.
+    """
+    found = given(config_file=config_file, assignments=assignments, rounds=rounds, out=out)
+    return from_run_config(found)
+
+
+def given(
+    *,
+    config_file: Path | None = None,
+    assignments: Iterable[str] = (),
+    rounds: int | None = None,
+    out: Path | None = None,
+) -> dict[str, Scalar]:
+    """Return the settings that a user gave; what stands later in the list of parameters wins.
 
     Parameters
     ----------
@@ -49,7 +67,7 @@ def gather(
     if path := values.get("data.path"):
         # Flower's processes run in a folder of their own
         values["data.path"] = absolute(str(path))
-    return from_run_config(values)
+    return values
 
 
 def read_file(path: Path) -> dict[str, Scalar]:

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from fdd_flower.config import Config
 from fdd_flower.errors import LaunchError
+from fdd_flower.launch.begun import Begun
 from fdd_flower.launch.environment import TOKEN, child_environment
 from fdd_flower.launch.keeper import keeper
 from fdd_flower.launch.machine import clients_at_once
@@ -46,6 +47,7 @@ def run_in_simulation(cfg: Config, num_clients: int, progress: Progress) -> Outc
             with superlink(stage, env) as port:
                 write_connection(stage, port)
                 flwr = Flwr(stage, env)
+                Begun(config=cfg, clients=num_clients).write(folder)
                 run_id = flwr.run(federation, progress.log_line)
                 reason = _why_not(flwr, run_id, folder)
         except LaunchError as error:

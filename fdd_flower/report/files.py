@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from uuid import uuid4
+
+# of file systems without hard links
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 def write_atomic(path: Path, content: bytes) -> None:
@@ -26,7 +30,37 @@ def write_atomic(path: Path, content: bytes) -> None:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Put `content` at `path`, whole, if nothing is there; of several writers one succeeds.
+
+    Raises
+    ------
+    FileExistsError
+        If something is there; it stays as it is.
+    OSError
+        If the folder cannot be written, or the disk is full.
+    """
+    part = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
+    try:
+        write_atomic(part, content)
+        # unlike a rename, a link never replaces
+        os.link(part, path)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        # only here may a crash leave half a file
+        with path.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    finally:
+        part.unlink(missing_ok=True)
+    sync_folder(path.parent)
 
 
 def append_line(path: Path, line: str) -> None:
@@ -43,7 +77,14 @@ def append_line(path: Path, line: str) -> None:
         os.fsync(file.fileno())
 
 
-def _sync_folder(folder: Path) -> None:
+def sweep(folder: Path) -> None:
+    """Remove what writers that were killed left in `folder`; nobody may write to it now."""
+    for part in folder.glob(f".*.{'[0-9a-f]' * 32}.tmp"):
+        part.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the disk has the names in `folder`; does nothing where a system cannot."""
     if os.name != "posix":
         return
     # without this the new name itself may be lost with the power

@@ -11,10 +11,12 @@ from fdd_flower.report._page import Raw, bar, cell, page, picture, section, tabl
 from fdd_flower.report.figures import draw_curves, draw_synthetic
 from fdd_flower.report.files import write_atomic
 from fdd_flower.report.load import Run, load_run
+from fdd_flower.report.rows import RoundRow
 from fdd_flower.report.run_dir import CURVES_PICTURE, LEDGER, REPORT, SYNTHETIC_PICTURE
 from fdd_flower.report.table import summary_facts
 from fdd_flower.report.units import (
     human_bytes,
+    human_counts,
     human_number,
     human_seconds,
     human_share,
@@ -130,7 +132,7 @@ def _rounds(run: Run) -> Raw:
             human_share(row.accuracy),
             human_number(row.loss),
             row.replies,
-            row.rejected,
+            _rejected(row),
             human_bytes(row.bytes_up),
             human_bytes(row.bytes_down),
             human_seconds(row.seconds_distill_max),
@@ -140,6 +142,11 @@ def _rounds(run: Run) -> Raw:
         for row in run.rows
     ]
     return section("Rounds", table(heads, rows, numbers=range(len(heads))))
+
+
+def _rejected(row: RoundRow) -> str:
+    codes = one_line(human_counts(row.rejected_codes), 300)
+    return f"{row.rejected} ({codes})" if codes else str(row.rejected)
 
 
 def _per_class(run: Run) -> Raw | None:
@@ -161,15 +168,15 @@ def _replies(entries: Sequence[Entry]) -> Raw:
     if not refused:
         return section("Rejected replies", "None.")
     rows = [
-        (entry.round, one_line(entry.client, 60), one_line(entry.reason, 500),
-         human_bytes(entry.bytes))
+        (entry.round, one_line(entry.client, 60), one_line(entry.code, 40),
+         one_line(entry.reason, 500), human_bytes(entry.bytes))
         for entry in refused[:_MAX_REJECTED]
     ]  # fmt: skip
     cut = f" The first {_MAX_REJECTED} are shown." if len(refused) > _MAX_REJECTED else ""
     return section(
         "Rejected replies",
         f"Refused, with no part in the result: {len(refused)}.{cut}",
-        table(("round", "client", "reason", "size"), rows, numbers=(0, 3)),
+        table(("round", "client", "code", "reason", "size"), rows, numbers=(0, 4)),
     )
 
 

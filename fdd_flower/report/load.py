@@ -46,7 +46,7 @@ def load_run(path: Path) -> Run:
         path=path,
         rows=rows,
         summary=summary,
-        config=_read_config(path / CONFIG),
+        config=read_config(path / CONFIG),
         synthetic=_read_synthetic(path / SYNTHETIC, summary),
     )
 
@@ -56,7 +56,14 @@ def _read_synthetic(path: Path, summary: Summary) -> SavedSet | None:
     return load_set(path) if expected or path.exists() else None
 
 
-def _read_config(path: Path) -> Config:
+def read_config(path: Path) -> Config:
+    """Read the settings of a run; keys that it does not know yet have their defaults.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or broken, or holds a key that this version does not know.
+    """
     try:
         return from_run_config(flatten(tomllib.loads(_read(path).decode())))
     except (ValueError, ConfigError) as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Self
 
 from fdd_flower.errors import DataError
@@ -40,6 +40,9 @@ class _Record:
         values = {}
         for item in fields(cls):  # pyright: ignore[reportArgumentType]
             if item.name not in found:
+                # a key that came later: runs from before it have none
+                if item.default_factory is not MISSING:
+                    continue
                 raise _broken(f"{where}, key {item.name!r}", str(item.type), "no such key")
             values[item.name] = _read(str(item.type), found[item.name], f"{where}, {item.name!r}")
         return cls(**values)
@@ -69,6 +72,8 @@ class RoundRow(_Record):
         The server's training.
     epsilon
         Privacy spent so far; None when there is no guarantee.
+    rejected_codes
+        How many were refused for which reason; empty in runs from before reasons had codes.
     """
 
     round: int
@@ -81,6 +86,7 @@ class RoundRow(_Record):
     seconds_distill_max: float
     seconds_train: float
     epsilon: float | None
+    rejected_codes: Mapping[str, int] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Return this row as one line; a number that is not finite becomes null."""
@@ -164,6 +170,8 @@ def _read(kind: str, value: object, where: str) -> Any:
             return tuple(_read("float", item, where) for item in value)
         case "Mapping[str, str]", dict():
             return {name: _read("str", item, where) for name, item in value.items()}
+        case "Mapping[str, int]", dict():
+            return {name: _read("int", item, where) for name, item in value.items()}
     raise _broken(where, kind, repr(value)[:80])
 
 

@@ -1,10 +1,11 @@
-"""The folder of a run: where it is, and how it is filled without overwriting anything."""
+"""The folder of a run: where it is, how it is filled, and how a killed run goes on in it."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,8 +13,9 @@ from torch import Tensor
 
 from fdd_flower.config import Config, nested, to_run_config
 from fdd_flower.data.base import Normalisation
-from fdd_flower.errors import ConfigError
-from fdd_flower.report.files import append_line, write_atomic
+from fdd_flower.errors import ConfigError, DataError
+from fdd_flower.report.checkpoint import Checkpoint, load_checkpoint
+from fdd_flower.report.files import append_line, sweep, sync_folder, write_atomic, write_new
 from fdd_flower.report.rows import RoundRow, Summary
 from fdd_flower.report.saved_set import SavedSet
 from fdd_flower.report.tensor_file import pack
@@ -28,9 +30,14 @@ LEDGER = "ledger"
 SYNTHETIC_PICTURE = "synthetic.png"
 CURVES_PICTURE = "curves.png"
 REPORT = "report.html"
+# of a run that is under way, or was killed; a run that completed leaves neither
+CHECKPOINT = "checkpoint.safetensors"
+CLIENTS = "clients"
+NONCE = "nonce"
 
 _LEFT_BY_A_RUN = (
-    ROUNDS, SUMMARY, CONFIG, SYNTHETIC, MODEL, LEDGER, SYNTHETIC_PICTURE, CURVES_PICTURE, REPORT
+    ROUNDS, SUMMARY, CONFIG, SYNTHETIC, MODEL, LEDGER, SYNTHETIC_PICTURE, CURVES_PICTURE, REPORT,
+    CHECKPOINT, CLIENTS,
 )  # fmt: skip
 _FREE = "a folder without a run in it"
 
@@ -70,8 +77,10 @@ class RunDir:
     path: Path
 
     @classmethod
-    def create(cls, path: Path) -> RunDir:
+    def create(cls, path: Path, config: Config | None = None) -> RunDir:
         """Make the folder and claim it for one run.
+
+        With `config`, a folder that is claimed has its `config.toml`, whatever happens next.
 
         Raises
         ------
@@ -86,12 +95,85 @@ class RunDir:
                 _refuse(path, _FREE, f"one that holds {', '.join(taken)}")
             path.mkdir(parents=True, exist_ok=True)
             # exclusive, so that of two runs started at once only one gets the folder
+            if config is not None:
+                write_new(path / CONFIG, settings_text(config).encode())
             (path / ROUNDS).open("x").close()
         except FileExistsError:
             _refuse(path, _FREE, "one that another run just took")
         except OSError as error:
             _refuse(path, "a folder that can be written", error.strerror or str(error))
         return cls(path)
+
+    @classmethod
+    def reopen(cls, path: Path) -> RunDir:
+        """Return the folder of a run that was begun, to go on with it.
+
+        Raises
+        ------
+        ConfigError
+            If it cannot be resumed: its rounds left no checkpoint.
+        """
+        found = cls(path)
+        rounds = path / ROUNDS
+        if not (path / CHECKPOINT).exists() and rounds.exists() and rounds.stat().st_size:
+            raise ConfigError(
+                f"run {path}",
+                expected=f"a {CHECKPOINT} beside its {ROUNDS}",
+                got="none",
+                remedy="A run that ended leaves none, nor did earlier versions: start a new run.",
+            )
+        rounds.touch()
+        return found
+
+    def status(self) -> str | None:
+        """Return the status in the run's own summary, "completed" or what went wrong.
+
+        None if there is no readable summary: the run was killed, or ended before it began.
+        """
+        path = self.path / SUMMARY
+        try:
+            return Summary.from_json(path.read_bytes(), where=str(path)).status
+        except (OSError, DataError):
+            return None
+
+    def write_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Write `checkpoint.safetensors`, in place of the one of the round before."""
+        write_atomic(self.path / CHECKPOINT, checkpoint.to_bytes())
+
+    def read_checkpoint(self) -> Checkpoint | None:
+        """Return where the run stands; None before it began.
+
+        Raises
+        ------
+        DataError
+            If the file is damaged.
+        """
+        path = self.path / CHECKPOINT
+        return load_checkpoint(path) if path.exists() else None
+
+    def rewind(self, rows: Sequence[RoundRow]) -> None:
+        """Leave in `rounds.jsonl` these rows only, and no summary: the run is under way again.
+
+        The checkpoint is what counts; a line that a crash cut short, or that was written for a
+        round without a checkpoint, goes. So do files that were not finished.
+        """
+        for folder in (self.path, self.path / LEDGER):
+            sweep(folder)
+        (self.path / SUMMARY).unlink(missing_ok=True)
+        text = "".join(f"{row.to_json()}\n" for row in rows)
+        write_atomic(self.path / ROUNDS, text.encode())
+
+    def welcome_clients(self, nonce: str) -> None:
+        """Make a place for the states of clients on this machine, which know it by the nonce."""
+        folder = self.path / CLIENTS
+        folder.mkdir(exist_ok=True)
+        write_atomic(folder / NONCE, nonce.encode())
+
+    def clear(self) -> None:
+        """Remove what only a run under way needs."""
+        (self.path / CHECKPOINT).unlink(missing_ok=True)
+        shutil.rmtree(self.path / CLIENTS, ignore_errors=True)
+        sync_folder(self.path)
 
     def append_round(self, row: RoundRow) -> None:
         """Add a line to `rounds.jsonl`."""
@@ -103,9 +185,7 @@ class RunDir:
 
     def write_config(self, config: Config) -> None:
         """Write `config.toml`: every setting as used, defaults too."""
-        import tomli_w
-
-        write_atomic(self.path / CONFIG, tomli_w.dumps(nested(to_run_config(config))).encode())
+        write_atomic(self.path / CONFIG, settings_text(config).encode())
 
     def write_synthetic(
         self, set_: SyntheticSet, classes: tuple[str, ...], normalisation: Normalisation
@@ -123,6 +203,13 @@ class RunDir:
     def write_model(self, state_dict: Mapping[str, Tensor]) -> None:
         """Write `model.safetensors`."""
         write_atomic(self.path / MODEL, pack(state_dict))
+
+
+def settings_text(config: Config) -> str:
+    """Return `config` in TOML, as a new run would be given it: it resumes none."""
+    import tomli_w
+
+    return tomli_w.dumps(nested(to_run_config(replace(config, resume=""))))
 
 
 def _refuse(path: Path, expected: str, got: str) -> NoReturn:

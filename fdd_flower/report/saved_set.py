@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,13 @@ from fdd_flower.data.base import Normalisation
 from fdd_flower.errors import DataError, FddError
 from fdd_flower.report.tensor_file import pack, unpack
 from fdd_flower.synthetic_set import SyntheticSet
+
+# Of the file, as docs/wire-format.md has it: readers open every minor version of their major one,
+# and a file without a version, which is from before there was one, as 1.0.
+MAJOR, MINOR = 1, 0
+
+_TENSORS = {"inputs", "targets", "weights"}
+_FACTS = {"classes", "meta", "normalisation", "version"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +39,7 @@ class SavedSet:
     def to_bytes(self) -> bytes:
         """Return the bytes of `synthetic.safetensors`: the same set gives the same bytes."""
         facts = {
+            "version": f"{MAJOR}.{MINOR}",
             "classes": list(self.classes),
             "normalisation": {
                 "mean": list(self.normalisation.mean),
@@ -48,9 +57,10 @@ def load_set(path: Path) -> SavedSet:
     Raises
     ------
     DataError
-        If the file is missing, cut short, or holds something else.
+        If the file is missing, cut short, of a later major version, or holds something else.
     """
     tensors, facts = unpack(path)
+    _require_known(path, tensors, facts)
     try:
         scale = facts["normalisation"]
         return SavedSet(
@@ -73,3 +83,21 @@ def load_set(path: Path) -> SavedSet:
             got=f"{type(error).__name__}: {error}",
             remedy="Pass the synthetic.safetensors of a run.",
         ) from error
+
+
+def _require_known(path: Path, tensors: Collection[str], facts: Mapping[str, object]) -> None:
+    """Refuse a version or a name that this reader does not know, by name."""
+    found = str(facts.get("version", f"{MAJOR}.0"))
+    major, dot, minor = found.partition(".")
+    if major != str(MAJOR) or not dot or not (minor.isascii() and minor.isdecimal()):
+        raise _unknown(path, f"a synthetic set of version {MAJOR}.x", f"version {found[:20]!r}")
+    unknown = sorted({*tensors} - _TENSORS) + sorted({*facts} - _FACTS)
+    if unknown and int(minor) <= MINOR:
+        known = ", ".join(sorted(_TENSORS | _FACTS))
+        raise _unknown(path, f"only {known}", ", ".join(repr(name[:40]) for name in unknown)[:200])
+
+
+def _unknown(path: Path, expected: str, got: str) -> DataError:
+    return DataError(
+        str(path), expected=expected, got=got, remedy="Read it with the version that wrote it."
+    )

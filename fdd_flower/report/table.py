@@ -11,17 +11,21 @@ from rich.text import Text
 from fdd_flower.report.rows import RoundRow, Summary
 from fdd_flower.report.units import (
     human_bytes,
+    human_counts,
     human_number,
     human_seconds,
     human_share,
     one_line,
 )
 
+_CAPTION = 800  # letters: ten lines of a terminal
+
 
 def rounds_table(rows: Sequence[RoundRow]) -> Table:
     """Return a table with a line a round, narrow enough for 80 columns.
 
-    Privacy spent has a column only where there is a guarantee.
+    Privacy spent has a column only where there is a guarantee; why replies were rejected is
+    below, by round.
     """
     private = any(row.epsilon is not None for row in rows)
     table = Table(title="Rounds", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
@@ -42,6 +46,12 @@ def rounds_table(rows: Sequence[RoundRow]) -> Table:
             human_seconds(row.seconds_train),
         ]
         table.add_row(*cells, *[human_number(row.epsilon)] * private)
+    # Under the table: most runs have none, and a column would not fit into 80.
+    refused = [f"round {row.round}: {human_counts(row.rejected_codes)}"
+               for row in rows if row.rejected_codes]  # fmt: skip
+    if refused:
+        table.caption = Text(one_line(f"rejected in {'; '.join(refused)}", _CAPTION))
+        table.caption_justify = "left"
     return table
 
 

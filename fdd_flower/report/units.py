@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -51,6 +52,16 @@ def human_seconds(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s"
+
+
+def human_counts(counts: Mapping[str, int]) -> str:
+    """Return counts by name, the largest first.
+
+    >>> human_counts({"dtype": 1, "range": 3})
+    'range 3, dtype 1'
+    """
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{name} {count}" for name, count in ordered)
 
 
 def one_line(text: str, width: int) -> str:

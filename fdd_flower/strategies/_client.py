@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+import tomllib
 from collections.abc import Mapping
 
-from flwr.app import ArrayRecord, Context, Message
+from flwr.app import ArrayRecord, ConfigRecord, Context, Message
 
-from fdd_flower.config import Config, DistillerConfig, Scalar, from_run_config
+from fdd_flower.config import Config, DistillerConfig, Scalar, flatten, from_run_config
 from fdd_flower.data import client_share, load_dataset, load_own
 from fdd_flower.data.base import Split
 from fdd_flower.distillers.base import Plan, declares
@@ -15,7 +16,7 @@ from fdd_flower.errors import ConfigError, DataError, FddError, WireError
 from fdd_flower.strategies._log import say
 from fdd_flower.strategies.base import STRATEGIES, ClientSide
 from fdd_flower.threads import threads
-from fdd_flower.wire.records import ARRAYS, PEERS, Envelope, read_plan, refusal, reply
+from fdd_flower.wire.records import ARRAYS, CONFIG, PEERS, Envelope, read_plan, refusal, reply
 
 DEFAULT_MIN_RECORDS = DistillerConfig().min_records
 
@@ -28,7 +29,7 @@ def respond(message: Message, context: Context) -> Message:
     WireError
         If the plan cannot be read: there is then no round to reply to.
     """
-    cfg = from_run_config(context.run_config)
+    cfg = run_settings(message, context)
     plan = read_plan(message.content)
     client, started = client_key(context), time.monotonic()
     with threads(cfg.runtime.client_threads):
@@ -39,6 +40,30 @@ def respond(message: Message, context: Context) -> Message:
             say(f"client {client} refuses: {error}")
             content = refusal(type(error).__name__, _envelope(client, plan, started))
     return Message(content, reply_to=message)
+
+
+def run_settings(message: Message, context: Context) -> Config:
+    """Return the settings of the run: the run config, or what a resumed run sends instead.
+
+    A run is resumed with the settings it began with, and its run config may name the folder
+    only. Both are the server's word.
+
+    Raises
+    ------
+    FddError
+        If a setting is unknown, or out of range.
+    """
+    record = message.content.get(CONFIG)
+    text = record.get("settings") if isinstance(record, ConfigRecord) else None
+    if not isinstance(text, str):
+        return from_run_config(context.run_config)
+    try:
+        return from_run_config(flatten(tomllib.loads(text)))
+    except tomllib.TOMLDecodeError as error:
+        raise WireError(
+            "plan.settings", expected="the settings of the run in TOML", got=str(error),
+            remedy="Install the same fdd-flower on the server and on every client.",
+        ) from error  # fmt: skip
 
 
 def _work(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,17 +17,21 @@ from fdd_flower.data import load_dataset
 from fdd_flower.data.base import Dataset
 from fdd_flower.distillers._options import check_options
 from fdd_flower.distillers.base import DISTILLERS, Plan
-from fdd_flower.errors import ConfigError, FddError
+from fdd_flower.errors import ConfigError, DataError, FddError
 from fdd_flower.ledger import Ledger
 from fdd_flower.mergers.base import MERGERS
 from fdd_flower.models import resolve_name
+from fdd_flower.report.checkpoint import Checkpoint
 from fdd_flower.report.html import write_report
+from fdd_flower.report.lock import hold
+from fdd_flower.report.resume import resumed_settings
 from fdd_flower.report.rows import COMPLETED, RoundRow, Summary
-from fdd_flower.report.run_dir import LEDGER, RunDir, resolve
+from fdd_flower.report.run_dir import LEDGER, REPORT, RunDir, resolve, settings_text
 from fdd_flower.report.versions import versions
 from fdd_flower.rng import derive
 from fdd_flower.strategies._grid import CountingGrid
 from fdd_flower.strategies._log import complain, say
+from fdd_flower.strategies._remaining import Remaining, Resumable
 from fdd_flower.strategies.base import STRATEGIES, Method, RoundTally, ServerSide, new_model
 from fdd_flower.threads import threads
 from fdd_flower.training import Evaluation, evaluate
@@ -44,13 +49,38 @@ def serve(grid: Grid, context: Context) -> None:
         failed when its ServerApp raises an Exception; a SystemExit would pass as completed.
     """
     try:
-        cfg = from_run_config(context.run_config)
-        with threads(cfg.runtime.server_threads):
-            folder = ServerRun(cfg, grid, str(context.run_id)).run()
+        folder = _serve(grid, context)
     except FddError as error:
         complain(str(error))
         raise
+    except OSError as error:
+        named = DataError(
+            "the run's folder", expected="a disk that can be read and written", got=error,
+            remedy="Free disk space or mend the rights; then resume the run.",
+        )  # fmt: skip
+        complain(str(named))
+        raise named from error
     say(f"output: {folder}")
+
+
+def _serve(grid: Grid, context: Context) -> Path:
+    cfg = from_run_config(context.run_config)
+    if cfg.resume:
+        cfg = resumed_settings(cfg)
+        folder = RunDir(Path(cfg.resume))
+        if folder.status() == COMPLETED:
+            say("the run is complete: there is nothing to resume")
+            _tidy(folder)
+            return folder.path
+    with threads(cfg.runtime.server_threads):
+        return ServerRun(cfg, grid, str(context.run_id)).run()
+
+
+def _tidy(folder: RunDir) -> None:
+    """Do what a process that was killed after the summary did not come to."""
+    if not (folder.path / REPORT).exists():
+        write_report(folder.path)
+    folder.clear()
 
 
 def check_components(cfg: Config) -> Method:
@@ -99,21 +129,29 @@ class ServerRun:
         self.cfg = cfg
         self.method = check_components(cfg)
         self.dataset = load_dataset(cfg.data, seed=cfg.seed)
-        if self.method.distils:
-            check_options(cfg.distiller, self.dataset.feature_shape, rounds=cfg.num_server_rounds)
+        self._check_options()
         self.plan = make_plan(cfg, self.dataset, run_id)
         self.test = self.dataset.split(self.dataset.test)
         self.grid = CountingGrid(grid)
         # Built before the folder is made: a model that does not fit leaves nothing behind.
         self.model = new_model(cfg, self.plan)
-        self.folder = RunDir.create(resolve(cfg.output.dir, run_id))
+        if cfg.resume:
+            self.folder = RunDir.reopen(Path(cfg.resume))
+        else:
+            self.folder = RunDir.create(resolve(cfg.output.dir, run_id), cfg)
         ledger = self.folder.path / LEDGER
-        ledger.mkdir()
+        ledger.mkdir(exist_ok=True)
         self.side = ServerSide(cfg=cfg, plan=self.plan, ledger=Ledger(ledger))
         self.rows: list[RoundRow] = []
         self.clients: set[str] = set()
         self.last = Evaluation(accuracy=math.nan, loss=math.nan, accuracy_per_class=())
+        self.seconds_before = 0.0  # of the processes that were killed
         self.started = time.monotonic()
+
+    def _check_options(self) -> None:
+        if self.method.distils:
+            shape, rounds = self.dataset.feature_shape, self.cfg.num_server_rounds
+            check_options(self.cfg.distiller, shape, rounds=rounds)
 
     def run(self) -> Path:
         """Run all rounds and return the folder.
@@ -123,27 +161,91 @@ class ServerRun:
         FddError
             If the run cannot go on; the folder then says so too.
         """
-        self.folder.write_config(self.cfg)
-        try:
-            self.method.server(self.side).start(
-                grid=cast(Grid, self.grid),
-                initial_arrays=ArrayRecord(self.model.state_dict()),
-                num_rounds=self.cfg.num_server_rounds,
-                timeout=self.cfg.strategy.deadline,
-                train_config=plan_record(self.plan),
-                evaluate_fn=self._finish_round,
-            )
-        except BaseException as error:
-            # What was reached is kept, and the error that ended the run is the one that shows.
-            with suppress(Exception):
-                self._finish_run(f"failed: {error or type(error).__name__}")
-            raise
-        self._finish_run(COMPLETED)
+        with hold(self.folder.path):
+            # with the lock on: until now another process may have been at work
+            if self.folder.status() == COMPLETED:
+                return self.folder.path
+            checkpoint = self.folder.read_checkpoint()
+            if checkpoint is None:
+                self._begin()
+            else:
+                self._return_to(checkpoint)
+            try:
+                self._run_rounds(checkpoint)
+            except BaseException as error:
+                # What was reached is kept, and the error that ended the run is what shows.
+                with suppress(Exception):
+                    self._finish_run(f"failed: {error or type(error).__name__}")
+                raise
+            self._finish_run(COMPLETED)
+            self.folder.clear()
         return self.folder.path
 
-    def _finish_round(self, server_round: int, arrays: ArrayRecord) -> MetricRecord | None:
-        if server_round == 0:  # Flower asks for the untrained model too
-            return None
+    def _begin(self) -> None:
+        self.folder.welcome_clients(self.plan.nonce)
+        # before any client is asked: a later process must know the nonce that they were given
+        self._write_checkpoint(0)
+
+    def _return_to(self, checkpoint: Checkpoint) -> None:
+        say(f"resuming after round {checkpoint.round} of {self.cfg.num_server_rounds}")
+        self.plan = self.side.plan = replace(self.plan, nonce=checkpoint.nonce)
+        self.folder.write_config(self.cfg)
+        self.folder.welcome_clients(self.plan.nonce)
+        # The round that was under way is asked again as a whole: a verdict may depend on the
+        # other replies of its round, and clients give the same bytes for the same question.
+        self.side.ledger.supersede(after_round=checkpoint.round)
+        self.folder.rewind(checkpoint.rows)
+        self.rows, self.clients = list(checkpoint.rows), set(checkpoint.clients)
+        self.side.client_at = dict(checkpoint.client_at)
+        self.seconds_before = checkpoint.seconds
+        self.model.load_state_dict(dict(checkpoint.model))
+        if checkpoint.round:
+            self.last = evaluate(self.model, self.test)
+
+    def _run_rounds(self, checkpoint: Checkpoint | None) -> None:
+        config, strategy = plan_record(self.plan), self.method.server(self.side)
+        done = checkpoint.round if checkpoint else 0
+        if self.cfg.resume:
+            # the run config of a resumed run may name the folder and nothing else
+            config["settings"] = settings_text(self.cfg)
+        if checkpoint and done and isinstance(strategy, Resumable):
+            parts = {client: self.side.ledger.load(sha) for client, sha in checkpoint.parts}
+            strategy.resume(done, parts)
+        if done == self.cfg.num_server_rounds:
+            return
+
+        def finish_round(number: int, arrays: ArrayRecord) -> MetricRecord | None:
+            # Flower asks for the untrained model too, as round 0
+            return self._finish_round(number + done, arrays) if number else None
+
+        (Remaining(strategy, done=done) if done else strategy).start(
+            grid=cast(Grid, self.grid),
+            initial_arrays=ArrayRecord(self.model.state_dict()),
+            num_rounds=self.cfg.num_server_rounds - done,
+            timeout=self.cfg.strategy.deadline,
+            train_config=config,
+            evaluate_fn=finish_round,
+        )
+
+    def _write_checkpoint(self, server_round: int) -> None:
+        parts = self.side.ledger.accepted(server_round)
+        self.folder.write_checkpoint(
+            Checkpoint(
+                round=server_round,
+                nonce=self.plan.nonce,
+                model=self.model.state_dict(),
+                rows=tuple(self.rows),
+                clients=tuple(sorted(self.clients)),
+                parts=tuple((client, entry.sha256) for client, entry in parts.items()),
+                client_at=self.side.client_at,
+                seconds=self._seconds(),
+            )
+        )
+
+    def _seconds(self) -> float:
+        return round(self.seconds_before + time.monotonic() - self.started, 3)
+
+    def _finish_round(self, server_round: int, arrays: ArrayRecord) -> MetricRecord:
         self.model.load_state_dict(arrays.to_torch_state_dict())
         self.last = evaluate(self.model, self.test)
         tally, self.side.tally = self.side.tally, RoundTally()
@@ -161,8 +263,11 @@ class ServerRun:
             seconds_distill_max=max(verdict.seconds for verdict in used),
             seconds_train=round(tally.seconds_train, 3),
             epsilon=None,
+            rejected_codes=tally.rejected_codes(),
         )
         self.rows.append(row)
+        # the checkpoint first: what `rounds.jsonl` says once, it never takes back
+        self._write_checkpoint(server_round)
         self.folder.append_round(row)
         say(
             f"round {server_round}/{self.cfg.num_server_rounds}: accuracy {row.accuracy:.4f}, "
@@ -201,7 +306,7 @@ class ServerRun:
             bytes_down_total=sum(row.bytes_down for row in self.rows),
             bytes_up_per_client=up / max(1, len(self.clients)),
             ipc=cfg.distiller.ipc if distils else 0,
-            seconds_total=round(time.monotonic() - self.started, 3),
+            seconds_total=self._seconds(),
             seed=cfg.seed,
             versions=versions(),
             status=status,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -20,13 +21,26 @@ from fdd_flower.synthetic_set import SyntheticSet
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What the server made of one reply."""
+    """What the server made of one reply.
+
+    Attributes
+    ----------
+    client
+        The key that it gave, or the node that it came from where it gave none.
+    reason, code
+        Why it was refused, in a sentence and as a `Code`; both empty where it was not.
+    num_bytes
+        Of its content on the wire; of its arrays alone where those were too many.
+    seconds
+        That the client says it took.
+    """
 
     client: str
     accepted: bool
     reason: str
     num_bytes: int
     seconds: float
+    code: str = ""
 
 
 @dataclass(slots=True)
@@ -35,6 +49,10 @@ class RoundTally:
 
     verdicts: list[Verdict] = field(default_factory=list)
     seconds_train: float = 0.0
+
+    def rejected_codes(self) -> dict[str, int]:
+        """Return how many replies were refused for each reason, by code."""
+        return dict(sorted(Counter(v.code for v in self.verdicts if not v.accepted).items()))
 
 
 @dataclass(slots=True, kw_only=True)

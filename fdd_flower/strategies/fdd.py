@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from flwr.app import ArrayRecord, ConfigRecord, Message, MessageType, MetricRecord, RecordDict
@@ -14,20 +13,22 @@ from flwr.serverapp.strategy import Strategy
 from fdd_flower.config import CodecConfig, DistillerConfig
 from fdd_flower.distillers.base import DISTILLERS, packing_of
 from fdd_flower.errors import DistillError
+from fdd_flower.ledger import content_hash
 from fdd_flower.mergers.base import MERGERS
 from fdd_flower.models.base import Network
 from fdd_flower.rng import stream
 from fdd_flower.strategies._grid import wait_for_nodes
 from fdd_flower.strategies._log import say
+from fdd_flower.strategies._names import names_of
 from fdd_flower.strategies._replies import arrays_of, screen
-from fdd_flower.strategies._warm_start import recall, remember
+from fdd_flower.strategies._set_rules import SetRules, check_kind
+from fdd_flower.strategies._validator import Rules
+from fdd_flower.strategies._warm_start import Memory
 from fdd_flower.strategies.base import STRATEGIES, ClientSide, Method, ServerSide
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.training import train_on
 from fdd_flower.wire.codecs.base import CODECS, Codec
 from fdd_flower.wire.records import ARRAYS, CONFIG, PEERS, read_set, set_record
-
-HEADROOM = 4096  # bytes of NPY headers and ranges beside the rows themselves
 
 
 class FederatedDistillation(Strategy):
@@ -45,6 +46,8 @@ class FederatedDistillation(Strategy):
         self.merger = MERGERS.get(side.cfg.merger.name)(side.cfg.merger)
         self.arrays, self.round = ArrayRecord(), 0
         self.parts: dict[str, SyntheticSet] = {}  # of the last round, by client
+        self.resumed = False
+        self.names: dict[int, str] = {}  # client by node, where a server that resumes had to ask
 
     def summary(self) -> None:
         """Log the parts of the method."""
@@ -62,6 +65,10 @@ class FederatedDistillation(Strategy):
         nodes = wait_for_nodes(grid, cfg.min_nodes, seconds=cfg.deadline)
         self.arrays, self.round = arrays, server_round
         config["server-round"] = server_round
+        if self.resumed and self.side.cfg.distiller.peers:
+            # in a new Flower run the nodes have other ids, or restarted ones have
+            self.names = names_of(grid, nodes, config, plan=self.side.plan, cfg=cfg)
+        self.resumed = False
         shared = RecordDict({ARRAYS: arrays, CONFIG: config})
         messages = []
         for node in nodes:
@@ -70,11 +77,16 @@ class FederatedDistillation(Strategy):
             messages.append(Message(content, node, MessageType.TRAIN))
         return messages
 
+    def resume(self, server_round: int, parts: Mapping[str, SyntheticSet]) -> None:
+        """Take up the sets of the last round that was done; see `Resumable.resume`."""
+        self.parts, self.resumed = dict(parts), True
+        self._merge(server_round)
+
     def _peers_of(self, node: int) -> ArrayRecord | None:
         """Return the last round's rows of all clients but the one at `node`, merged."""
         if not self.side.cfg.distiller.peers:
             return None
-        own = self.side.client_at.get(node)
+        own = self.names.get(node, self.side.client_at.get(node))
         others = [part for client, part in self.parts.items() if client != own]
         if not others:
             return None
@@ -92,31 +104,53 @@ class FederatedDistillation(Strategy):
             If too few replies are usable.
         """
         side = self.side
-        usable = screen(replies, server_round=server_round, side=side, judge=self._judge)
+        usable = screen(replies, side=side, rules=self._rules(server_round))
         sizes = {v.client: v.num_bytes for v in side.tally.verdicts if v.accepted}
         for envelope, part in usable:
             side.ledger.record(
                 part, client=envelope.client, round=server_round, plan=side.plan.nonce,
                 num_bytes=sizes[envelope.client],
             )  # fmt: skip
-        self.parts = {envelope.client: part for envelope, part in usable}
-        rng = stream(side.cfg.seed, "merge", server_round)
-        side.merged = self.merger.merge(list(self.parts.values()), rng=rng)
-        arrays = self._train(server_round, side.merged)
-        metrics = MetricRecord({"rows": len(side.merged), "seconds": side.tally.seconds_train})
+        # without free text of the clients, as the ledger gives them back
+        parts = {envelope.client: replace(part, meta={}) for envelope, part in usable}
+        return self.learn(server_round, parts)
+
+    def learn(
+        self, server_round: int, parts: Mapping[str, SyntheticSet]
+    ) -> tuple[ArrayRecord, MetricRecord]:
+        """Merge the sets of a round, by client in the order of merging, and train on them."""
+        self.parts = dict(parts)
+        merged = self._merge(server_round)
+        arrays = self._train(server_round, merged)
+        metrics = MetricRecord({"rows": len(merged), "seconds": self.side.tally.seconds_train})
         return arrays, metrics
 
-    def _judge(self, content: RecordDict) -> SyntheticSet:
-        plan, cfg = self.side.plan, self.side.cfg.distiller
-        values = math.prod(plan.feature_shape)
-        rows = cfg.ipc * len(plan.classes)
-        limit = HEADROOM + 4 * rows * (values + len(plan.classes) + 1) + 16 * values
-        if cfg.bytes:
-            # A row takes at least a byte, however well it is coded.
-            rows, limit = cfg.bytes, cfg.bytes
-        part = read_set(arrays_of(content), self.codec, plan, max_bytes=limit, max_rows=rows)
-        cfg = settings_of_round(cfg, self.round)
-        return packing_of(cfg, plan.feature_shape, self.codec).unpack(part)
+    def _merge(self, server_round: int) -> SyntheticSet:
+        rng = stream(self.side.cfg.seed, "merge", server_round)
+        self.side.merged = self.merger.merge(list(self.parts.values()), rng=rng)
+        return self.side.merged
+
+    def _rules(self, server_round: int) -> Rules[SyntheticSet]:
+        """Return what a reply of the round must be."""
+        cfg, plan = settings_of_round(self.side.cfg.distiller, server_round), self.side.plan
+        bounds, packing = SetRules.of(cfg, plan), packing_of(cfg, plan.feature_shape, self.codec)
+
+        def decode(content: RecordDict) -> SyntheticSet:
+            part = read_set(
+                arrays_of(content), self.codec, plan, max_bytes=bounds.max_bytes,
+                max_rows=bounds.max_rows,
+            )  # fmt: skip
+            check_kind(part, plan)
+            bounds.check_rows(part)
+            unpacked = packing.unpack(part)
+            # again: the values of a packed image are sums over its row
+            check_kind(unpacked, plan)
+            return unpacked
+
+        return Rules(
+            nonce=plan.nonce, round=server_round, max_bytes=bounds.max_bytes, decode=decode,
+            identity=content_hash,
+        )  # fmt: skip
 
     def _train(self, server_round: int, merged: SyntheticSet) -> ArrayRecord:
         side, started = self.side, time.monotonic()
@@ -160,7 +194,8 @@ def distil(side: ClientSide) -> tuple[ArrayRecord, dict[str, int | float]]:
     codec = CODECS.get(side.cfg.codec.name)(side.cfg.codec)
     plan = replace(side.plan, model=_model(side, cfg), peers=_peers(side, cfg), codec=codec)
     rng = stream(side.cfg.seed, "client", side.client, plan.round)
-    start = recall(side.context, plan)
+    memory = Memory(side)
+    start = memory.recall(plan)
     try:
         distilled = DISTILLERS.get(cfg.name)(cfg).distill(
             side.data, plan=plan, start=start, rng=rng
@@ -168,7 +203,7 @@ def distil(side: ClientSide) -> tuple[ArrayRecord, dict[str, int | float]]:
     except DistillError as error:
         kept = getattr(error, "kept", None)
         if kept is not None:
-            remember(side.context, kept)
+            memory.remember(kept)
         raise
     if distilled.withheld:
         say(
@@ -176,7 +211,7 @@ def distil(side: ClientSide) -> tuple[ArrayRecord, dict[str, int | float]]:
             f"{cfg.min_records} records and are withheld"
         )
     record = set_record(distilled.synthetic, distilled.codec or codec)
-    remember(side.context, distilled.synthetic)
+    memory.remember(distilled.synthetic)
     return record, {}
 
 
@@ -191,6 +226,19 @@ def settings_of_round(cfg: DistillerConfig, round_: int) -> DistillerConfig:
     if cfg.peers:
         return replace(cfg, name=cfg.first, first="", peers=False, labels=labels)
     return replace(cfg, labels=labels)
+
+
+def looks_at_others(cfg: DistillerConfig) -> list[str]:
+    """Return the settings by which a client's set depends on what others sent before.
+
+    All that a round brings a client of the rounds before is what `_model` and `_peers` give it.
+    """
+    found = {
+        "distiller.peers": cfg.peers,
+        "distiller.embedder=global": cfg.embedder == "global",
+        "distiller.labels=global": cfg.labels == "global",
+    }
+    return [name for name, does in found.items() if does]
 
 
 def _model(side: ClientSide, cfg: DistillerConfig) -> Network | None:

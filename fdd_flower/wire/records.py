@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -14,16 +15,41 @@ from fdd_flower.data.base import Normalisation
 from fdd_flower.distillers.base import Plan
 from fdd_flower.errors import WireError
 from fdd_flower.synthetic_set import SyntheticSet
+from fdd_flower.wire.codecs._codes import Code, RefusedError
 from fdd_flower.wire.codecs.base import Codec
 
-SCHEMA = 1  # of both messages; readers refuse any other
+# Of both messages, as docs/wire-format.md has it. Readers refuse any other major version; a minor
+# one is written as `schema-minor` and left out while it is 0, as it always was.
+SCHEMA, MINOR = 1, 0
+EXTENSION = "x-"  # begins a key that nobody has to know
 ARRAYS, CONFIG, META, METRICS, PEERS = "arrays", "config", "meta", "metrics", "peers"
 MAX_SECONDS = 1e7
+MAX_KEY = 128  # characters of a client key
+
+_VERSION = ("schema", "schema-minor")
+_META = {"client": str, "nonce": str, "round": int}
+_METRICS = ("seconds", "num-examples")
+_PLAN = (
+    "server-round", "seed", "nonce", "classes", "feature-shape", "mean", "std", "proximal-mu",
+    "settings",
+)  # fmt: skip
+_KEY = Code.CLIENT_KEY
+_DROPPED = "The reply is dropped."
 
 
 def message_bytes(content: RecordDict) -> int:
     """Return the size of a message's content on the wire, labels and metadata included."""
     return recorddict_to_proto(content).ByteSize()
+
+
+def array_bytes(content: RecordDict) -> int:
+    """Return the bytes of all arrays in a message: less than its size, and free to ask for."""
+    return sum(len(array.data) for r in content.array_records.values() for array in r.values())
+
+
+def to_bytes(content: RecordDict) -> bytes:
+    """Return a message's content as it travels."""
+    return recorddict_to_proto(content).SerializeToString(deterministic=True)
 
 
 def plan_record(plan: Plan) -> ConfigRecord:
@@ -48,15 +74,17 @@ def read_plan(content: RecordDict) -> Plan:
     Raises
     ------
     WireError
-        If it lacks a field, or its schema is not this one.
+        If it lacks a field or has an unknown one, or its schema is not this one.
     """
     record = content.get(CONFIG)
-    if not isinstance(record, ConfigRecord) or record.get("schema") != SCHEMA:
-        got = record.get("schema") if isinstance(record, ConfigRecord) else "no plan"
-        raise WireError(
-            "plan.schema", expected=str(SCHEMA), got=got,
-            remedy="Install the same fdd-flower on the server and on every client.",
-        )  # fmt: skip
+    try:
+        if not isinstance(record, ConfigRecord):
+            raise _bad("plan.schema", str(SCHEMA), "no plan", Code.SCHEMA)
+        newer = _is_newer(record, "plan")
+        _require_known("plan", record, {*_PLAN, *_VERSION}, newer)
+        _require_known("plan message", content, {ARRAYS, CONFIG, PEERS}, newer=False)
+    except RefusedError as error:
+        raise _cannot_read(error.what, error.expected, error.got) from error
     fields = dict(record)
     try:
         return Plan(
@@ -71,10 +99,7 @@ def read_plan(content: RecordDict) -> Plan:
             ),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise WireError(
-            "plan", expected="every field of schema 1", got=repr(error),
-            remedy="Install the same fdd-flower on the server and on every client.",
-        ) from error  # fmt: skip
+        raise _cannot_read("plan", "every field of schema 1", repr(error)) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,35 +142,67 @@ def read_envelope(content: RecordDict) -> Envelope:
 
     Raises
     ------
-    WireError
+    RefusedError
         If a record or field is missing, unknown or of a wrong type; or the client refused.
     """
-    meta, metrics = content.get(META), content.get(METRICS)
-    if set(content) != {ARRAYS, META, METRICS} or not isinstance(content[ARRAYS], ArrayRecord):
-        raise _bad("reply", f"the records {ARRAYS}, {META} and {METRICS}", sorted(content))
+    if set(content) != {ARRAYS, META, METRICS}:
+        raise _bad("reply", f"the records {ARRAYS}, {META} and {METRICS}", _names(content))
+    meta, metrics = content[META], content[METRICS]
+    if not isinstance(content[ARRAYS], ArrayRecord):
+        raise _bad(f"reply.{ARRAYS}", "a record of arrays", "another kind")
     if not isinstance(meta, ConfigRecord) or not isinstance(metrics, MetricRecord):
         raise _bad("reply", "settings in meta and numbers in metrics", "other kinds of record")
-    kinds = {"schema": int, "client": str, "nonce": str, "round": int}
-    wrong = [k for k, kind in kinds.items() if type(meta.get(k)) is not kind]
-    unknown = set(meta) - set(kinds) - {"refused"}
-    if wrong or unknown:
-        raise _bad("reply.meta", f"exactly {', '.join(kinds)}", sorted(meta))
-    if meta["schema"] != SCHEMA:
-        raise _bad("reply.meta.schema", str(SCHEMA), meta["schema"])
+    # First of all fields: what the others are is for the version to say.
+    newer = _is_newer(meta, "reply.meta")
+    _require_known("reply.meta", meta, {*_META, *_VERSION, "refused"}, newer)
+    _require_known("reply.metrics", metrics, _METRICS, newer)
+    for key, kind in _META.items():
+        if type(meta.get(key)) is not kind:
+            got = type(meta[key]).__name__ if key in meta else "nothing"
+            raise _bad(f"reply.meta.{key}", kind.__name__, got)
     client = str(meta["client"])
-    if not 0 < len(client) <= 128 or not client.isprintable():
-        raise _bad("reply.meta.client", "1 to 128 printable characters", f"{len(client)} of them")
-    if "refused" in meta:
-        raise _bad(f"client {client}", "a set", f"a refusal ({str(meta['refused'])[:80]})")
+    # One spelling a client: in NFKC a full-width 3 is a 3, and nothing hides in its width.
+    if not 0 < len(client) <= MAX_KEY or not client.isprintable():
+        got = f"{len(client)} of them"
+        raise _bad("reply.meta.client", f"1 to {MAX_KEY} printable characters", got, _KEY)
+    if client != unicodedata.normalize("NFKC", client).strip():
+        raise _bad("reply.meta.client", "its plainest spelling (NFKC)", ascii(client)[:80], _KEY)
     seconds = metrics.get("seconds")
-    if not isinstance(seconds, int | float) or not 0 <= seconds <= MAX_SECONDS:
-        raise _bad("reply.metrics.seconds", f"a number from 0 to {MAX_SECONDS:g}", seconds)
+    if type(seconds) not in (int, float) or not 0 <= seconds <= MAX_SECONDS:  # type: ignore[operator]
+        expected = f"a number from 0 to {MAX_SECONDS:g}"
+        raise _bad("reply.metrics.seconds", expected, str(seconds)[:40])
+    if "refused" in meta:
+        why = f"a refusal ({str(meta['refused'])[:80]})"
+        raise _bad(f"client {client}", "a set", why, Code.REFUSED)
     return Envelope(
         client=client,
         nonce=str(meta["nonce"]),
         round=int(meta["round"]),  # type: ignore[arg-type]
-        seconds=float(seconds),
+        seconds=float(seconds),  # type: ignore[arg-type]
     )
+
+
+def _is_newer(record: ConfigRecord, what: str) -> bool:
+    """Return whether `record` is of a later minor version than this reader.
+
+    Raises
+    ------
+    RefusedError
+        If it is of another major version, or of none.
+    """
+    major, minor = record.get("schema", "nothing"), record.get("schema-minor", 0)
+    if type(major) is not int or major != SCHEMA:
+        raise _bad(f"{what}.schema", str(SCHEMA), repr(major)[:40], Code.SCHEMA)
+    if type(minor) is not int or minor < 0:
+        raise _bad(f"{what}.schema-minor", "an integer from 0", repr(minor)[:40], Code.SCHEMA)
+    return minor > MINOR
+
+
+def _require_known(what: str, names: Iterable[str], known: Collection[str], newer: bool) -> None:
+    """Refuse a key that nothing defines; a later minor version may have keys of its own."""
+    unknown = [n for n in names if n not in known and not n.startswith(EXTENSION)]
+    if unknown and not newer:
+        raise _bad(what, f"only the keys {', '.join(sorted(known))}", _names(unknown))
 
 
 def to_array_record(arrays: Mapping[str, np.ndarray]) -> ArrayRecord:
@@ -158,12 +215,13 @@ def to_numpy(record: ArrayRecord, *, max_bytes: int) -> dict[str, np.ndarray]:
 
     Raises
     ------
-    WireError
+    RefusedError
         If the record is too large, or an array is not plain NPY of the size its header says.
     """
     total = sum(len(array.data) for array in record.values())
     if total > max_bytes:
-        raise _bad("reply.arrays", f"at most {max_bytes} bytes", f"{total} bytes")
+        code = Code.TOO_LARGE
+        raise _bad("reply.arrays", f"at most {max_bytes} bytes", f"{total} bytes", code)
     return {name: _decode_npy(name, array.data) for name, array in record.items()}
 
 
@@ -187,7 +245,8 @@ def _decode_npy(name: str, data: bytes) -> np.ndarray:
         stream.seek(0)
         return np.load(stream, allow_pickle=False)
     except Exception as error:  # numpy's readers raise anything on hostile bytes
-        raise _bad(f"reply.arrays.{name[:40]}", "plain NPY", str(error)[:120]) from error
+        what, code = f"reply.arrays.{name[:40]}", Code.UNDECODABLE
+        raise _bad(what, "plain NPY", str(error)[:120], code) from error
 
 
 def set_record(part: SyntheticSet, codec: Codec) -> ArrayRecord:
@@ -206,11 +265,26 @@ def read_set(
         If it is too large, malformed, or does not fit the plan.
     """
     arrays = to_numpy(record, max_bytes=max_bytes)
+    if not arrays:
+        raise _bad("reply.arrays", "a set", "no array", Code.EMPTY)
     part = codec.decode(arrays, feature_shape=plan.feature_shape, num_classes=len(plan.classes))
     if len(part) > max_rows:
-        raise _bad("reply.arrays", f"at most {max_rows} rows", len(part))
+        raise _bad("reply.arrays", f"at most {max_rows} rows", len(part), Code.TOO_MANY_ROWS)
     return part
 
 
-def _bad(what: str, expected: str, got: object) -> WireError:
-    return WireError(what, expected=expected, got=got, remedy="The reply is dropped.")
+def _names(found: Iterable[str]) -> str:
+    # repr, and cut: the names are a stranger's.
+    return ", ".join(sorted(repr(name[:40]) for name in found))[:200] or "none"
+
+
+def _bad(what: str, expected: str, got: object, code: Code = Code.ENVELOPE) -> RefusedError:
+    remedy = "Choose another client-name in its node config." if code == _KEY else _DROPPED
+    return RefusedError(what, expected=expected, got=got, remedy=remedy, code=code)
+
+
+def _cannot_read(what: str, expected: str, got: object) -> WireError:
+    return WireError(
+        what, expected=expected, got=got,
+        remedy="Install the same fdd-flower on the server and on every client.",
+    )  # fmt: skip

@@ -9,7 +9,7 @@ import pytest
 from fdd_flower.config import keys
 
 
-@pytest.mark.parametrize("command", ["run", "show", "settings", "doctor"])
+@pytest.mark.parametrize("command", ["run", "show", "ledger", "forget", "settings", "doctor"])
 def test_each_command_has_an_example(fdd, command):
     result = fdd(command, "--help")
     assert result.exit_code == 0

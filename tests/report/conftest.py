@@ -28,7 +28,9 @@ def finished(tmp_path: Path) -> Callable[..., Path]:
         ledger = Ledger(run.path / LEDGER)
         ledger.record(make_set(), client="a", round=1, plan="p", num_bytes=10)
         reason = f"inputs: {HOSTILE} \ud800"
-        ledger.reject(client=HOSTILE, round=1, plan="p", reason=reason, num_bytes=5)
+        ledger.reject(
+            client=HOSTILE, round=1, plan="p", code="not-finite", reason=reason, num_bytes=5
+        )
         run.write_summary(make_summary(**summary))
         return run.path
 

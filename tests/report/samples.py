@@ -17,7 +17,7 @@ def make_row(number: int = 1, **changes: object) -> RoundRow:
     values: dict[str, object] = {
         "round": number, "accuracy": 0.5, "loss": 1.25, "replies": 3, "rejected": 1,
         "bytes_up": 1000, "bytes_down": 20, "seconds_distill_max": 0.5, "seconds_train": 2.0,
-        "epsilon": None,
+        "epsilon": None, "rejected_codes": {"not-finite": 1},
     }  # fmt: skip
     return RoundRow(**(values | changes))  # pyright: ignore[reportArgumentType]
 

@@ -34,6 +34,7 @@ ROUND_KEYS = [
     "seconds_distill_max",
     "seconds_train",
     "epsilon",
+    "rejected_codes",
 ]
 SUMMARY_KEYS = [
     "strategy",
@@ -176,6 +177,7 @@ def test_synthetic_holds_tensors_and_one_json_of_facts(tmp_path: Path) -> None:
             assert (file.get_tensor(name) == getattr(set_, name).numpy()).all()
         facts = json.loads(file.metadata()["fdd_flower"])
     assert facts == {
+        "version": "1.0",
         "classes": list(CLASSES),
         "normalisation": {"mean": [0.25], "std": [0.5]},
         "meta": {f"key{i}": str(i) for i in range(8)},

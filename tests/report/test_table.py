@@ -49,6 +49,15 @@ def test_rounds_table_fits_a_terminal_and_shows_what_is_not_finite_as_a_dash() -
     assert "nan" not in text
 
 
+def test_why_replies_were_rejected_is_under_the_rounds() -> None:
+    codes = {"dtype": 1, "not-finite": 12, "duplicate-client": 2}
+    text = shown(rounds_table([make_row(1), make_row(2, rejected=15, rejected_codes=codes)]))
+    words = " ".join(text.split())
+    assert "round 2: not-finite 12, duplicate-client 2, dtype 1" in words
+    assert max(map(len, text.splitlines())) <= 80
+    assert "rejected in" not in shown(rounds_table([make_row(1, rejected_codes={})]))
+
+
 def test_summary_table_shows_markup_as_it_is() -> None:
     text = shown(summary_table(make_summary(status="failed: [red]x[/red] [/nope]")))
     assert "failed: [red]x[/red] [/nope]" in text

@@ -8,7 +8,7 @@ from flwr.app import ArrayRecord, Message
 from flwr.common.serde import recorddict_to_proto
 from safetensors.numpy import load_file
 
-from fdd_flower.strategies._replies import client_order
+from fdd_flower.strategies._twins import client_order
 from fdd_flower.wire.records import ARRAYS, METRICS
 from tests.strategies.test_end_to_end import rounds, run
 

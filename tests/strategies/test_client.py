@@ -14,6 +14,7 @@ import client_app
 import server_app
 from fdd_flower.config import Config, to_run_config
 from fdd_flower.errors import FddError
+from fdd_flower.ledger import Ledger
 from fdd_flower.local_grid import LocalGrid
 from fdd_flower.strategies._client import client_key
 from tests.strategies.test_end_to_end import QUICK
@@ -61,8 +62,8 @@ def test_clients_with_data_of_their_own_and_other_classes_teach_all_of_them(own_
     assert summary["status"] == "completed"
     assert len(summary["accuracy_per_class"]) == 10
     assert summary["accuracy"] > 0.8
-    index = (own_data / "run" / "ledger" / "index.jsonl").read_text().splitlines()
-    assert [json.loads(line)["client"] for line in index] == ["a", "b"]
+    entries = Ledger(own_data / "run" / "ledger").entries()
+    assert [entry.client for entry in entries] == ["a", "b"]
 
 
 UNSAFE = [

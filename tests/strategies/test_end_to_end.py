@@ -16,6 +16,7 @@ import client_app
 import server_app
 from fdd_flower.config import Config, Scalar, to_run_config
 from fdd_flower.errors import FddError
+from fdd_flower.ledger import Ledger
 from fdd_flower.local_grid import LocalGrid
 from fdd_flower.strategies.base import STRATEGIES
 from fdd_flower.wire.records import ARRAYS, META, METRICS
@@ -102,9 +103,9 @@ def test_same_seed_same_bits_and_another_seed_others(tmp_path):
 
 def test_the_merged_set_is_what_the_ledger_accepted(tmp_path):
     folder, _ = run(tmp_path, merger__name="union", num_server_rounds=1)
-    index = [json.loads(x) for x in (folder / "ledger" / "index.jsonl").read_text().splitlines()]
-    assert [entry["client"] for entry in index] == ["0", "1", "2", "3"]
-    parts = [load_file(folder / "ledger" / f"{entry['sha256']}.safetensors") for entry in index]
+    index = Ledger(folder / "ledger").entries()
+    assert [entry.client for entry in index] == ["0", "1", "2", "3"]
+    parts = [load_file(folder / "ledger" / f"{entry.sha256}.safetensors") for entry in index]
     merged = load_file(folder / "synthetic.safetensors")
     np.testing.assert_array_equal(merged["inputs"], np.concatenate([p["inputs"] for p in parts]))
 
@@ -162,10 +163,12 @@ def test_a_bad_reply_is_dropped_with_a_reason_and_the_round_goes_on(tmp_path, st
     folder, done = run(tmp_path, faults={4: fault}, strategy__name=strategy)
     assert done
     assert [(row["replies"], row["rejected"]) for row in rounds(folder)] == [(3, 1), (3, 1)]
-    index = [json.loads(x) for x in (folder / "ledger" / "index.jsonl").read_text().splitlines()]
-    dropped = [entry for entry in index if entry["verdict"] == "rejected"]
+    (codes,) = {tuple(row["rejected_codes"].items()) for row in rounds(folder)}
+    index = Ledger(folder / "ledger").entries()
+    dropped = [entry for entry in index if entry.verdict == "rejected"]
     assert len(dropped) == 2
-    assert all("expected" in entry["reason"] for entry in dropped)
+    assert all("expected" in entry.reason for entry in dropped)
+    assert {((entry.code, 1),) for entry in dropped} == {codes}
 
 
 def test_a_round_with_a_bad_reply_equals_one_without_that_client(tmp_path):

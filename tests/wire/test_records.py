@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+import re
 from io import BytesIO
 
 import numpy as np
@@ -13,6 +15,7 @@ from flwr.common.serde import recorddict_from_proto, recorddict_to_proto
 from fdd_flower.config import CodecConfig
 from fdd_flower.errors import WireError
 from fdd_flower.synthetic_set import SyntheticSet
+from fdd_flower.wire.codecs._codes import Code, RefusedError
 from fdd_flower.wire.codecs.base import CODECS
 from fdd_flower.wire.records import (
     ARRAYS,
@@ -108,34 +111,76 @@ def _with(record: str, key: str, value: object) -> RecordDict:
     return content
 
 
-@pytest.mark.parametrize(
-    ("content", "field"),
-    [
-        (RecordDict(), "reply"),
-        (RecordDict({ARRAYS: ArrayRecord(), META: ConfigRecord()}), "reply"),
-        (
-            RecordDict({ARRAYS: MetricRecord(), META: ConfigRecord(), METRICS: MetricRecord()}),
-            "reply",
-        ),
-        (
-            RecordDict({ARRAYS: ArrayRecord(), META: MetricRecord(), METRICS: MetricRecord()}),
-            "reply",
-        ),
-        (_with(META, "schema", 2), r"reply\.meta\.schema"),
-        (_with(META, "schema", "1"), r"reply\.meta"),
-        (_with(META, "round", True), r"reply\.meta"),
-        (_with(META, "extra", 1), r"reply\.meta"),
-        (_with(META, "client", ""), r"reply\.meta\.client"),
-        (_with(META, "client", "x" * 129), r"reply\.meta\.client"),
-        (_with(META, "client", "a\nb"), r"reply\.meta\.client"),
-        (_with(METRICS, "seconds", -1.0), r"reply\.metrics\.seconds"),
-        (_with(METRICS, "seconds", float("nan")), r"reply\.metrics\.seconds"),
-        (_with(METRICS, "seconds", [1.0]), r"reply\.metrics\.seconds"),
-    ],
-)
-def test_bad_envelopes_are_refused_by_field(content, field):
-    with pytest.raises(WireError, match=f"^{field}: expected"):
+BAD_ENVELOPES = [
+    (RecordDict(), "reply", Code.ENVELOPE),
+    (RecordDict({ARRAYS: ArrayRecord(), META: ConfigRecord()}), "reply", Code.ENVELOPE),
+    (
+        RecordDict({ARRAYS: MetricRecord(), META: ConfigRecord(), METRICS: MetricRecord()}),
+        "reply.arrays",
+        Code.ENVELOPE,
+    ),
+    (
+        RecordDict({ARRAYS: ArrayRecord(), META: MetricRecord(), METRICS: MetricRecord()}),
+        "reply",
+        Code.ENVELOPE,
+    ),
+    (_with(META, "schema", 2), "reply.meta.schema", Code.SCHEMA),
+    (_with(META, "schema", "1"), "reply.meta.schema", Code.SCHEMA),
+    (_with(META, "schema", True), "reply.meta.schema", Code.SCHEMA),
+    (_with(META, "schema-minor", -1), "reply.meta.schema-minor", Code.SCHEMA),
+    (_with(META, "schema-minor", 0.5), "reply.meta.schema-minor", Code.SCHEMA),
+    (_with(META, "round", True), "reply.meta.round", Code.ENVELOPE),
+    (_with(META, "extra", 1), "reply.meta", Code.ENVELOPE),
+    (_with(METRICS, "extra", 1), "reply.metrics", Code.ENVELOPE),
+    (_with(META, "client", ""), "reply.meta.client", Code.CLIENT_KEY),
+    (_with(META, "client", "x" * 129), "reply.meta.client", Code.CLIENT_KEY),
+    (_with(META, "client", "a\nb"), "reply.meta.client", Code.CLIENT_KEY),
+    (_with(META, "client", "3 "), "reply.meta.client", Code.CLIENT_KEY),
+    (_with(META, "client", "\N{FULLWIDTH DIGIT THREE}"), "reply.meta.client", Code.CLIENT_KEY),
+    (_with(METRICS, "seconds", -1.0), "reply.metrics.seconds", Code.ENVELOPE),
+    (_with(METRICS, "seconds", float("nan")), "reply.metrics.seconds", Code.ENVELOPE),
+    (_with(METRICS, "seconds", [1.0]), "reply.metrics.seconds", Code.ENVELOPE),
+    (_with(META, "refused", "DataError"), "client 3", Code.REFUSED),
+]
+
+
+@pytest.mark.parametrize(("content", "field", "code"), BAD_ENVELOPES)
+def test_bad_envelopes_are_refused_by_field_and_code(content, field, code):
+    with pytest.raises(RefusedError, match=f"^{re.escape(field)}: expected") as caught:
         read_envelope(content)
+    assert caught.value.code == code
+    assert len(str(caught.value)) < 500
+
+
+def test_an_unknown_key_is_refused_by_its_name():
+    with pytest.raises(RefusedError, match=r"only the keys .*schema.*; got 'extra'"):
+        read_envelope(_with(META, "extra", 1))
+
+
+@pytest.mark.parametrize("record", [META, METRICS])
+def test_extension_keys_and_those_of_a_later_minor_version_are_passed_over(record):
+    assert read_envelope(_with(record, "x-note", 1)) == ENVELOPE
+    later = _with(record, "invented-later", 1)
+    later[META]["schema-minor"] = 1  # type: ignore[index]
+    assert read_envelope(later) == ENVELOPE
+
+
+def test_a_plan_of_a_later_minor_version_opens_and_an_unknown_key_of_this_one_is_named():
+    plan = plan_for(blobs())
+    record = plan_record(plan)
+    record["invented-later"] = 1
+    with pytest.raises(WireError, match=r"plan: expected only the keys .* got 'invented-later'"):
+        read_plan(RecordDict({CONFIG: record}))
+    record["schema-minor"] = 1
+    assert read_plan(RecordDict({CONFIG: record})) == plan
+    with pytest.raises(WireError, match=r"plan message: .* got 'extra'"):
+        read_plan(RecordDict({CONFIG: plan_record(plan), "extra": ConfigRecord()}))
+
+
+def test_a_refused_reply_keeps_its_code_between_processes():
+    error = RefusedError("a", expected="b", got=3, remedy="c", code=Code.DTYPE)
+    back = pickle.loads(pickle.dumps(error))
+    assert (type(back), str(back), back.code) == (RefusedError, str(error), Code.DTYPE)
 
 
 def _npy(array: np.ndarray) -> bytes:

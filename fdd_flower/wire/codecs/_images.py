@@ -25,6 +25,7 @@ from fdd_flower.wire.codecs._arrays import (
 from fdd_flower.wire.codecs._quantise import LEVELS, affine_ranges, largest_remainder, to_codes
 
 CODES = 0  # the kind of a payload whose stream is bytes under zlib
+KINDS = {CODES: "plain values", 1: "webp", 2: "avif"}
 
 
 class ImageCodec(ABC):
@@ -98,7 +99,8 @@ class ImageCodec(ABC):
         payload = _payload.read(arrays["payload"].tobytes(), feature_shape, num_classes)
         image = _is_image(feature_shape)
         wanted = self.kind if image else CODES
-        require(payload.kind == wanted, "payload", f"kind {wanted}", payload.kind)
+        got = KINDS.get(payload.kind, f"unknown kind {payload.kind}")
+        require(payload.kind == wanted, "payload", f"{KINDS.get(wanted, wanted)}", got)
         read = self._codes_of_mosaics if image else _codes_of_bytes
         codes = read(payload, feature_shape)
         return to_set(_values(codes, payload), payload.shares / LEVELS, payload.weights)

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fdd_flower.errors import WireError
-from fdd_flower.wire.codecs._arrays import MAX_MAGNITUDE, require
+from fdd_flower.wire.codecs._arrays import MAX_MAGNITUDE, require, require_finite
+from fdd_flower.wire.codecs._codes import Code, RefusedError
 from fdd_flower.wire.codecs._quantise import LEVELS
 
 VERSION = 1
@@ -92,9 +92,9 @@ def read(data: bytes, feature_shape: tuple[int, ...], num_classes: int) -> Paylo
     """
     require(len(data) >= HEADER.size, "payload", "a header", f"{len(data)} bytes")
     version, kind, hard, n, streams, packed = HEADER.unpack_from(data)
-    require(version == VERSION, "payload", f"version {VERSION}", version)
+    require(version == VERSION, "payload", f"version {VERSION}", version, Code.SCHEMA)
     require(hard in (0, 1), "payload", "labels or shares", hard)
-    require(n > 0, "payload", "at least one row", n)
+    require(n > 0, "payload", "at least one row", n, Code.EMPTY)
     require(0 < streams <= n, "payload", "from one stream to one a row", streams)
     _check_size(n, num_classes, feature_shape, len(data))
 
@@ -130,7 +130,7 @@ def inflate(data: bytes, size: int) -> bytes:
     try:
         out = reader.decompress(data, size + 1)
     except zlib.error as error:
-        raise WireError(
+        raise RefusedError(
             "payload", expected="a zlib stream", got=str(error)[:100],
             remedy="Run the same version on both sides.",
         ) from error  # fmt: skip
@@ -155,30 +155,33 @@ def _shares(values: np.ndarray, num_classes: int, hard: bool) -> np.ndarray:
         shares = values.reshape(-1, num_classes)
         sums = shares.sum(axis=1, dtype=np.int64)
         shown = f"sums from {sums.min()} to {sums.max()}"
-        require(bool((sums == LEVELS).all()), "targets", "rows that sum to 255", shown)
+        whole = bool((sums == LEVELS).all())
+        require(whole, "targets", "rows that sum to 255", shown, Code.LABELS)
         return shares
     highest = int(values.max())
-    require(highest < num_classes, "labels", f"below {num_classes}", highest)
+    known = highest < num_classes
+    require(known, "labels", f"below {num_classes}", highest, Code.UNKNOWN_CLASS)
     shares = np.zeros((len(values), num_classes), np.uint8)
     shares[np.arange(len(values)), values] = LEVELS
     return shares
 
 
 def _check_ranges(lo: np.ndarray, scale: np.ndarray) -> None:
-    with np.errstate(invalid="ignore", over="ignore"):
-        high = lo.astype(np.float64) + LEVELS * scale.astype(np.float64)
-        # The slack is for the rounding of `scale` to float32; readers clip what it lets through.
-        most = MAX_MAGNITUDE * (1 + 1e-6)
-        fits = (np.abs(lo) <= MAX_MAGNITUDE) & (scale >= 0) & (high <= most)
-    wanted = f"ranges within +-{MAX_MAGNITUDE:g}"
-    require(bool(fits.all()), "lo and scale", wanted, f"{int((~fits).sum())} that are not")
+    require_finite("lo", lo)
+    require_finite("scale", scale)
+    high = lo.astype(np.float64) + LEVELS * scale.astype(np.float64)
+    # The slack is for the rounding of `scale` to float32; readers clip what it lets through.
+    most = MAX_MAGNITUDE * (1 + 1e-6)
+    fits = (np.abs(lo) <= MAX_MAGNITUDE) & (scale >= 0) & (high <= most)
+    wanted, got = f"ranges within +-{MAX_MAGNITUDE:g}", f"{int((~fits).sum())} that are not"
+    require(bool(fits.all()), "lo and scale", wanted, got, Code.RANGE)
 
 
 def _check_size(n: int, num_classes: int, feature_shape: tuple[int, ...], size: int) -> None:
     values = n * (math.prod(feature_shape) + num_classes)
     most = FREE_VALUES + VALUES_A_BYTE * size
     if values > most:
-        raise WireError(
+        raise RefusedError(
             "payload", expected=f"at most {most} values in {size} bytes", got=values,
-            remedy="Lower distiller.ipc, or choose the codec uint8.",
+            remedy="Lower distiller.ipc, or choose the codec uint8.", code=Code.TOO_LARGE,
         )  # fmt: skip

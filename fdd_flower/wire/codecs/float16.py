@@ -9,6 +9,7 @@ import numpy as np
 from fdd_flower.config import CodecConfig
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.wire.codecs._arrays import Layout, check_arrays, require, to_arrays, to_set
+from fdd_flower.wire.codecs._codes import Code
 from fdd_flower.wire.codecs.base import CODECS
 
 SUM_TOLERANCE = 5e-3  # a row of thousands of rounded probabilities is off by less
@@ -54,6 +55,6 @@ def _renormalised(targets: np.ndarray) -> np.ndarray:
     rows = targets.astype(np.float64)
     sums = rows.sum(axis=1, keepdims=True)
     worst = float(np.abs(sums - 1).max())
-    wanted = f"rows that sum to 1 within {SUM_TOLERANCE:g}"
-    require(worst <= SUM_TOLERANCE, "targets", wanted, f"one that is off by {worst:.4g}")
+    wanted, got = f"rows that sum to 1 within {SUM_TOLERANCE:g}", f"one that is off by {worst:.4g}"
+    require(worst <= SUM_TOLERANCE, "targets", wanted, got, Code.LABELS)
     return rows / sums

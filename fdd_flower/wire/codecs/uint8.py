@@ -9,6 +9,7 @@ import numpy as np
 from fdd_flower.config import CodecConfig
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.wire.codecs._arrays import Layout, check_arrays, require, to_arrays, to_set
+from fdd_flower.wire.codecs._codes import Code
 from fdd_flower.wire.codecs._quantise import (
     LEVELS,
     affine_ranges,
@@ -60,9 +61,10 @@ class Uint8:
         check_arrays(arrays, layouts)
         codes, shares, scale = arrays["inputs"], arrays["targets"], arrays["scale"]
         smallest = float(scale.min(initial=np.inf))
-        require(smallest > 0, "scale", "positive values", f"{smallest:g}")
+        require(smallest > 0, "scale", "positive values", f"{smallest:g}", Code.RANGE)
         sums = shares.sum(axis=1, dtype=np.int64)
         sums_shown = f"sums from {sums.min()} to {sums.max()}"
-        require(bool((sums == LEVELS).all()), "targets", "rows that sum to 255", sums_shown)
+        whole = bool((sums == LEVELS).all())
+        require(whole, "targets", "rows that sum to 255", sums_shown, Code.LABELS)
         inputs = along(arrays["lo"], codes) + codes * along(scale, codes)
         return to_set(inputs, shares / LEVELS, arrays["weights"])

@@ -1,0 +1,58 @@
+"""`fdd ledger`: which replies a run took, and whether what it kept is still what came."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from fdd_flower.commands._errors import COMPLETED, FAILED, one_line_errors
+
+
+def ledger(
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN", help="A run's folder, its name in ~/.fdd-flower/runs, or `latest`."
+        ),
+    ],
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Hold every file that was kept against its hash.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """List what became of each reply of a run, which need not have ended.
+
+    With --verify, exit status 1 if a file that was kept is missing, cut short or changed; each
+    is named.
+    """
+    from fdd_flower.commands._runs import find_run
+    from fdd_flower.commands._screen import print_table
+    from fdd_flower.ledger import Ledger
+    from fdd_flower.ledger.verify import verify as damage
+    from fdd_flower.report.ledger_table import ledger_table
+    from fdd_flower.report.run_dir import LEDGER
+    from fdd_flower.report.units import one_line
+
+    with one_line_errors():
+        found = Ledger(find_run(run) / LEDGER)
+        entries = found.entries()
+        damaged = list(damage(found, entries)) if verify else []
+    if as_json:
+        document: dict[str, object] = {
+            "ledger": str(found.path),
+            "entries": [asdict(entry) for entry in entries],
+        }
+        if verify:
+            document["damaged"] = [{**asdict(e), "error": str(error)} for e, error in damaged]
+        typer.echo(json.dumps(document, indent=2))
+    else:
+        print_table(ledger_table(entries))
+    for entry, error in damaged:
+        client = one_line(entry.client, 60)
+        typer.echo(f"error: round {entry.round}, client {client}: {error}", err=True)
+    if verify and not damaged and not as_json:
+        typer.echo("every file is what was kept")
+    raise typer.Exit(FAILED if damaged else COMPLETED)

@@ -1,0 +1,13 @@
+"""Which replies a run took, from whom, and why it refused the others; the sets themselves too.
+
+A set is kept under the hash of its content, and before it is used: what a run built on can be
+looked at, checked, and built again without one of the clients.
+"""
+
+from fdd_flower.ledger._blobs import content_hash
+from fdd_flower.ledger.entry import ACCEPTED, FORGOTTEN, REJECTED, SUPERSEDED, Entry
+from fdd_flower.ledger.ledger import Ledger
+
+__all__ = [
+    "ACCEPTED", "FORGOTTEN", "REJECTED", "SUPERSEDED", "Entry", "Ledger", "content_hash",
+]  # fmt: skip

@@ -1,0 +1,105 @@
+"""Sets and refused payloads as files, each under the hash of its content."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from fdd_flower.errors import FddError
+from fdd_flower.ledger.entry import REJECTED, damaged
+from fdd_flower.report.files import sync_folder, write_atomic
+from fdd_flower.report.tensor_file import pack, unpack
+from fdd_flower.synthetic_set import SyntheticSet
+
+_PARTS = ("inputs", "targets", "weights")
+
+
+def content_hash(set_: SyntheticSet) -> str:
+    """Return the SHA-256 of what the mathematics reads of `set_`, in hexadecimal.
+
+    Over inputs, targets and weights in this order, each as the line `<name> float32 <shape>`
+    with the shape's numbers joined by `x`, then its values: little-endian, row by row. `meta`
+    is free text of the client and no part of it.
+    """
+    digest = hashlib.sha256()
+    for name in _PARTS:
+        values = getattr(set_, name).detach().cpu().numpy().astype("<f4")
+        shape = "x".join(str(size) for size in values.shape)
+        digest.update(f"{name} float32 {shape}\n".encode())
+        digest.update(np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()
+
+
+def keep_set(folder: Path, set_: SyntheticSet) -> str:
+    """Write `set_` and return its content hash; a copy that is there is written again.
+
+    With the same bytes, which mends a damaged one.
+    """
+    sha256 = content_hash(set_)
+    write_atomic(set_file(folder, sha256), pack({name: getattr(set_, name) for name in _PARTS}))
+    return sha256
+
+
+def keep_payload(folder: Path, content: bytes) -> str:
+    """Write the bytes of a refused reply apart from the sets, and return their hash."""
+    sha256 = hashlib.sha256(content).hexdigest()
+    path = payload_file(folder, sha256)
+    if not path.parent.is_dir():
+        path.parent.mkdir()
+        sync_folder(folder)
+    write_atomic(path, content)
+    return sha256
+
+
+def load_set(folder: Path, sha256: str) -> SyntheticSet:
+    """Return the accepted set with this content hash; its `meta` is empty.
+
+    Raises
+    ------
+    DataError
+        If there is none, or what is there is not what was accepted.
+    """
+    if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
+        raise damaged("content hash", "64 hexadecimal digits", repr(sha256))
+    blob = set_file(folder, sha256)
+    tensors, _ = unpack(blob)
+    try:
+        found = SyntheticSet(
+            inputs=tensors["inputs"], targets=tensors["targets"], weights=tensors["weights"]
+        )
+    except (KeyError, FddError) as error:
+        raise damaged(str(blob), "a synthetic set", error) from error
+    actual = content_hash(found)
+    if actual != sha256:
+        raise damaged(str(blob), "content that has the hash in its name", actual)
+    return found
+
+
+def load_payload(folder: Path, sha256: str) -> bytes:
+    """Return a refused reply's bytes.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, or holds something else.
+    """
+    path = payload_file(folder, sha256)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise damaged(str(path), "the bytes of a refused reply", error.strerror) from error
+    if (actual := hashlib.sha256(content).hexdigest()) != sha256:
+        raise damaged(str(path), "content that has the hash in its name", actual)
+    return content
+
+
+def set_file(folder: Path, sha256: str) -> Path:
+    """Return where the set with this content hash is."""
+    return folder / f"{sha256}.safetensors"
+
+
+def payload_file(folder: Path, sha256: str) -> Path:
+    """Return where the refused bytes with this hash are."""
+    return folder / REJECTED / f"{sha256}.bin"

@@ -1,0 +1,151 @@
+"""The index of a ledger: an SQLite file with a row a reply.
+
+One transaction a reply, with SQLite's rollback journal. A write-ahead log would serve many
+readers beside a writer, but here one process writes a row a second, and a log has its price: two
+more files that must travel with a copy, no network file systems, and after a crash it cannot be
+read without write access. `synchronous = EXTRA` also waits for the folder, so that a row that was
+reported as written is there after a loss of power.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import get_type_hints
+
+from fdd_flower.errors import DataError
+from fdd_flower.ledger.entry import ACCEPTED, FORGOTTEN, SUPERSEDED, Entry, damaged
+
+INDEX = "index.sqlite"
+SCHEMA = 1  # in PRAGMA user_version; readers refuse any later one
+WAIT_SECONDS = 30.0  # for another process that reads or writes just now
+
+_CREATE = """
+CREATE TABLE replies (
+    id INTEGER PRIMARY KEY,
+    round INTEGER NOT NULL,
+    client TEXT NOT NULL,
+    plan TEXT NOT NULL,
+    verdict TEXT NOT NULL,
+    code TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    score REAL
+)
+"""
+_NAMES = tuple(item.name for item in fields(Entry))
+_ADD = f"INSERT INTO replies ({', '.join(_NAMES)}) VALUES ({', '.join(f':{n}' for n in _NAMES)})"
+_ALL = f"SELECT {', '.join(_NAMES)} FROM replies ORDER BY id"
+_HINTS = get_type_hints(Entry)
+
+
+def add(path: Path, entry: Entry) -> None:
+    """Add a row, and return once the disk has it."""
+    values = {k: _valid_text(v) if isinstance(v, str) else v for k, v in asdict(entry).items()}
+    with _changing(path) as index:
+        index.execute(_ADD, values)
+
+
+def rows(path: Path) -> list[Entry]:
+    """Return all rows in the order they were added.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged, or a later version made it; it names the row.
+    """
+    with _open(path) as index:
+        # a crash before the first row leaves a file without a table
+        found = index.execute(_ALL).fetchall() if _version(path, index) else []
+    return [_entry(path, number, values) for number, values in enumerate(found, start=1)]
+
+
+def supersede(path: Path, after_round: int) -> int:
+    """Mark what was judged in later rounds as asked again; return how many rows."""
+    with _changing(path) as index:
+        done = index.execute(
+            "UPDATE replies SET verdict = ? WHERE round > ? AND verdict != ?",
+            (SUPERSEDED, after_round, FORGOTTEN),
+        )
+        return done.rowcount
+
+
+def forget(path: Path, client: str) -> int:
+    """Mark all of a client's rows; return how many."""
+    with _changing(path) as index:
+        done = index.execute("UPDATE replies SET verdict = ? WHERE client = ?", (FORGOTTEN, client))
+        return done.rowcount
+
+
+def score(path: Path, *, client: str, round: int, value: float | None) -> int:
+    """Fill in the score of what a client sent in a round; return how many rows."""
+    with _changing(path) as index:
+        done = index.execute(
+            "UPDATE replies SET score = ? WHERE client = ? AND round = ? AND verdict = ?",
+            (value, client, round, ACCEPTED),
+        )
+        return done.rowcount
+
+
+@contextmanager
+def _open(path: Path, mode: str = "rw") -> Iterator[sqlite3.Connection]:
+    # readers open it for writing too: after a crash the first one to come rolls back the rest
+    # of a transaction (a file that may not be written is opened for reading by SQLite itself)
+    name = f"{path.absolute().as_uri()}?mode={mode}"
+    try:
+        with closing(
+            sqlite3.connect(name, uri=True, isolation_level=None, timeout=WAIT_SECONDS)
+        ) as index:
+            yield index
+    except sqlite3.OperationalError as error:
+        # a full disk, a lock, missing rights: the file itself may well be in order
+        raise DataError(
+            str(path), expected="an index that can be read and written", got=error,
+            remedy="Free disk space, check the rights, end other programs that use it; then go on.",
+        ) from error  # fmt: skip
+    except sqlite3.DatabaseError as error:
+        raise damaged(str(path), "an SQLite file", error) from error
+
+
+@contextmanager
+def _changing(path: Path) -> Iterator[sqlite3.Connection]:
+    with _open(path, "rwc") as index:
+        index.execute("PRAGMA synchronous = EXTRA")
+        index.execute("BEGIN IMMEDIATE")
+        try:
+            if not _version(path, index):
+                index.execute(_CREATE)
+                index.execute(f"PRAGMA user_version = {SCHEMA}")
+            yield index
+            index.execute("COMMIT")
+        except BaseException:
+            if index.in_transaction:
+                index.execute("ROLLBACK")
+            raise
+
+
+def _version(path: Path, index: sqlite3.Connection) -> int:
+    version = index.execute("PRAGMA user_version").fetchone()[0]
+    if version > SCHEMA:
+        raise DataError(
+            f"{path}, user_version", expected=f"at most {SCHEMA}", got=version,
+            remedy="Read this ledger with the version of fdd-flower that made it.",
+        )  # fmt: skip
+    return version
+
+
+def _entry(path: Path, number: int, values: tuple[object, ...]) -> Entry:
+    found = dict(zip(_NAMES, values, strict=True))
+    for name, value in found.items():
+        if not isinstance(value, _HINTS[name]):
+            raise damaged(f"{path}, row {number}, {name}", str(_HINTS[name]), repr(value)[:80])
+    return Entry(**found)  # type: ignore[arg-type]
+
+
+def _valid_text(text: str) -> str:
+    # SQLite holds UTF-8, and a reason may quote what a client made up
+    return text.encode("utf-8", "backslashreplace").decode()

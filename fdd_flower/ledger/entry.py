@@ -1,0 +1,66 @@
+"""What became of one reply."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fdd_flower.errors import DataError
+
+ACCEPTED = "accepted"
+REJECTED = "rejected"
+SUPERSEDED = "superseded"
+FORGOTTEN = "forgotten"
+VERDICTS = (ACCEPTED, REJECTED, SUPERSEDED, FORGOTTEN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A line of the index.
+
+    Attributes
+    ----------
+    round, client, plan
+        When, from whom, and in answer to what.
+    verdict
+        "accepted"; "rejected"; "superseded": of a round that was asked again after a restart;
+        or "forgotten": the client's sets were taken out of this ledger.
+    code
+        The kind of fault, in a short word; empty when there is none.
+    reason
+        The same in a sentence.
+    sha256
+        Hash by which the content is found: of the set's values where it was accepted, of the
+        bytes as they came where it was rejected. Empty where nothing was kept.
+    bytes
+        Payload of the reply on the wire.
+    score
+        What the set was worth to the model; None until someone measures it.
+    """
+
+    round: int
+    client: str
+    plan: str
+    verdict: str
+    code: str
+    reason: str
+    sha256: str
+    bytes: int
+    score: float | None = None
+
+
+def is_refusal(entry: Entry) -> bool:
+    """Whether the reply was refused, even if its round was asked again since.
+
+    A superseded row no longer has its first verdict, but only a refusal has a reason.
+    """
+    return entry.verdict == REJECTED or bool(entry.code or entry.reason)
+
+
+def damaged(what: str, expected: str, got: object) -> DataError:
+    """Return the error that names the damaged part of a ledger."""
+    return DataError(
+        what,
+        expected=expected,
+        got=got,
+        remedy="The ledger was edited or damaged; restore it from a copy, or run again.",
+    )

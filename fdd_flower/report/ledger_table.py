@@ -1,0 +1,35 @@
+"""The ledger of a run as a table for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from fdd_flower.ledger import Entry
+from fdd_flower.report.units import human_bytes, human_number, one_line
+
+HASH_DIGITS = 12  # of 64; enough to find a file by
+
+
+def ledger_table(entries: Iterable[Entry]) -> Table:
+    """Return a table with a line a reply: from whom, what became of it, and why."""
+    table = Table(title="Ledger", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in ("round", "client", "verdict", "bytes", "hash", "score", "code", "reason"):
+        number = name in {"round", "bytes", "score"}
+        table.add_column(name, justify="right" if number else "left", overflow="fold")
+    for entry in entries:
+        table.add_row(
+            str(entry.round),
+            # names and reasons may come from a client: plain text, no markup
+            Text(one_line(entry.client, 60)),
+            entry.verdict,
+            human_bytes(entry.bytes),
+            entry.sha256[:HASH_DIGITS],
+            human_number(entry.score),
+            Text(one_line(entry.code, 40)),
+            Text(one_line(entry.reason, 200)),
+        )
+    return table
