@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from fdd_flower import augment
@@ -50,6 +52,19 @@ def check_options(cfg: DistillerConfig, feature_shape: tuple[int, ...], *, round
             "distiller.labels", expected="at least 2 rounds for labels of the global model",
             got=rounds, remedy="It has learned nothing in the first: add a round, or choose local.",
         )  # fmt: skip
+
+
+def settings_of_round(cfg: DistillerConfig, round_: int) -> DistillerConfig:
+    """Return the distiller's settings of a round: in the first nobody has learned anything yet.
+
+    There are no peers, and the global model's labels would say nothing.
+    """
+    if round_ > 1:
+        return cfg
+    labels = "hard" if cfg.labels == "global" else cfg.labels
+    if cfg.peers:
+        return replace(cfg, name=cfg.first, first="", peers=False, labels=labels)
+    return replace(cfg, labels=labels)
 
 
 def _check_packing(cfg: DistillerConfig, feature_shape: tuple[int, ...]) -> None:

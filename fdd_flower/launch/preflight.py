@@ -13,11 +13,12 @@ def preflight(cfg: Config, num_clients: int) -> None:
     ------
     FddError
         If a component is unknown, the data is missing or cannot be cut into `num_clients`,
-        the model does not fit it, or the clients are fewer than a round needs.
+        the model or an option of the distiller does not fit it, or the clients are fewer than a
+        round needs.
     """
     from fdd_flower.data import load_dataset
     from fdd_flower.data.partition import partition_indices
-    from fdd_flower.strategies._server import check_components, make_plan
+    from fdd_flower.strategies._server import check_components, check_distiller, make_plan
     from fdd_flower.strategies.base import new_model
     from fdd_flower.threads import threads
 
@@ -32,10 +33,13 @@ def preflight(cfg: Config, num_clients: int) -> None:
                 got=needed,
                 remedy=f"Run more clients or lower it; the default is {find_key(name).default}.",
             )
-    check_components(cfg)
+    method = check_components(cfg)
     with threads(cfg.runtime.server_threads):
         dataset = load_dataset(cfg.data, seed=cfg.seed)
         partition_indices(
             dataset.train.labels, cfg.partition, num_clients=num_clients, seed=cfg.seed
         )
-        new_model(cfg, make_plan(cfg, dataset, run_id="preflight"))
+        plan = make_plan(cfg, dataset, run_id="preflight")
+        model = new_model(cfg, plan)
+        if method.distils:
+            check_distiller(cfg, plan, model)

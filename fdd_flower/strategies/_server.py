@@ -15,12 +15,13 @@ from flwr.serverapp import Grid
 from fdd_flower.config import Config, from_run_config
 from fdd_flower.data import load_dataset
 from fdd_flower.data.base import Dataset
-from fdd_flower.distillers._options import check_options
+from fdd_flower.distillers._options import check_options, check_plan, settings_of_round
 from fdd_flower.distillers.base import DISTILLERS, Plan
 from fdd_flower.errors import ConfigError, DataError, FddError
 from fdd_flower.ledger import Ledger
 from fdd_flower.mergers.base import MERGERS
 from fdd_flower.models import resolve_name
+from fdd_flower.models.base import Network
 from fdd_flower.report.checkpoint import Checkpoint
 from fdd_flower.report.html import write_report
 from fdd_flower.report.lock import hold
@@ -122,6 +123,19 @@ def make_plan(cfg: Config, dataset: Dataset, run_id: str) -> Plan:
     )
 
 
+def check_distiller(cfg: Config, plan: Plan, model: Network) -> None:
+    """Check the options of the distiller against the plan, as each client will.
+
+    Raises
+    ------
+    ConfigError
+        If one does not fit the records, the codec or the number of rounds.
+    """
+    check_options(cfg.distiller, plan.feature_shape, rounds=cfg.num_server_rounds)
+    codec = CODECS.get(cfg.codec.name)(cfg.codec)
+    check_plan(settings_of_round(cfg.distiller, 1), replace(plan, model=model, codec=codec))
+
+
 class ServerRun:
     """One run, from checked settings to a written folder."""
 
@@ -129,12 +143,12 @@ class ServerRun:
         self.cfg = cfg
         self.method = check_components(cfg)
         self.dataset = load_dataset(cfg.data, seed=cfg.seed)
-        self._check_options()
         self.plan = make_plan(cfg, self.dataset, run_id)
         self.test = self.dataset.split(self.dataset.test)
         self.grid = CountingGrid(grid)
         # Built before the folder is made: a model that does not fit leaves nothing behind.
         self.model = new_model(cfg, self.plan)
+        self._check_options()
         if cfg.resume:
             self.folder = RunDir.reopen(Path(cfg.resume))
         else:
@@ -150,8 +164,7 @@ class ServerRun:
 
     def _check_options(self) -> None:
         if self.method.distils:
-            shape, rounds = self.dataset.feature_shape, self.cfg.num_server_rounds
-            check_options(self.cfg.distiller, shape, rounds=rounds)
+            check_distiller(self.cfg, self.plan, self.model)
 
     def run(self) -> Path:
         """Run all rounds and return the folder.

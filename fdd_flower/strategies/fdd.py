@@ -11,6 +11,7 @@ from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Strategy
 
 from fdd_flower.config import CodecConfig, DistillerConfig
+from fdd_flower.distillers._options import settings_of_round
 from fdd_flower.distillers.base import DISTILLERS, packing_of
 from fdd_flower.errors import DistillError
 from fdd_flower.ledger import content_hash
@@ -213,19 +214,6 @@ def distil(side: ClientSide) -> tuple[ArrayRecord, dict[str, int | float]]:
     record = set_record(distilled.synthetic, distilled.codec or codec)
     memory.remember(distilled.synthetic)
     return record, {}
-
-
-def settings_of_round(cfg: DistillerConfig, round_: int) -> DistillerConfig:
-    """Return the distiller's settings of a round: in the first nobody has learned anything yet.
-
-    There are no peers, and the global model's labels would say nothing.
-    """
-    if round_ > 1:
-        return cfg
-    labels = "hard" if cfg.labels == "global" else cfg.labels
-    if cfg.peers:
-        return replace(cfg, name=cfg.first, first="", peers=False, labels=labels)
-    return replace(cfg, labels=labels)
 
 
 def looks_at_others(cfg: DistillerConfig) -> list[str]:

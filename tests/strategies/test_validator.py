@@ -64,7 +64,7 @@ def test_a_class_has_its_quota_where_rows_belong_to_classes() -> None:
 
 
 def test_soft_labels_of_the_global_model_are_hard_in_the_first_round() -> None:
-    from fdd_flower.strategies.fdd import settings_of_round
+    from fdd_flower.distillers._options import settings_of_round
 
     cfg = DistillerConfig(ipc=IPC, labels="global")
     assert SetRules.of(settings_of_round(cfg, 1), plan()).max_rows_a_class == IPC
