@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (the field's customary name)
 from torch import Tensor, nn
 
+from fdd_flower.augment import is_image
 from fdd_flower.config import ModelConfig
 from fdd_flower.models.base import MODELS, Network
 
@@ -33,7 +34,7 @@ class RandomFeatures(Network):
     def __init__(self, cfg: ModelConfig, feature_shape: tuple[int, ...], num_classes: int) -> None:
         super().__init__()
         units, size = A_UNIT * cfg.width, math.prod(feature_shape)
-        self.image = len(feature_shape) == 3
+        self.image = is_image(feature_shape)
         if self.image:
             weight = torch.randn(cfg.width, feature_shape[0], SIDE, SIDE)
             weight -= weight.mean(dim=(1, 2, 3), keepdim=True)

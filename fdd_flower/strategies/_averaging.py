@@ -133,5 +133,4 @@ def average_client(
 
 
 def _bad(what: str, expected: str, got: object, code: Code) -> RefusedError:
-    remedy = "The reply is dropped."
-    return RefusedError(what, expected=expected, got=got, remedy=remedy, code=code)
+    return RefusedError(what, expected=expected, got=got, code=code)

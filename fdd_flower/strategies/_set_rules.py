@@ -84,6 +84,4 @@ def check_kind(part: SyntheticSet, plan: Plan) -> None:
 
 
 def _refused(expected: str, got: object, code: Code) -> RefusedError:
-    return RefusedError(
-        "reply.arrays", expected=expected, got=got, remedy="The reply is dropped.", code=code
-    )
+    return RefusedError("reply.arrays", expected=expected, got=got, code=code)

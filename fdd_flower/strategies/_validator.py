@@ -108,7 +108,7 @@ class _TooLargeError(RefusedError):
         self.size = size
         super().__init__(
             "reply", expected=f"at most {allowed} bytes", got=f"{size} bytes",
-            remedy="The reply is dropped.", code=Code.TOO_LARGE,
+            code=Code.TOO_LARGE,
         )  # fmt: skip
 
 
@@ -136,7 +136,7 @@ def _check_answers(envelope: Envelope, rules: Rules[T]) -> None:
     if envelope.nonce != rules.nonce:
         raise RefusedError(
             "reply.meta.nonce", expected="this run's", got="another run's",
-            remedy="The reply is dropped.", code=Code.WRONG_RUN,
+            code=Code.WRONG_RUN,
         )  # fmt: skip
     if envelope.round != rules.round:
         raise RefusedError(

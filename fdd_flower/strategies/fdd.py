@@ -137,10 +137,7 @@ class FederatedDistillation(Strategy):
         bounds, packing = SetRules.of(cfg, plan), packing_of(cfg, plan.feature_shape, self.codec)
 
         def decode(content: RecordDict) -> SyntheticSet:
-            part = read_set(
-                arrays_of(content), self.codec, plan, max_bytes=bounds.max_bytes,
-                max_rows=bounds.max_rows,
-            )  # fmt: skip
+            part = read_set(arrays_of(content), self.codec, plan, max_bytes=bounds.max_bytes)
             check_kind(part, plan)
             bounds.check_rows(part)
             unpacked = packing.unpack(part)
@@ -237,7 +234,7 @@ def _peers(side: ClientSide, cfg: DistillerConfig) -> SyntheticSet | None:
     if not cfg.peers or side.peers is None:
         return None
     limit = sum(len(array.data) for array in side.peers.values())
-    return read_set(side.peers, peers_codec(), side.plan, max_bytes=limit, max_rows=limit)
+    return read_set(side.peers, peers_codec(), side.plan, max_bytes=limit)
 
 
 def peers_codec() -> Codec:

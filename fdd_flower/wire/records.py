@@ -15,7 +15,7 @@ from fdd_flower.data.base import Normalisation
 from fdd_flower.distillers.base import Plan
 from fdd_flower.errors import WireError
 from fdd_flower.synthetic_set import SyntheticSet
-from fdd_flower.wire.codecs._codes import Code, RefusedError
+from fdd_flower.wire.codecs._codes import DROPPED, Code, RefusedError
 from fdd_flower.wire.codecs.base import Codec
 
 # Of both messages, as docs/wire-format.md has it. Readers refuse any other major version; a minor
@@ -34,7 +34,6 @@ _PLAN = (
     "settings",
 )  # fmt: skip
 _KEY = Code.CLIENT_KEY
-_DROPPED = "The reply is dropped."
 
 
 def message_bytes(content: RecordDict) -> int:
@@ -254,9 +253,7 @@ def set_record(part: SyntheticSet, codec: Codec) -> ArrayRecord:
     return to_array_record(codec.encode(part))
 
 
-def read_set(
-    record: ArrayRecord, codec: Codec, plan: Plan, *, max_bytes: int, max_rows: int
-) -> SyntheticSet:
+def read_set(record: ArrayRecord, codec: Codec, plan: Plan, *, max_bytes: int) -> SyntheticSet:
     """Return the set in a reply.
 
     Raises
@@ -267,10 +264,7 @@ def read_set(
     arrays = to_numpy(record, max_bytes=max_bytes)
     if not arrays:
         raise _bad("reply.arrays", "a set", "no array", Code.EMPTY)
-    part = codec.decode(arrays, feature_shape=plan.feature_shape, num_classes=len(plan.classes))
-    if len(part) > max_rows:
-        raise _bad("reply.arrays", f"at most {max_rows} rows", len(part), Code.TOO_MANY_ROWS)
-    return part
+    return codec.decode(arrays, feature_shape=plan.feature_shape, num_classes=len(plan.classes))
 
 
 def _names(found: Iterable[str]) -> str:
@@ -279,7 +273,7 @@ def _names(found: Iterable[str]) -> str:
 
 
 def _bad(what: str, expected: str, got: object, code: Code = Code.ENVELOPE) -> RefusedError:
-    remedy = "Choose another client-name in its node config." if code == _KEY else _DROPPED
+    remedy = "Choose another client-name in its node config." if code == _KEY else DROPPED
     return RefusedError(what, expected=expected, got=got, remedy=remedy, code=code)
 
 

@@ -50,7 +50,7 @@ def arrays(content: RecordDict, name: str = ARRAYS) -> ArrayRecord:
 def read(record: ArrayRecord, codec: str, shape: tuple[int, ...]) -> SyntheticSet:
     reader = CODECS.get(codec)(CodecConfig(name=codec))
     plan = replace(sample.PLAN, feature_shape=shape)
-    return read_set(record, reader, plan, max_bytes=10_000, max_rows=4)
+    return read_set(record, reader, plan, max_bytes=10_000)
 
 
 @pytest.mark.parametrize("name", ["plan", "plan-with-peers"])

@@ -44,11 +44,20 @@ class Code(StrEnum):
     UNEXPECTED = "unexpected"  # a check itself failed: the reply is dropped, and the check wrong
 
 
+DROPPED = "The reply is dropped."
+
+
 class RefusedError(WireError):
     """A WireError with the `Code` of the rule that was broken."""
 
     def __init__(
-        self, what: str, *, expected: str, got: object, remedy: str, code: Code = Code.UNDECODABLE
+        self,
+        what: str,
+        *,
+        expected: str,
+        got: object,
+        remedy: str = DROPPED,
+        code: Code = Code.UNDECODABLE,
     ) -> None:
         super().__init__(what, expected=expected, got=got, remedy=remedy)
         self.code = code
