@@ -15,6 +15,7 @@ from fdd_flower import augment
 from fdd_flower.config import LocalConfig, TrainingConfig
 from fdd_flower.data.base import Split
 from fdd_flower.errors import FddError
+from fdd_flower.ridge.teacher import RidgeTeacher
 from fdd_flower.rng import fork
 from fdd_flower.synthetic_set import SyntheticSet
 
@@ -43,6 +44,8 @@ def train_on(
     Rows are drawn in proportion to their weights, warped (images, by choice), blended by
     mixup or cutmix, blurred by noise (tables), and fitted with soft-target cross-entropy by
     AdamW under a cosine schedule; the model ends with the exponential average of its weights.
+    A share `training.teacher` of each target is what a kernel model of the set says
+    (`RidgeTeacher`).
 
     Raises
     ------
@@ -51,6 +54,7 @@ def train_on(
     """
     inputs, targets, weights = synthetic.inputs, synthetic.targets, synthetic.weights
     image = cfg.augment and augment.is_image(synthetic.feature_shape)
+    teacher = RidgeTeacher.of(synthetic, seed=fork(rng)) if cfg.teacher else None
     # An average over more steps than there are would still hold the random start.
     decay = min(cfg.averaging, 1 - 10 / (cfg.steps + 10))
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))
@@ -68,6 +72,8 @@ def train_on(
         if cfg.noise and x.ndim == 2:
             # Mixup between a few rows teaches only the lines between them.
             x = x + cfg.noise * torch.randn(x.shape, generator=rng)
+        if teacher is not None:
+            y = torch.lerp(y, teacher(x), cfg.teacher)
         loss = F.cross_entropy(model(x), y)
         _require_finite(loss, step, "training.learning-rate", cfg.learning_rate)
         adam.zero_grad(set_to_none=True)
@@ -171,7 +177,7 @@ def squared_distance(model: nn.Module, anchor: list[Tensor]) -> Tensor:
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, split: Split, *, batch_size: int = 512) -> Evaluation:
+def evaluate(model: nn.Module, split: Split, *, batch_size: int = 128) -> Evaluation:
     """Return accuracy, mean cross-entropy and accuracy a class of `model` on `split`."""
     model.eval()
     logits = torch.cat([model(batch) for batch in split.inputs.split(batch_size)])

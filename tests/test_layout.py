@@ -9,10 +9,11 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "fdd_flower"
 ORDER = [
-    {"errors", "rng", "registry", "synthetic_set", "augment", "packing", "threads", ""},
+    {"errors", "rng", "registry", "synthetic_set", "augment", "packing"}
+    | {"threads", "allocator", ""},
     {"config"},
     {"models", "data", "privacy"},
-    {"training", "distillers", "mergers", "wire.codecs"},
+    {"ridge", "training", "distillers", "mergers", "wire.codecs"},
     {"ledger", "report", "bench"},
     {"wire.records", "strategies"},
     {"local_grid", "launch", "commands", "doctor", "cli"},

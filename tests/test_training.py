@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -136,3 +137,21 @@ def test_noise_blurs_tables_and_leaves_images_and_series_alone():
     for shape in ((6,), (1, 8, 8), (2, 20)):
         same = torch.equal(trained(shape, 0.0), trained(shape, 2.0))
         assert same is (len(shape) > 1)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+def test_a_teacher_has_its_share_of_the_targets(share, monkeypatch):
+    # Rows say class 0, the teacher says class 1: what a model then believes is the share.
+    part = SyntheticSet(
+        inputs=torch.ones(2, 3), targets=torch.eye(2)[[0, 0]], weights=torch.ones(2)
+    )
+    teacher = SimpleNamespace(
+        of=lambda part, *, seed: lambda x: torch.eye(2)[[1]].expand(len(x), 2)
+    )
+    monkeypatch.setattr("fdd_flower.training.RidgeTeacher", teacher)
+    model = _linear(3, 2)
+    cfg = TrainingConfig(steps=600, learning_rate=0.05, noise=0.0, teacher=share)
+    train_on(part, model, cfg, rng=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        believed = model(part.inputs[:1]).softmax(dim=1)[0, 1]
+    assert float(believed) == pytest.approx(share, abs=0.02)

@@ -8,17 +8,19 @@ from dataclasses import dataclass, replace
 import torch
 
 from fdd_flower.bench import estimators
-from fdd_flower.bench.features import draw_features
-from fdd_flower.bench.ridge import fit_ridge, gram, predict, received, sent, solve_gram
 from fdd_flower.bench.settings import RIDGE
 from fdd_flower.config import Config
 from fdd_flower.data.base import Split
 from fdd_flower.errors import ConfigError
 from fdd_flower.models import build_model
 from fdd_flower.models.base import MODELS
-from fdd_flower.rng import stream
+from fdd_flower.ridge.features import Features, draw_features
+from fdd_flower.ridge.solve import fit_ridge, gram, predict, received, sent, solve_gram
+from fdd_flower.rng import derive, stream
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.training import evaluate, train_on
+
+RIDGE_WIDTH = 96  # of its random features: 1,536 of an image
 
 
 def check_model(name: str, cfg: Config, test: Split) -> None:
@@ -68,7 +70,7 @@ class Recipe:
             If the training diverges, or the model cannot be trained on the set.
         """
         if name == RIDGE:
-            phi = draw_features(self.test.feature_shape, seed=seed)
+            phi = _features(self.test, seed)
             found = fit_ridge(phi, part.inputs, part.targets, part.weights)
             return self._share(predict(phi, found, self.test.inputs))
         if name in estimators.NAMES:
@@ -85,7 +87,7 @@ class Recipe:
 
         The sums are those that clients would send, rounded to float32.
         """
-        phi = draw_features(self.test.feature_shape, seed=seed)
+        phi = _features(self.test, seed)
         everything = as_set(train)
         message = sent(gram(phi, everything.inputs, everything.targets, everything.weights))
         found = solve_gram(received(message), len(train))
@@ -119,6 +121,12 @@ def hardened(part: SyntheticSet) -> SyntheticSet:
 def is_hard(part: SyntheticSet) -> bool:
     """Tell whether every target of `part` names one class."""
     return torch.equal(part.targets, hardened(part).targets)
+
+
+def _features(test: Split, seed: int) -> Features:
+    """Return the features under the bench's ridge model: those of no distiller or teacher."""
+    seed = derive(seed, "bench", "features")
+    return draw_features(test.feature_shape, width=RIDGE_WIDTH, seed=seed)
 
 
 def _network(name: str, cfg: Config, test: Split, *, seed: int) -> torch.nn.Module:

@@ -197,6 +197,12 @@ class TrainingConfig:
     noise: float = setting(
         0.6, "standard deviation of noise on the normalised columns of tables", low=0, high=10
     )
+    teacher: float = setting(
+        0.5,
+        "share of the targets that ridge regression on random features of the set gives",
+        low=0,
+        high=1,
+    )
     averaging: float = setting(
         0.99, "decay of the weight average; 0 turns it off", low=0, high=0.9999
     )

@@ -16,7 +16,7 @@ from fdd_flower.distillers.base import Plan
 from fdd_flower.models.base import Network
 from fdd_flower.rng import derive, stream
 
-TILE = 256  # records embedded at once: a tile of activations that stays in cache
+TILE = 64  # records embedded at once: a tile of activations that stays in cache
 MARKS = 4  # snapshots of one training run
 
 

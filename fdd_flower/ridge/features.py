@@ -1,4 +1,4 @@
-"""The features under the bench's ridge model: random ones, which no distiller saw."""
+"""Random features of records, drawn from a seed and never trained."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ from torch import Tensor
 from fdd_flower.config import ModelConfig
 from fdd_flower.models import build_model
 from fdd_flower.models.base import Network
-from fdd_flower.rng import derive
 
-WIDTH = 96  # of the model `random-features`: 1,536 features of an image
-TILE = 512  # records embedded at once
+TILE = 64  # records embedded at once: a tile of activations that stays in cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +27,7 @@ class Features:
         return torch.cat([found, torch.ones(len(found), 1)], dim=1)
 
 
-def draw_features(feature_shape: tuple[int, ...], *, seed: int) -> Features:
-    """Return the features of `seed` for inputs of this shape.
-
-    `krr` may distil under features of the same family, never under these: seeds are derived from
-    different names.
-    """
-    model = ModelConfig(name="random-features", width=WIDTH)
-    seed = derive(seed, "bench", "features")
+def draw_features(feature_shape: tuple[int, ...], *, width: int, seed: int) -> Features:
+    """Return the features of the model `random-features` of `width`, for inputs of this shape."""
+    model = ModelConfig(name="random-features", width=width)
     return Features(build_model(model, feature_shape=feature_shape, num_classes=2, seed=seed))

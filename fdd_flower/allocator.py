@@ -1,0 +1,26 @@
+"""How freed memory is kept: asking the system for it again costs more than much of the work."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+
+TRIM_THRESHOLD, MMAP_MAX = -1, -4  # names of glibc's mallopt(3), from malloc.h
+KEPT = 512 * 1024 * 1024  # bytes at the heap's end that are not given back
+
+
+def keep_freed_memory() -> bool:
+    """Let this process keep up to 512 MiB that it has freed; tell whether it could be asked for.
+
+    glibc gives a tensor of some megabytes back to the system when it is freed, and takes it anew
+    at the next step, page by page. In a distillation that was a third of the time on a virtual
+    machine (docs/decisions/0004-a-teacher-from-the-set.md). Other C libraries are left as they are.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):  # musl has none
+        return False
+    # Mapped chunks are always given back: none is mapped.
+    return bool(mallopt(MMAP_MAX, 0)) and bool(mallopt(TRIM_THRESHOLD, KEPT))
