@@ -108,12 +108,16 @@ def _line(rows: list[Row]) -> Sequence[str]:
 
 
 def _verdict(name: str, accuracy: list[float], beside: dict[str, list[float]]) -> str:
-    """Say which baselines of equal bytes are as good or better, by their means."""
-    others = {other: found for other, found in beside.items() if found and other != name}
-    if not others:
+    """Say which baselines of equal bytes are better, or as good, by their means."""
+    means = {o: statistics.mean(found) for o, found in beside.items() if found and o != name}
+    if not means:
         return "no baseline"
-    better = [o for o, found in others.items() if statistics.mean(found) >= _mean(accuracy)]
-    return f"loses to {', '.join(better)}" if better else "beats all"
+    own = _mean(accuracy)
+    better = [other for other, mean in means.items() if mean > own]
+    level = [other for other, mean in means.items() if mean == own]
+    if better:
+        return f"loses to {', '.join(better)}"
+    return f"level with {', '.join(level)}" if level else "beats all"
 
 
 def _lost(rows: list[Row], good: list[Row]) -> str:

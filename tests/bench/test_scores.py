@@ -59,6 +59,16 @@ def test_the_table_says_where_a_set_loses():
     assert table[-1][0] == "all records"
 
 
+@pytest.mark.parametrize(
+    ("accuracy", "verdict"),
+    [(0.86, "beats all"), (0.85, "level with herding"), (0.7, "loses to herding")],
+)
+def test_a_tie_is_neither_won_nor_lost(accuracy, verdict):
+    rows = [replace(ROWS[0], accuracy=accuracy), *ROWS[1:]]
+    ((_, table),) = tables(scored(rows))
+    assert table[1][table[0].index("verdict")] == verdict
+
+
 def test_mean_and_spread_over_seeds():
     rows = scored([*ROWS, *(replace(row, seed=1, accuracy=0.5) for row in ROWS)])
     line = tables(rows)[0][1][1]
