@@ -14,7 +14,7 @@ ORDER = [
     {"config"},
     {"models", "data", "privacy"},
     {"ridge", "training", "distillers", "mergers", "wire.codecs"},
-    {"ledger", "report", "bench"},
+    {"ledger", "report", "bench", "scoring"},
     {"wire.records", "strategies"},
     {"local_grid", "launch", "commands", "doctor", "cli"},
 ]

@@ -21,18 +21,26 @@ def ledger(
     verify: Annotated[
         bool, typer.Option("--verify", help="Hold every file that was kept against its hash.")
     ] = False,
+    scores: Annotated[
+        bool,
+        typer.Option("--scores", help="List the sets that were scored: who helped, who did not."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """List what became of each reply of a run, which need not have ended.
 
     With --verify, exit status 1 if a file that was kept is missing, cut short or changed; each
     is named.
+
+    With --scores, of each set that was scored (`scoring.mode`): its utility to a cheap model of all
+    sets, the share of its labels that a model of the server's records gives too, how far a class
+    mean is off in robust deviations, and the share of its rows that are near another client's.
     """
     from fdd_flower.commands._runs import find_run
     from fdd_flower.commands._screen import print_table
     from fdd_flower.ledger import Ledger
     from fdd_flower.ledger.verify import verify as damage
-    from fdd_flower.report.ledger_table import ledger_table
+    from fdd_flower.report.ledger_table import ledger_table, scored, scores_table
     from fdd_flower.report.run_dir import LEDGER
     from fdd_flower.report.units import one_line
 
@@ -43,13 +51,15 @@ def ledger(
     if as_json:
         document: dict[str, object] = {
             "ledger": str(found.path),
-            "entries": [asdict(entry) for entry in entries],
+            "entries": [asdict(entry) for entry in (scored(entries) if scores else entries)],
         }
         if verify:
             document["damaged"] = [{**asdict(e), "error": str(error)} for e, error in damaged]
         typer.echo(json.dumps(document, indent=2))
     else:
-        print_table(ledger_table(entries))
+        print_table(scores_table(entries) if scores else ledger_table(entries))
+        if scores and not scored(entries):
+            typer.echo("no set was scored: the run had scoring.mode = off")
     for entry, error in damaged:
         client = one_line(entry.client, 60)
         typer.echo(f"error: round {entry.round}, client {client}: {error}", err=True)

@@ -15,6 +15,7 @@ from fdd_flower.config._sections import (
     PrivacyConfig,
     RuntimeConfig,
     Scalar,
+    ScoringConfig,
     StrategyConfig,
     TrainingConfig,
 )
@@ -22,6 +23,6 @@ from fdd_flower.config._sections import (
 __all__ = [
     "CodecConfig", "Config", "DataConfig", "DistillerConfig", "Key", "LocalConfig", "MergerConfig",
     "ModelConfig", "OutputConfig", "PartitionConfig", "PrivacyConfig", "RuntimeConfig", "Scalar",
-    "StrategyConfig", "TrainingConfig", "find_key", "flatten", "from_run_config", "keys", "nested",
-    "sections", "to_run_config",
+    "ScoringConfig", "StrategyConfig", "TrainingConfig", "find_key", "flatten", "from_run_config",
+    "keys", "nested", "sections", "to_run_config",
 ]  # fmt: skip

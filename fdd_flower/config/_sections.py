@@ -247,6 +247,39 @@ class PrivacyConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScoringConfig:
+    """What the server makes of a set that is well-formed but may be of no use, or hostile.
+
+    Other than `off`, it takes the root records out of the server's test records.
+    """
+
+    mode: str = setting(
+        "off",
+        "score: measure each set; quarantine: also leave out sets on which signals agree",
+        choices=("off", "score", "quarantine"),
+    )
+    root_per_class: int = setting(
+        10, "test records of a class to score by, at most half of them", low=2, high=1_000
+    )
+    significance: float = setting(
+        0.05, "chance at which a set's labels are called wrong", low=1e-12, high=0.5
+    )
+    outlier: float = setting(
+        3.5, "robust deviations at which a class mean is an outlier", low=0.1, high=1e6
+    )
+    copied: float = setting(
+        0.5, "share of near copies at which a set is another client's", low=0.05, high=1
+    )
+    quota: float = setting(
+        0.0,
+        "most of a class's claimed weight a client may have, in equal shares, from 1; 0: any; "
+        "in every mode",
+        low=0,
+        high=1e6,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OutputConfig:
     """What a run leaves."""
 
@@ -278,5 +311,6 @@ class Config:
     data: DataConfig = field(default_factory=DataConfig)
     partition: PartitionConfig = field(default_factory=PartitionConfig)
     privacy: PrivacyConfig = field(default_factory=PrivacyConfig)
+    scoring: ScoringConfig = field(default_factory=ScoringConfig)
     output: OutputConfig = field(default_factory=OutputConfig)
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)

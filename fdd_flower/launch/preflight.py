@@ -18,7 +18,12 @@ def preflight(cfg: Config, num_clients: int) -> None:
     """
     from fdd_flower.data import load_dataset
     from fdd_flower.data.partition import partition_indices
-    from fdd_flower.strategies._server import check_components, check_distiller, make_plan
+    from fdd_flower.strategies._server import (
+        check_components,
+        check_distiller,
+        make_plan,
+        server_records,
+    )
     from fdd_flower.strategies.base import new_model
     from fdd_flower.threads import threads
 
@@ -39,6 +44,7 @@ def preflight(cfg: Config, num_clients: int) -> None:
         partition_indices(
             dataset.train.labels, cfg.partition, num_clients=num_clients, seed=cfg.seed
         )
+        server_records(cfg, dataset)
         plan = make_plan(cfg, dataset, run_id="preflight")
         model = new_model(cfg, plan)
         if method.distils:

@@ -5,9 +5,18 @@ looked at, checked, and built again without one of the clients.
 """
 
 from fdd_flower.ledger._blobs import content_hash
-from fdd_flower.ledger.entry import ACCEPTED, FORGOTTEN, REJECTED, SUPERSEDED, Entry
+from fdd_flower.ledger.entry import (
+    ACCEPTED,
+    FORGOTTEN,
+    KEPT,
+    QUARANTINED,
+    REJECTED,
+    SUPERSEDED,
+    Entry,
+)
 from fdd_flower.ledger.ledger import Ledger
 
 __all__ = [
-    "ACCEPTED", "FORGOTTEN", "REJECTED", "SUPERSEDED", "Entry", "Ledger", "content_hash",
+    "ACCEPTED", "FORGOTTEN", "KEPT", "QUARANTINED", "REJECTED", "SUPERSEDED", "Entry", "Ledger",
+    "content_hash",
 ]  # fmt: skip

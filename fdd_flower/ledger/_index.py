@@ -20,7 +20,7 @@ from fdd_flower.errors import DataError
 from fdd_flower.ledger.entry import ACCEPTED, FORGOTTEN, SUPERSEDED, Entry, damaged
 
 INDEX = "index.sqlite"
-SCHEMA = 1  # in PRAGMA user_version; readers refuse any later one
+SCHEMA = 2  # in PRAGMA user_version; readers refuse any later one
 WAIT_SECONDS = 30.0  # for another process that reads or writes just now
 
 _CREATE = """
@@ -34,12 +34,15 @@ CREATE TABLE replies (
     reason TEXT NOT NULL,
     sha256 TEXT NOT NULL,
     bytes INTEGER NOT NULL,
-    score REAL
+    score REAL,
+    agreement REAL,
+    outlier REAL,
+    copied REAL
 )
 """
+_LATER = ("agreement", "outlier", "copied")  # columns that schema 1 lacks
 _NAMES = tuple(item.name for item in fields(Entry))
 _ADD = f"INSERT INTO replies ({', '.join(_NAMES)}) VALUES ({', '.join(f':{n}' for n in _NAMES)})"
-_ALL = f"SELECT {', '.join(_NAMES)} FROM replies ORDER BY id"
 _HINTS = get_type_hints(Entry)
 
 
@@ -60,7 +63,10 @@ def rows(path: Path) -> list[Entry]:
     """
     with _open(path) as index:
         # a crash before the first row leaves a file without a table
-        found = index.execute(_ALL).fetchall() if _version(path, index) else []
+        version = _version(path, index)
+        names = ", ".join(f"NULL AS {n}" if version < 2 and n in _LATER else n for n in _NAMES)
+        every = f"SELECT {names} FROM replies ORDER BY id"
+        found = index.execute(every).fetchall() if version else []
     return [_entry(path, number, values) for number, values in enumerate(found, start=1)]
 
 
@@ -81,14 +87,13 @@ def forget(path: Path, client: str) -> int:
         return done.rowcount
 
 
-def score(path: Path, *, client: str, round: int, value: float | None) -> int:
-    """Fill in the score of what a client sent in a round; return how many rows."""
+def score(path: Path, *, client: str, round: int, **values: float | str | None) -> int:
+    """Fill in columns of what was accepted of a client in a round; return how many rows."""
+    named = ", ".join(f"{name} = :{name}" for name in values)
+    where = "client = :its_client AND round = :its_round AND verdict = :its_verdict"
+    its = {"its_client": client, "its_round": round, "its_verdict": ACCEPTED}
     with _changing(path) as index:
-        done = index.execute(
-            "UPDATE replies SET score = ? WHERE client = ? AND round = ? AND verdict = ?",
-            (value, client, round, ACCEPTED),
-        )
-        return done.rowcount
+        return index.execute(f"UPDATE replies SET {named} WHERE {where}", values | its).rowcount
 
 
 @contextmanager
@@ -117,8 +122,13 @@ def _changing(path: Path) -> Iterator[sqlite3.Connection]:
         index.execute("PRAGMA synchronous = EXTRA")
         index.execute("BEGIN IMMEDIATE")
         try:
-            if not _version(path, index):
+            version = _version(path, index)
+            if not version:
                 index.execute(_CREATE)
+            elif version < SCHEMA:
+                for name in _LATER:
+                    index.execute(f"ALTER TABLE replies ADD COLUMN {name} REAL")
+            if version < SCHEMA:
                 index.execute(f"PRAGMA user_version = {SCHEMA}")
             yield index
             index.execute("COMMIT")

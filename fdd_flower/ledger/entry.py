@@ -10,7 +10,9 @@ ACCEPTED = "accepted"
 REJECTED = "rejected"
 SUPERSEDED = "superseded"
 FORGOTTEN = "forgotten"
-VERDICTS = (ACCEPTED, REJECTED, SUPERSEDED, FORGOTTEN)
+QUARANTINED = "quarantined"  # the verdict, and its code
+KEPT = (ACCEPTED, QUARANTINED)  # verdicts on sets that were in order
+VERDICTS = (ACCEPTED, QUARANTINED, REJECTED, SUPERSEDED, FORGOTTEN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,19 +24,22 @@ class Entry:
     round, client, plan
         When, from whom, and in answer to what.
     verdict
-        "accepted"; "rejected"; "superseded": of a round that was asked again after a restart;
-        or "forgotten": the client's sets were taken out of this ledger.
+        "accepted"; "quarantined": in order, and not used for what it scored; "rejected";
+        "superseded": of a round that was asked again after a restart; or "forgotten": the client's
+        sets were taken out of this ledger.
     code
         The kind of fault, in a short word; empty when there is none.
     reason
         The same in a sentence.
     sha256
-        Hash by which the content is found: of the set's values where it was accepted, of the
-        bytes as they came where it was rejected. Empty where nothing was kept.
+        Hash by which the content is found: of the set's values where it was in order, of the bytes
+        as they came where it was rejected. Empty where nothing was kept.
     bytes
         Payload of the reply on the wire.
     score
-        What the set was worth to the model; None until someone measures it.
+        What the set was worth to a cheap model: its utility (`fdd_flower.scoring.utility`).
+    agreement, outlier, copied
+        The other signals of `fdd_flower.scoring`. All four are None where nobody measured them.
     """
 
     round: int
@@ -46,13 +51,19 @@ class Entry:
     sha256: str
     bytes: int
     score: float | None = None
+    agreement: float | None = None
+    outlier: float | None = None
+    copied: float | None = None
 
 
 def is_refusal(entry: Entry) -> bool:
     """Whether the reply was refused, even if its round was asked again since.
 
-    A superseded row no longer has its first verdict, but only a refusal has a reason.
+    A superseded row no longer has its first verdict, but only a refusal has a reason, or a set
+    that was quarantined, whose code says so.
     """
+    if entry.code == QUARANTINED:
+        return False
     return entry.verdict == REJECTED or bool(entry.code or entry.reason)
 
 

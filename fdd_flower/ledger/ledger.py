@@ -10,7 +10,14 @@ from fdd_flower.errors import DataError
 from fdd_flower.ledger import _blobs, _index
 from fdd_flower.ledger._index import INDEX
 from fdd_flower.ledger._old_index import OLD_INDEX, old_rows
-from fdd_flower.ledger.entry import ACCEPTED, FORGOTTEN, REJECTED, Entry, is_refusal
+from fdd_flower.ledger.entry import (
+    ACCEPTED,
+    FORGOTTEN,
+    QUARANTINED,
+    REJECTED,
+    Entry,
+    is_refusal,
+)
 from fdd_flower.report.files import sync_folder
 from fdd_flower.synthetic_set import SyntheticSet
 
@@ -75,8 +82,23 @@ class Ledger:
             sha256=sha256, num_bytes=num_bytes,
         )  # fmt: skip
 
-    def score(self, *, client: str, round: int, value: float | None) -> None:
-        """Fill in what the set that `client` sent in `round` is worth.
+    def score(
+        self,
+        *,
+        client: str,
+        round: int,
+        value: float | None,
+        agreement: float | None = None,
+        outlier: float | None = None,
+        copied: float | None = None,
+        quarantine: str = "",
+    ) -> None:
+        """Fill in what the set that `client` sent in `round` scored; see `Entry`.
+
+        Parameters
+        ----------
+        quarantine
+            Why the set is kept aside and not used; empty where it is used.
 
         Raises
         ------
@@ -84,7 +106,12 @@ class Ledger:
             If no set of that client was accepted in that round.
         """
         self._refuse_an_old_one()
-        if not _index.score(self._file, client=client, round=round, value=value):
+        values: dict[str, float | str | None] = {
+            "score": value, "agreement": agreement, "outlier": outlier, "copied": copied,
+        }  # fmt: skip
+        if quarantine:
+            values |= {"verdict": QUARANTINED, "code": QUARANTINED, "reason": quarantine}
+        if not _index.score(self._file, client=client, round=round, **values):
             raise DataError(
                 f"score of client {client} in round {round}", expected="an accepted set",
                 got="none", remedy="Score what `Ledger.accepted` returns.",

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fdd_flower.config import keys, to_run_config
-from fdd_flower.ledger import REJECTED, Entry, Ledger
+from fdd_flower.ledger import QUARANTINED, REJECTED, Entry, Ledger
 from fdd_flower.report._page import Raw, bar, cell, page, picture, section, table
 from fdd_flower.report.figures import draw_curves, draw_synthetic
 from fdd_flower.report.files import write_atomic
+from fdd_flower.report.ledger_table import SCORES, score_cells, scored
 from fdd_flower.report.load import Run, load_run
 from fdd_flower.report.rows import RoundRow
 from fdd_flower.report.run_dir import CURVES_PICTURE, LEDGER, REPORT, SYNTHETIC_PICTURE
@@ -35,6 +36,8 @@ _TERMS = (
      "test records: the share it got right, and the mean cross-entropy in nats."),
     ("accepted, rejected", "The server checks each reply before it uses it. A rejected reply "
      "had no part in the result; its reason is listed."),
+    ("quarantined", "A set that is in order was left out, for what it scored on records of the "
+     "server's own. In the rounds it counts as rejected."),
     ("epsilon", "The differential-privacy budget spent. A dash means that this run gives no "
      "formal guarantee: synthetic records may then reveal something about real ones."),
 )  # fmt: skip
@@ -53,7 +56,8 @@ def write_report(run_dir: Path) -> Path:
     run = load_run(run_dir)
     _draw_missing(run)
     parts = [_head(run), _tiles(run), _guide(), *_pictures(run)]
-    parts += [_rounds(run), _per_class(run), _replies(Ledger(run_dir / LEDGER).entries())]
+    entries = Ledger(run_dir / LEDGER).entries()
+    parts += [_rounds(run), _per_class(run), _replies(entries), _scores(entries)]
     parts += [_facts(run), _settings(run)]
     text = page(f"{run.summary.strategy} on {run.summary.data}", *(part for part in parts if part))
     # a lone surrogate in a reason must not cost the report
@@ -177,6 +181,29 @@ def _replies(entries: Sequence[Entry]) -> Raw:
         "Rejected replies",
         f"Refused, with no part in the result: {len(refused)}.{cut}",
         table(("round", "client", "code", "reason", "size"), rows, numbers=(0, 4)),
+    )
+
+
+def _scores(entries: Sequence[Entry]) -> Raw | None:
+    # what was kept aside first, and then what harmed most
+    order = sorted(scored(entries), key=lambda e: (e.verdict != QUARANTINED, e.score or 0.0))
+    if not order:
+        return None
+    rows = [
+        (entry.round, one_line(entry.client, 60), *score_cells(entry), entry.verdict,
+         one_line(entry.reason, 500))
+        for entry in order[:_MAX_REJECTED]
+    ]  # fmt: skip
+    aside = sum(entry.verdict == QUARANTINED for entry in order)
+    cut = f" The first {_MAX_REJECTED} are shown." if len(order) > _MAX_REJECTED else ""
+    return section(
+        "Scores of the sets",
+        f"Scored: {len(order)}; in quarantine, with no part in the result: {aside}.{cut} Utility "
+        "is what a set adds to a cheap model of all sets, on the server's root records; labels, "
+        "the share of its labels that a model of those records gives too; outlier, how far a class "
+        "mean is off, in robust deviations; copied, the share of its rows that are near another "
+        "client's.",
+        table(("round", "client", *SCORES, "verdict", "reason"), rows, numbers=(0, 2, 3, 4, 5)),
     )
 
 

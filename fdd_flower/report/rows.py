@@ -63,7 +63,7 @@ class RoundRow(_Record):
     replies
         Replies that were used.
     rejected
-        Replies that came and were refused; the ledger has their reasons.
+        Replies that came and were refused, or quarantined; the ledger has their reasons.
     bytes_up, bytes_down
         Message payloads from and to all clients.
     seconds_distill_max

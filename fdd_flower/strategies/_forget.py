@@ -21,11 +21,12 @@ from flwr.serverapp import Grid
 
 from fdd_flower.config import Config
 from fdd_flower.errors import DataError
-from fdd_flower.ledger import ACCEPTED, FORGOTTEN, REJECTED, Entry, Ledger
+from fdd_flower.ledger import FORGOTTEN, KEPT, REJECTED, Entry, Ledger
 from fdd_flower.ledger.entry import is_refusal
 from fdd_flower.report.load import Run
 from fdd_flower.report.run_dir import LEDGER
 from fdd_flower.strategies._grid import CountingGrid
+from fdd_flower.strategies._replies import trusted
 from fdd_flower.strategies._server import ServerRun
 from fdd_flower.strategies.base import RoundTally, ServerSide, Verdict
 from fdd_flower.strategies.fdd import FederatedDistillation, looks_at_others
@@ -72,7 +73,7 @@ def scope_of(run: Run, entries: list[Entry], client: str) -> Scope:
             f"client {client!r}", expected=f"one of {', '.join(known)[:300] or 'none'}",
             got="one that sent nothing", remedy="`fdd ledger RUN` lists them.",
         )  # fmt: skip
-    total, used = run.summary.rounds, {ACCEPTED, FORGOTTEN}
+    total, used = run.summary.rounds, {*KEPT, FORGOTTEN}
     sent = [e.round for e in entries
             if e.client == client and e.verdict in used and not is_refusal(e)]  # fmt: skip
     first = min(sent, default=total + 1)
@@ -103,7 +104,7 @@ def scope_of(run: Run, entries: list[Entry], client: str) -> Scope:
 
 def _stops(cfg: Config, entries: list[Entry], client: str) -> str:
     """Return why a round would have gone another way without `client`; empty if it would not."""
-    left = {e.client for e in entries if e.verdict == ACCEPTED} - {client}
+    left = {e.client for e in entries if e.verdict in KEPT} - {client}
     if len(left) < cfg.strategy.quorum:
         return f"only {len(left)} sets are left, and strategy.quorum is {cfg.strategy.quorum}"
     for entry in entries:
@@ -188,12 +189,12 @@ class _Replay(FederatedDistillation):
     def aggregate_train(
         self, server_round: int, replies: Iterable[Message]
     ) -> tuple[ArrayRecord, MetricRecord]:
-        """Judge as was judged, and learn from what was accepted, but for one client's sets."""
+        """Judge as was judged, score anew, and learn from what stays, but for one client's sets."""
         parts = {}
         for entry in self.source.entries():
             if entry.round != server_round or entry.client == self.client:
                 continue
-            if entry.verdict == ACCEPTED:
+            if entry.verdict in KEPT:
                 parts[entry.client] = self.source.load(entry.sha256)
                 self.side.ledger.record(
                     parts[entry.client], client=entry.client, round=server_round, plan=entry.plan,
@@ -208,18 +209,19 @@ class _Replay(FederatedDistillation):
             else:
                 continue
             self._count(entry)
+        kept = trusted(parts, side=self.side, round_=server_round)
         if server_round <= self.unchanged:
             return self.arrays, MetricRecord({"rows": 0})
-        return self.learn(server_round, parts)
+        return self.learn(server_round, kept)
 
     def _count(self, entry: Entry) -> None:
         self.grid.bytes_up += entry.bytes
         self.side.tally.verdicts.append(
             Verdict(
                 client=entry.client,
-                accepted=entry.verdict == ACCEPTED,
-                reason=entry.reason,
-                code=entry.code,
+                accepted=entry.verdict in KEPT,
+                reason="" if entry.verdict in KEPT else entry.reason,
+                code="" if entry.verdict in KEPT else entry.code,
                 num_bytes=entry.bytes,
                 seconds=0.0,
             )

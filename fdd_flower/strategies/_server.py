@@ -14,7 +14,7 @@ from flwr.serverapp import Grid
 
 from fdd_flower.config import Config, from_run_config
 from fdd_flower.data import load_dataset
-from fdd_flower.data.base import Dataset
+from fdd_flower.data.base import Dataset, Split
 from fdd_flower.distillers._options import check_options, check_plan, settings_of_round
 from fdd_flower.distillers.base import DISTILLERS, Plan
 from fdd_flower.errors import ConfigError, DataError, FddError
@@ -30,6 +30,7 @@ from fdd_flower.report.rows import COMPLETED, RoundRow, Summary
 from fdd_flower.report.run_dir import LEDGER, REPORT, RunDir, resolve, settings_text
 from fdd_flower.report.versions import versions
 from fdd_flower.rng import derive
+from fdd_flower.scoring import Root, hold_out_root
 from fdd_flower.strategies._grid import CountingGrid
 from fdd_flower.strategies._log import complain, say
 from fdd_flower.strategies._remaining import Remaining, Resumable
@@ -90,7 +91,7 @@ def check_components(cfg: Config) -> Method:
     Raises
     ------
     ConfigError
-        If a name is unknown.
+        If a name is unknown, or one does not go with another.
     """
     method = STRATEGIES.get(cfg.strategy.name)
     if not isinstance(method, Method):
@@ -101,7 +102,30 @@ def check_components(cfg: Config) -> Method:
             factory(part)
         except (TypeError, AttributeError) as error:  # not a factory of one settings object
             raise _no_component(registry.kind, part.name, str(error)) from error
+    if cfg.scoring.mode != "off" and not method.distils:
+        raise ConfigError(
+            "scoring.mode", expected=f"off with strategy.name={cfg.strategy.name}",
+            got=repr(cfg.scoring.mode),
+            remedy="Only sets are scored, and its clients send parameters.",
+        )  # fmt: skip
     return method
+
+
+def server_records(cfg: Config, dataset: Dataset) -> tuple[Split, Split | None]:
+    """Return the records to measure accuracy on and, if sets are scored, those to score by.
+
+    Both come from the server's test records, and none is in both.
+
+    Raises
+    ------
+    DataError
+        If there are too few to score by.
+    """
+    test = dataset.split(dataset.test)
+    if cfg.scoring.mode == "off":
+        return test, None
+    root, rest = hold_out_root(test, per_class=cfg.scoring.root_per_class, seed=cfg.seed)
+    return rest, root
 
 
 def _no_component(kind: str, name: str, got: str) -> ConfigError:
@@ -144,7 +168,7 @@ class ServerRun:
         self.method = check_components(cfg)
         self.dataset = load_dataset(cfg.data, seed=cfg.seed)
         self.plan = make_plan(cfg, self.dataset, run_id)
-        self.test = self.dataset.split(self.dataset.test)
+        self.test, records = server_records(cfg, self.dataset)
         self.grid = CountingGrid(grid)
         # Built before the folder is made: a model that does not fit leaves nothing behind.
         self.model = new_model(cfg, self.plan)
@@ -155,7 +179,8 @@ class ServerRun:
             self.folder = RunDir.create(resolve(cfg.output.dir, run_id), cfg)
         ledger = self.folder.path / LEDGER
         ledger.mkdir(exist_ok=True)
-        self.side = ServerSide(cfg=cfg, plan=self.plan, ledger=Ledger(ledger))
+        root = None if records is None else Root.of(records, seed=cfg.seed)
+        self.side = ServerSide(cfg=cfg, plan=self.plan, ledger=Ledger(ledger), root=root)
         self.rows: list[RoundRow] = []
         self.clients: set[str] = set()
         self.last = Evaluation(accuracy=math.nan, loss=math.nan, accuracy_per_class=())

@@ -16,6 +16,7 @@ from fdd_flower.ledger import Ledger
 from fdd_flower.models import build_model
 from fdd_flower.models.base import Network
 from fdd_flower.registry import Registry
+from fdd_flower.scoring import Root
 from fdd_flower.synthetic_set import SyntheticSet
 
 
@@ -60,7 +61,8 @@ class ServerSide:
     """What the server half of a method works with.
 
     `tally` and `merged` are written by the method and read by the runner. `client_at` is the
-    client key that each node replied under last.
+    client key that each node replied under last. `root` is what sets are scored by; None: they
+    are not.
     """
 
     cfg: Config
@@ -69,6 +71,7 @@ class ServerSide:
     tally: RoundTally = field(default_factory=RoundTally)
     merged: SyntheticSet | None = None
     client_at: dict[int, str] = field(default_factory=dict)
+    root: Root | None = None
 
     def new_model(self, round_: int = 0) -> Network:
         """Return the global model with the fresh weights of `round_`."""

@@ -18,10 +18,11 @@ from fdd_flower.ledger import content_hash
 from fdd_flower.mergers.base import MERGERS
 from fdd_flower.models.base import Network
 from fdd_flower.rng import stream
+from fdd_flower.scoring import bound_shares
 from fdd_flower.strategies._grid import wait_for_nodes
 from fdd_flower.strategies._log import say
 from fdd_flower.strategies._names import names_of
-from fdd_flower.strategies._replies import arrays_of, screen
+from fdd_flower.strategies._replies import arrays_of, screen, trusted
 from fdd_flower.strategies._set_rules import SetRules, check_kind
 from fdd_flower.strategies._validator import Rules
 from fdd_flower.strategies._warm_start import Memory
@@ -114,7 +115,7 @@ class FederatedDistillation(Strategy):
             )  # fmt: skip
         # without free text of the clients, as the ledger gives them back
         parts = {envelope.client: replace(part, meta={}) for envelope, part in usable}
-        return self.learn(server_round, parts)
+        return self.learn(server_round, trusted(parts, side=side, round_=server_round))
 
     def learn(
         self, server_round: int, parts: Mapping[str, SyntheticSet]
@@ -128,7 +129,8 @@ class FederatedDistillation(Strategy):
 
     def _merge(self, server_round: int) -> SyntheticSet:
         rng = stream(self.side.cfg.seed, "merge", server_round)
-        self.side.merged = self.merger.merge(list(self.parts.values()), rng=rng)
+        parts = bound_shares(list(self.parts.values()), self.side.cfg.scoring.quota)
+        self.side.merged = self.merger.merge(parts, rng=rng)
         return self.side.merged
 
     def _rules(self, server_round: int) -> Rules[SyntheticSet]:

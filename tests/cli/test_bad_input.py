@@ -63,6 +63,7 @@ def refused(result) -> str:
         (("--set", "distiller.peers=true"), "distiller.peers"),
         (("--set", "strategy.name=os:sep"), "a factory that takes its settings"),
         (("--set", "merger.name=magic"), "class-balanced"),
+        (("--set", "scoring.mode=score", "--set", "strategy.name=fedavg"), "scoring.mode"),
         (("--set", "codec.name=zip"), "uint8"),
         (("--set", "model.name=gpt"), "convnet"),
         (("--set", "data.name=imagenet"), "digits"),

@@ -67,12 +67,12 @@ def test_the_index_has_a_row_a_reply(tmp_path: Path) -> None:
     )  # fmt: skip
     # read with nothing of this package
     with sqlite3.connect(tmp_path / "ledger" / "index.sqlite") as index:
-        assert index.execute("PRAGMA user_version").fetchone() == (1,)
+        assert index.execute("PRAGMA user_version").fetchone() == (2,)
         assert index.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         found = index.execute("SELECT * FROM replies ORDER BY id").fetchall()
     assert found == [
-        (1, 1, "7", "plan-1", "accepted", "", "", sha, 321, None),
-        (2, 1, "8", "plan-1", "rejected", "bad-inputs", "inputs: a\nb \\ud800", "", 9, None),
+        (1, 1, "7", "plan-1", "accepted", "", "", sha, 321, *[None] * 4),
+        (2, 1, "8", "plan-1", "rejected", "bad-inputs", "inputs: a\nb \\ud800", "", 9, *[None] * 4),
     ]
     assert [(e.client, e.verdict) for e in ledger.entries()] == [
         ("7", "accepted"), ("8", "rejected"),
@@ -208,9 +208,9 @@ def test_a_ledger_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     record(ledger, make_set())
     with sqlite3.connect(tmp_path / "index.sqlite") as index:
-        index.execute("PRAGMA user_version = 2")
+        index.execute("PRAGMA user_version = 3")
     for use in (ledger.entries, lambda: record(ledger, make_set())):
-        with pytest.raises(DataError, match="user_version: expected at most 1; got 2"):
+        with pytest.raises(DataError, match="user_version: expected at most 2; got 3"):
             use()
 
 

@@ -1,0 +1,50 @@
+"""A quota: how much of a class one client's claimed counts can be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from fdd_flower.synthetic_set import SyntheticSet
+
+
+def bound_shares(parts: Sequence[SyntheticSet], quota: float) -> list[SyntheticSet]:
+    """Return `parts` with weights by which nobody has more than its quota of a class.
+
+    Of a class that m clients hold, at most `quota` / m of the claimed weight: 1 makes all equal,
+    and a client that alone holds a class keeps it. Within a client's class the weights keep their
+    ratios. A `quota` of 0 bounds nothing. A merger that sets weights does so afterwards.
+    """
+    if quota == 0 or len(parts) < 2:
+        return list(parts)
+    weights = [part.weights.clone() for part in parts]
+    for label in torch.cat([part.labels for part in parts]).unique():
+        rows = [part.labels == label for part in parts]
+        claims = torch.stack([
+            part.weights[held].double().sum() for part, held in zip(parts, rows, strict=True)
+        ])  # fmt: skip
+        scale = (bound_claims(claims, quota) / claims.clamp_min(1e-300)).float()
+        for own, held, factor in zip(weights, rows, scale, strict=True):
+            own[held] *= factor
+    return [replace(part, weights=own) for part, own in zip(parts, weights, strict=True)]
+
+
+def bound_claims(claims: Tensor, quota: float) -> Tensor:
+    """Return `claims` (m,), from 0, cut so that none is above `quota` / holders of their sum.
+
+    The largest are cut to one height h, the lowest that does: with j cut, h is s / (1 - j s) of the
+    sum of the others, s being the share that is allowed.
+    """
+    holders = int((claims > 0).sum())
+    share = quota / max(1, holders)
+    if share >= 1:
+        return claims
+    ordered = claims.sort(descending=True).values
+    cut, height = 0, share * float(ordered.sum())
+    while float(ordered[cut]) > height and cut < holders - 1:
+        cut += 1
+        height = share / (1 - cut * share) * float(ordered[cut:].sum())
+    return claims if cut == 0 else claims.clamp_max(height)

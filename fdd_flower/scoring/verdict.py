@@ -1,0 +1,92 @@
+"""From signals to a verdict: a set is kept aside only where signals agree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fdd_flower.config import ScoringConfig
+from fdd_flower.scoring.base import Evidence, Finding
+from fdd_flower.scoring.duplicates import duplicates
+from fdd_flower.scoring.labels import label_agreement
+from fdd_flower.scoring.outliers import outliers
+from fdd_flower.scoring.root import Root
+from fdd_flower.scoring.utility import utility
+from fdd_flower.synthetic_set import SyntheticSet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """What the signals say of one client's set.
+
+    Attributes
+    ----------
+    utility, agreement, outlier, copied
+        See the signals' own docstrings; None where there was nothing to measure by.
+    reason
+        Why the set had better be kept aside, in a sentence; empty where it need not.
+    """
+
+    utility: float | None
+    agreement: float | None
+    outlier: float | None
+    copied: float | None
+    reason: str
+
+
+def score_sets(
+    parts: Mapping[str, SyntheticSet],
+    *,
+    root: Root,
+    cfg: ScoringConfig,
+    earlier: Mapping[str, SyntheticSet],
+    seed: int,
+) -> dict[str, Score]:
+    """Score the sets of a round.
+
+    Parameters
+    ----------
+    parts
+        By client, in the order of merging.
+    earlier
+        By client: the last set of its own that it sent in an earlier round.
+    seed
+        Of the run and the round; only sampled Shapley values draw.
+    """
+    evidence = Evidence(
+        cfg=cfg, parts=parts, root=root, seed=seed,
+        embedded={client: root.phi(part.inputs) for client, part in parts.items()},
+        earlier={client: (root.phi(one.inputs), one.labels) for client, one in earlier.items()},
+    )  # fmt: skip
+    worth, labels = utility(evidence), label_agreement(evidence)
+    far, copies = outliers(evidence), duplicates(evidence)
+    return {
+        client: Score(
+            utility=worth[client].value, agreement=labels[client].value,
+            outlier=far[client].value, copied=copies[client].value,
+            reason=reason(
+                utility=worth[client], labels=labels[client], outlier=far[client],
+                copies=copies[client],
+            ),
+        )
+        for client in parts
+    }  # fmt: skip
+
+
+def reason(*, utility: Finding, labels: Finding, outlier: Finding, copies: Finding) -> str:
+    """Return why a set is kept aside; empty where it is not.
+
+    An honest client whose data differ from the others' is an outlier, and one among many adds
+    nothing: so neither counts without wrong labels, and wrong labels count only with one of them.
+    Copies count alone: that two clients have the same rows comes from no kind of honest data.
+    """
+    if copies.suspect:
+        return copies.why
+    if labels.suspect and (utility.suspect or outlier.suspect):
+        return "; ".join(one.why for one in (labels, utility, outlier) if one.suspect)
+    return ""
+
+
+def is_copy(copied: float | None, cfg: ScoringConfig) -> bool:
+    """Whether a set with this share of copied rows is no earlier set of the client's own."""
+    return copied is not None and copied >= cfg.copied

@@ -1,0 +1,58 @@
+"""When a set is kept aside; that honest ones are not; and that nothing but the sets decides."""
+
+from __future__ import annotations
+
+import torch
+
+from fdd_flower.scoring import score_sets
+from fdd_flower.scoring.base import Finding
+from fdd_flower.scoring.verdict import reason
+from tests.attacks.poison import flip_labels
+from tests.scoring.scene import CFG, ROOT, client, clients
+
+FINE = Finding(0.5)
+
+
+def why(**signals: str) -> str:
+    found = {name: Finding(0.5, True, text) for name, text in signals.items()}
+    return reason(**(dict.fromkeys(("utility", "labels", "outlier", "copies"), FINE) | found))
+
+
+def test_signals_must_agree() -> None:
+    assert why() == why(utility="u") == why(outlier="o") == why(utility="u", outlier="o") == ""
+    assert why(labels="l") == ""
+    assert why(labels="l", utility="u") == "l; u"
+    assert why(labels="l", outlier="o") == "l; o"
+    assert why(labels="l", utility="u", outlier="o") == "l; u; o"
+    assert why(copies="c") == why(copies="c", labels="l", utility="u") == "c"
+
+
+def scored(parts, earlier=None):
+    return score_sets(parts, root=ROOT, cfg=CFG, earlier=earlier or {}, seed=5)
+
+
+def test_honest_clients_of_one_class_each_stay() -> None:
+    parts = {str(seed): client(seed, held=(seed % 4,), rows=8) for seed in range(8)}
+    assert not any(score.reason for score in scored(parts).values())
+    # and one that alone differs from the others
+    odd = {str(seed): client(seed, held=(0, 1, 2)) for seed in range(6)} | {"9": client(9, (3,))}
+    assert not any(score.reason for score in scored(odd).values())
+
+
+def test_wrong_labels_go() -> None:
+    parts = clients(5) | {"7": flip_labels(client(7), torch.Generator())}
+    found = scored(parts)
+    assert [name for name, score in found.items() if score.reason] == ["7"]
+    assert "labels agree" in found["7"].reason
+    assert "utility" in found["7"].reason
+
+
+def test_a_round_of_one_client_is_scored() -> None:
+    found = scored({"0": client(0)})
+    assert (found["0"].utility or 0) > 0.5
+    assert found["0"].reason == ""
+
+
+def test_the_same_sets_score_the_same() -> None:
+    parts, earlier = clients(5), {"1": client(1), "7": client(7)}
+    assert scored(parts, earlier) == scored(dict(parts), dict(reversed(earlier.items())))
