@@ -27,6 +27,17 @@ class Gram:
     features: Tensor
     products: Tensor
 
+    @classmethod
+    def of(cls, f: Tensor, y: Tensor) -> Gram:
+        """Return the sums over records of features `f` (n, d) and targets `y` (n, k), float64."""
+        return cls(f.T @ f, f.T @ y)
+
+    def __add__(self, other: Gram) -> Gram:
+        return Gram(self.features + other.features, self.products + other.products)
+
+    def __sub__(self, other: Gram) -> Gram:
+        return Gram(self.features - other.features, self.products - other.products)
+
 
 def gram(phi: Features, inputs: Tensor, targets: Tensor, weights: Tensor) -> Gram:
     """Return the sums over records with `targets` (n, k) and `weights` (n,)."""

@@ -75,7 +75,7 @@ class Root:
         """Embed root records and fit the model; `seed` draws the features."""
         phi = draw_features(split.feature_shape, width=WIDTH, seed=derive(seed, "scoring", "phi"))
         f, y = phi(split.inputs).double(), torch.eye(len(split.classes)).double()[split.labels]
-        sums = Gram(f.T @ f, f.T @ y)
+        sums = Gram.of(f, y)
         coefficients = solve_gram(sums, len(f))
         left_out = leave_one_record_out(f, y, sums, coefficients).argmax(dim=1) == split.labels
         held = y.sum(dim=0)

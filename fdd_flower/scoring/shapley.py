@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import add
 from typing import Protocol
 
 import torch
@@ -52,10 +54,7 @@ def shapley_values(
         How many; 0: as many as `SOLVES` allows, and at least two.
     """
     orders = orders or max(2, SOLVES // len(clients))
-    whole, rows = None, 0
-    for client in clients:
-        whole, rows = _add(whole, game.sums(client)), rows + game.rows(client)
-    full = game.value(whole, rows)
+    full = game.value(*total(game, clients))
     found = dict.fromkeys(clients, 0.0)
     for _ in range(orders):
         sums, rows, before = None, 0, game.value(None, 0)
@@ -63,12 +62,14 @@ def shapley_values(
             if abs(full - before) < tolerance * abs(full):
                 break
             client = clients[int(place)]
-            sums, rows = _add(sums, game.sums(client)), rows + game.rows(client)
+            own = game.sums(client)
+            sums, rows = own if sums is None else sums + own, rows + game.rows(client)
             value = game.value(sums, rows)
             found[client] += (value - before) / orders
             before = value
     return found
 
 
-def _add(a: Gram | None, b: Gram) -> Gram:
-    return b if a is None else Gram(a.features + b.features, a.products + b.products)
+def total(game: Coalitions, clients: Sequence[str]) -> tuple[Gram, int]:
+    """Return the sums of all of `clients`, added in their order, and the number of rows."""
+    return reduce(add, map(game.sums, clients)), sum(map(game.rows, clients))

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from fdd_flower.ridge.solve import Gram, solve_gram
 from fdd_flower.rng import stream
 from fdd_flower.scoring.base import Evidence, Finding
 from fdd_flower.scoring.root import Root
-from fdd_flower.scoring.shapley import shapley_values
+from fdd_flower.scoring.shapley import shapley_values, total
 
 FEW = 20  # clients up to which each is left out; more are sampled
 
@@ -66,8 +65,7 @@ class Game:
 
     def sums(self, client: str) -> Gram:
         """Return a client's sums over its rows."""
-        f = self.features[client]
-        return Gram(f.T @ f, f.T @ self.targets[client])
+        return Gram.of(self.features[client], self.targets[client])
 
     def rows(self, client: str) -> int:
         """Return how many rows a client has."""
@@ -87,20 +85,10 @@ class Game:
 
 def leave_one_out(game: Game) -> dict[str, float]:
     """Return by client the value of all minus that of all others: a subtraction and a solve."""
-    whole, rows = total(game)
+    clients = list(game.features)
+    whole, rows = total(game, clients)
     full = game.value(whole, rows)
-    found = {}
-    for client in game.features:
-        own, left = game.sums(client), rows - game.rows(client)
-        without = Gram(whole.features - own.features, whole.products - own.products)
-        found[client] = full - game.value(without, left)
-    return found
-
-
-def total(game: Game) -> tuple[Gram, int]:
-    """Return the sums of all clients, added in their order, and the number of rows."""
-    g, b = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.float64)
-    for client in game.features:
-        own = game.sums(client)
-        g, b = g + own.features, b + own.products
-    return Gram(g, b), sum(game.rows(client) for client in game.features)
+    return {
+        client: full - game.value(whole - game.sums(client), rows - game.rows(client))
+        for client in clients
+    }

@@ -26,8 +26,8 @@ from fdd_flower.ledger.entry import is_refusal
 from fdd_flower.report.load import Run
 from fdd_flower.report.run_dir import LEDGER
 from fdd_flower.strategies._grid import CountingGrid
-from fdd_flower.strategies._replies import trusted
 from fdd_flower.strategies._server import ServerRun
+from fdd_flower.strategies._trusted import trusted
 from fdd_flower.strategies.base import RoundTally, ServerSide, Verdict
 from fdd_flower.strategies.fdd import FederatedDistillation, looks_at_others
 from fdd_flower.threads import threads

@@ -102,6 +102,11 @@ def check_components(cfg: Config) -> Method:
             factory(part)
         except (TypeError, AttributeError) as error:  # not a factory of one settings object
             raise _no_component(registry.kind, part.name, str(error)) from error
+    if 0 < cfg.scoring.quota < 1:
+        raise ConfigError(
+            "scoring.quota", expected="0, or equal shares from 1", got=cfg.scoring.quota,
+            remedy="Below 1 not even equal clients would fit; 1 makes all equal.",
+        )  # fmt: skip
     if cfg.scoring.mode != "off" and not method.distils:
         raise ConfigError(
             "scoring.mode", expected=f"off with strategy.name={cfg.strategy.name}",

@@ -22,8 +22,9 @@ from fdd_flower.scoring import bound_shares
 from fdd_flower.strategies._grid import wait_for_nodes
 from fdd_flower.strategies._log import say
 from fdd_flower.strategies._names import names_of
-from fdd_flower.strategies._replies import arrays_of, screen, trusted
+from fdd_flower.strategies._replies import arrays_of, screen
 from fdd_flower.strategies._set_rules import SetRules, check_kind
+from fdd_flower.strategies._trusted import trusted
 from fdd_flower.strategies._validator import Rules
 from fdd_flower.strategies._warm_start import Memory
 from fdd_flower.strategies.base import STRATEGIES, ClientSide, Method, ServerSide

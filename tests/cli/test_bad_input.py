@@ -64,6 +64,7 @@ def refused(result) -> str:
         (("--set", "strategy.name=os:sep"), "a factory that takes its settings"),
         (("--set", "merger.name=magic"), "class-balanced"),
         (("--set", "scoring.mode=score", "--set", "strategy.name=fedavg"), "scoring.mode"),
+        (("--set", "scoring.quota=0.5"), "equal shares from 1"),
         (("--set", "codec.name=zip"), "uint8"),
         (("--set", "model.name=gpt"), "convnet"),
         (("--set", "data.name=imagenet"), "digits"),

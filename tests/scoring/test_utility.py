@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from fdd_flower.ridge.solve import Gram, penalty
-from fdd_flower.scoring.shapley import shapley_values
-from fdd_flower.scoring.utility import FEW, Game, leave_one_out, total, utility
+from fdd_flower.scoring.shapley import shapley_values, total
+from fdd_flower.scoring.utility import FEW, Game, leave_one_out, utility
 from tests.attacks.poison import flip_labels
 from tests.scoring.scene import ROOT, client, clients, evidence
 
@@ -76,7 +76,9 @@ def test_sampled_shapley_values_come_near_the_exact_ones_and_sum_to_the_whole() 
     rng = torch.Generator().manual_seed(0)
     found = shapley_values(names, game, rng=rng, orders=200, tolerance=0.0)
     expected = exact(game)
-    assert sum(found.values()) == pytest.approx(game.value(*total(game)), abs=1e-9)
+    assert sum(found.values()) == pytest.approx(
+        game.value(*total(game, list(game.features))), abs=1e-9
+    )
     for name in names:
         assert found[name] == pytest.approx(expected[name], abs=0.04)
     assert min(found, key=lambda name: found[name]) == "9"
