@@ -11,7 +11,7 @@ from fdd_flower.bench import estimators
 from fdd_flower.bench.message import Made
 from fdd_flower.bench.recipe import Recipe, hardened, is_hard
 from fdd_flower.bench.rows import Row
-from fdd_flower.bench.sets import quality_of
+from fdd_flower.bench.sets import quality_of, resolution_of
 from fdd_flower.errors import FddError
 from fdd_flower.report.units import human_bytes, human_number, human_seconds
 from fdd_flower.synthetic_set import SyntheticSet
@@ -29,7 +29,8 @@ def with_costs(start: Row, made: Made) -> Row:
     """Return `start` with what the set `made` cost."""
     return replace(
         start, seconds=made.seconds, peak_mb=made.peak_mb, bytes=made.bytes,
-        codec=made.codec.name, quality=quality_of(made), digest=made.digest,
+        codec=made.codec.name, quality=quality_of(made), resolution=resolution_of(made),
+        digest=made.digest,
     )  # fmt: skip
 
 

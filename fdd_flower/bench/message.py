@@ -107,7 +107,11 @@ class Made:
     def to_bytes(self) -> bytes:
         """Return the bytes of an NPZ file that `load_made` reads."""
         facts = {
-            "codec": {"name": self.codec.name, "quality": self.codec.quality},
+            "codec": {
+                "name": self.codec.name,
+                "quality": self.codec.quality,
+                "resolution": self.codec.resolution,
+            },
             "packing": {"factor": self.packing.factor, "basis": self.packing.basis},
             "seconds": self.seconds,
             "peak_mb": self.peak_mb,

@@ -35,6 +35,8 @@ class Row:
         Records in the set, unpacked.
     quality
         The codec's; 0 where it has none.
+    resolution
+        Sixteenths of an image's sides that were sent; 0 for a codec that always sends all.
     seconds_train
         Of training and measuring the model.
     accuracy_hard
@@ -70,6 +72,7 @@ class Row:
     baselines: Mapping[str, float | None] = field(default_factory=dict)
     ior: float | None = None
     hlr: float | None = None
+    resolution: int = 0
     error: str = ""
 
     @property

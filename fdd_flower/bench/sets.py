@@ -14,7 +14,8 @@ from fdd_flower.bench.settings import Bench
 from fdd_flower.bench.spawn import spawn
 from fdd_flower.config import Config
 from fdd_flower.errors import DataError
-from fdd_flower.wire.codecs.base import CODECS
+from fdd_flower.wire.codecs._resolution import WHOLE
+from fdd_flower.wire.codecs.base import CODECS, Tunable
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,7 @@ class Sets:
         DistillError
             If the distillation failed.
         """
-        quality = quality_of(like)
-        name = f"{baseline}-{like.bytes}-bytes-seed{seed}" + (f"-q{quality}" if quality else "")
+        name = f"{baseline}-{like.bytes}-bytes-seed{seed}" + _tuning(like)
         path = self.folder.message(name)
         found = _load(path)
         if found is not None:
@@ -85,7 +85,19 @@ class Sets:
 def quality_of(made: Made) -> int:
     """Return the quality that `made` was encoded with; 0 for a codec that has none."""
     codec = CODECS.get(made.codec.name)(made.codec)
-    return made.codec.quality if hasattr(codec, "at_quality") else 0
+    return made.codec.quality if isinstance(codec, Tunable) else 0
+
+
+def resolution_of(made: Made) -> int:
+    """Return the sixteenths of a side that `made` was encoded at; 0 for a codec without them."""
+    return made.codec.resolution if quality_of(made) else 0
+
+
+def _tuning(made: Made) -> str:
+    if not quality_of(made):
+        return ""
+    whole = made.codec.resolution == WHOLE
+    return f"-q{made.codec.quality}" + ("" if whole else f"-r{made.codec.resolution}")
 
 
 def _timed(job: Job) -> Found:

@@ -162,6 +162,9 @@ class CodecConfig:
 
     name: str = setting("uint8", "avif, float16, float32, uint8, webp")
     quality: int = setting(30, "avif, webp: 0 is smallest, 100 is best", low=0, high=100)
+    resolution: int = setting(
+        16, "avif, webp: sixteenths of an image's sides that are sent", low=1, high=16
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Filling `distiller.bytes`: how many rows to distil, and the finest coding that then fits."""
+"""Filling `distiller.bytes`: how many rows to distil, and the finest quality that then fits."""
 
 from __future__ import annotations
 
@@ -8,40 +8,41 @@ import torch
 
 from fdd_flower.config import DistillerConfig
 from fdd_flower.data.base import Split
+from fdd_flower.distillers._clock import Clock
+from fdd_flower.distillers._fill import most_rows
+from fdd_flower.distillers._trade import best_codec
 from fdd_flower.distillers.base import ClassRecords, Plan, assemble, packing_of, usable_classes
 from fdd_flower.errors import DistillError
 from fdd_flower.synthetic_set import SyntheticSet
-from fdd_flower.wire.codecs.base import Codec, array_bytes
+from fdd_flower.wire.codecs.base import Codec, Tunable, array_bytes
 
 MANY = 10_000  # rows a class that no budget is expected to pass
 FINEST, COARSEST = 90, 5  # qualities worth sending
 
 
-def rows_for_bytes(data: Split, cfg: DistillerConfig, plan: Plan) -> DistillerConfig:
-    """Return `cfg` with the `ipc` whose set is expected to fill `distiller.bytes`.
+def plan_for_bytes(
+    data: Split, cfg: DistillerConfig, plan: Plan, *, seed: int, clock: Clock
+) -> tuple[DistillerConfig, Plan]:
+    """Return settings and plan with the `ipc` and codec that are expected to fill `bytes` best.
 
-    The codec's own quality is kept: on Fashion-MNIST more rows at a middle quality beat fewer
-    finer ones, and coarser ones lose more than their number gains. The size of a set is judged
-    by means of two records, which cost about what synthetic rows cost; no record is sent.
+    The codec is that of `best_codec`. The size of a set is judged by means of two records, which
+    cost about what synthetic rows cost; no record is sent.
 
     Raises
     ------
     DistillError
-        If not even one row a class fits.
+        If no class has enough records.
     """
     assert plan.codec is not None  # checked before work starts
     fixed = replace(cfg, spread="fixed", ipc=MANY)
     cells = packing_of(cfg, plan.feature_shape, plan.codec).cells
     parts, _ = usable_classes(data, fixed, cells=cells)
+    codec = best_codec(parts, cfg, plan, seed=seed, clock=clock)
     most = max(part.rows for part in parts)
-    low, high = 1, most  # `low` fits or is 1; more than `high` does not
-    while low < high:
-        middle = (low + high + 1) // 2
-        if _size(parts, middle, cfg, plan, plan.codec) <= cfg.bytes:
-            low = middle
-        else:
-            high = middle - 1
-    return replace(cfg, ipc=low, spread="fixed")
+    rows = most_rows(
+        lambda count: _size(parts, count, cfg, plan, codec), most=most, target=cfg.bytes
+    )
+    return replace(cfg, ipc=max(1, rows), spread="fixed"), replace(plan, codec=codec)
 
 
 def _size(
@@ -70,28 +71,23 @@ def fit(synthetic: SyntheticSet, codec: Codec, *, max_bytes: int) -> tuple[Synth
     finest = _finest(synthetic, codec, max_bytes)
     if finest is not None:
         return synthetic, finest
-    coarsest = _at(codec, COARSEST)
+    coarsest = codec.at_quality(COARSEST) if isinstance(codec, Tunable) else codec
     while array_bytes(coarsest.encode(synthetic)) > max_bytes:
         synthetic = _without_some(synthetic, max_bytes)
     return synthetic, _finest(synthetic, codec, max_bytes) or coarsest
 
 
 def _finest(synthetic: SyntheticSet, codec: Codec, max_bytes: int) -> Codec | None:
-    if not hasattr(codec, "at_quality"):
+    if not isinstance(codec, Tunable):
         return codec if array_bytes(codec.encode(synthetic)) <= max_bytes else None
     low, high = COARSEST - 1, FINEST
     while low < high:
         middle = (low + high + 1) // 2
-        if array_bytes(_at(codec, middle).encode(synthetic)) <= max_bytes:
+        if array_bytes(codec.at_quality(middle).encode(synthetic)) <= max_bytes:
             low = middle
         else:
             high = middle - 1
-    return _at(codec, low) if low >= COARSEST else None
-
-
-def _at(codec: Codec, quality: int) -> Codec:
-    at_quality = getattr(codec, "at_quality", None)
-    return codec if at_quality is None else at_quality(quality)
+    return codec.at_quality(low) if low >= COARSEST else None
 
 
 def _without_some(synthetic: SyntheticSet, max_bytes: int) -> SyntheticSet:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from fdd_flower.config import DistillerConfig
 from fdd_flower.data.base import Split
-from fdd_flower.distillers._budget import fit, rows_for_bytes
+from fdd_flower.distillers._budget import fit, plan_for_bytes
 from fdd_flower.distillers._canvas import Canvas
 from fdd_flower.distillers._clock import Clock
 from fdd_flower.distillers._labels import soften, teacher_for
@@ -184,14 +184,13 @@ class Pipeline(ABC):
         """
         check_plan(self.cfg, plan)
         clock = Clock(self.cfg.seconds)
-        cfg, codec = self.cfg, plan.codec
+        cfg, seed = self.cfg, fork(rng)
         if cfg.bytes:
-            cfg = rows_for_bytes(data, cfg, plan)
+            cfg, plan = plan_for_bytes(data, cfg, plan, seed=seed, clock=clock)
+        codec = plan.codec
         cells = packing_of(cfg, plan.feature_shape, codec).cells
         parts, withheld = usable_classes(data, cfg, cells=cells)
-        job = Job(
-            cfg=cfg, data=data, plan=plan, parts=parts, start=start, seed=fork(rng), clock=clock
-        )
+        job = Job(cfg=cfg, data=data, plan=plan, parts=parts, start=start, seed=seed, clock=clock)
         teacher = teacher_for(job.records, cfg=cfg, plan=plan, seed=job.seed, clock=clock)
         try:
             synthetic = self._finish(job, self._rows(job), teacher)

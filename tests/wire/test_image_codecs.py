@@ -116,6 +116,53 @@ def test_a_reader_takes_any_quality(name: str) -> None:
     assert torch.equal(came.inputs, there_and_back(codec(name, 90), sent).inputs)
 
 
+@pytest.mark.parametrize("shape", [*IMAGES, *TINY])
+@pytest.mark.parametrize("sixteenths", [1, 5, 12])
+@pytest.mark.parametrize("name", NAMES)
+def test_images_are_sent_smaller_and_come_back_in_full(
+    name: str, sixteenths: int, shape: tuple[int, ...]
+) -> None:
+    sent = smooth(shape)
+    arrays = codec(name, 90).at_resolution(sixteenths).encode(sent)
+    came = codec(name).decode(arrays, feature_shape=shape, num_classes=CLASSES)  # at 16
+    assert came.feature_shape == shape
+    assert torch.equal(came.targets, sent.targets)
+    if min(shape[1:]) * sixteenths >= 8 * 12:  # of low waves, nothing is lost
+        assert psnr(sent, came) > (20 if name == "webp" and shape[0] == 3 else 26)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_fewer_pixels_take_fewer_bytes(name: str) -> None:
+    sent = smooth((1, 28, 28))
+    sizes = [array_bytes(codec(name).at_resolution(n).encode(sent)) for n in (4, 8, 12, 16)]
+    assert sizes == sorted(sizes)
+    assert sizes[0] < 0.8 * sizes[-1]
+
+
+def with_form(arrays: dict[str, np.ndarray], form: int) -> dict[str, np.ndarray]:
+    """Return a payload whose third byte is `form`."""
+    payload = arrays["payload"].copy()
+    payload[2] = form
+    return {"payload": payload}
+
+
+def test_a_resolution_that_is_not_there_is_refused() -> None:
+    arrays = codec("avif").encode(smooth((1, 8, 8)))
+    with pytest.raises(WireError, match="a form below 32; got 33"):
+        codec("avif").decode(with_form(arrays, 33), feature_shape=(1, 8, 8), num_classes=CLASSES)
+    with pytest.raises(WireError):  # mosaics of another size
+        codec("avif").decode(with_form(arrays, 9), feature_shape=(1, 8, 8), num_classes=CLASSES)
+
+
+def test_a_table_has_no_resolution() -> None:
+    sent = smooth((13,))
+    small = codec("avif").at_resolution(4).encode(sent)
+    assert all(np.array_equal(a, b) for a, b in zip(
+        small.values(), codec("avif").encode(sent).values(), strict=True))  # fmt: skip
+    with pytest.raises(WireError, match="every value"):
+        codec("avif").decode(with_form(small, 3), feature_shape=(13,), num_classes=CLASSES)
+
+
 @pytest.mark.parametrize("shape", NO_IMAGES)
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_no_image_comes_back_within_half_a_step(name: str, shape: tuple[int, ...]) -> None:

@@ -23,6 +23,7 @@ from fdd_flower.wire.codecs._arrays import (
     to_set,
 )
 from fdd_flower.wire.codecs._quantise import LEVELS, affine_ranges, largest_remainder, to_codes
+from fdd_flower.wire.codecs._resolution import WHOLE, cell, resize
 
 CODES = 0  # the kind of a payload whose stream is bytes under zlib
 KINDS = {CODES: "plain values", 1: "webp", 2: "avif"}
@@ -33,7 +34,7 @@ class ImageCodec(ABC):
 
     Images are (1, h, w) or (3, h, w). Rows of any other shape come back within half a step of
     their channel, as with the codec `uint8`. Targets become shares of 255; weights are exact; the
-    order of rows is kept.
+    order of rows is kept. At `codec.resolution` below 16, images are sent smaller than they are.
     """
 
     kind: ClassVar[int]  # of this codec's payloads, 1..255
@@ -58,13 +59,18 @@ class ImageCodec(ABC):
         """
 
     def at_quality(self, quality: int) -> Self:
-        """Return the same codec at another quality, 0..100. Readers take any."""
+        """See `Tunable`."""
         return type(self)(replace(self.cfg, quality=quality))
+
+    def at_resolution(self, sixteenths: int) -> Self:
+        """See `Tunable`."""
+        return type(self)(replace(self.cfg, resolution=sixteenths))
 
     def max_rows(self, feature_shape: tuple[int, ...]) -> int:
         """Return how many rows of one class fit into one mosaic."""
-        if _is_image(feature_shape):
-            return _mosaic.max_cells(*feature_shape[1:])
+        if is_image(feature_shape):
+            _, height, width = feature_shape
+            return _mosaic.max_cells(*cell(height, width, self.cfg.resolution))
         return _mosaic.MAX_PIXELS
 
     def encode(self, part: SyntheticSet) -> dict[str, np.ndarray]:
@@ -83,11 +89,13 @@ class ImageCodec(ABC):
         # A lossy coder may turn code 0 into 1: no step at all keeps the one value.
         axes = (0, *range(2, codes.ndim))
         scale = np.where(codes.max(axis=axes) > 0, scale, np.float32(0))
-        image = _is_image(part.feature_shape)
+        image = is_image(part.feature_shape)
         streams = self._mosaics(codes, shares) if image else [zlib.compress(_columns(codes), 9)]
+        resolution = self.cfg.resolution if image else WHOLE
         payload = _payload.Payload(
             kind=self.kind if image else CODES,
             shares=shares, weights=weights, lo=lo, scale=scale, streams=streams,
+            resolution=resolution,
         )  # fmt: skip
         return {"payload": _payload.write(payload, part.feature_shape)}
 
@@ -97,16 +105,19 @@ class ImageCodec(ABC):
         """Return the set that `arrays` stand for; see `Codec.decode`."""
         check_arrays(arrays, {"payload": Layout(np.uint8, ())})
         payload = _payload.read(arrays["payload"].tobytes(), feature_shape, num_classes)
-        image = _is_image(feature_shape)
+        image = is_image(feature_shape)
         wanted = self.kind if image else CODES
         got = KINDS.get(payload.kind, f"unknown kind {payload.kind}")
         require(payload.kind == wanted, "payload", f"{KINDS.get(wanted, wanted)}", got)
         read = self._codes_of_mosaics if image else _codes_of_bytes
+        whole = image or payload.resolution == WHOLE
+        require(whole, "payload", "every value of rows that are no images", "fewer")
         codes = read(payload, feature_shape)
         return to_set(_values(codes, payload), payload.shares / LEVELS, payload.weights)
 
     def _mosaics(self, codes: np.ndarray, shares: np.ndarray) -> list[bytes]:
         most = self.max_rows(codes.shape[1:])
+        sides = cell(codes.shape[2], codes.shape[3], self.cfg.resolution)
         streams = []
         for rows in _classes(shares):
             if len(rows) > most:
@@ -114,23 +125,24 @@ class ImageCodec(ABC):
                     "mosaic", expected=f"at most {most} images of {codes.shape[1:]}",
                     got=len(rows), remedy="Lower distiller.ipc, or choose the codec uint8.",
                 )  # fmt: skip
-            streams.append(self.write(_mosaic.tile(codes[rows])))
+            streams.append(self.write(_mosaic.tile(resize(codes[rows], *sides))))
         return streams
 
     def _codes_of_mosaics(
         self, payload: _payload.Payload, feature_shape: tuple[int, ...]
     ) -> np.ndarray:
-        c, h, w = feature_shape
+        c, height, width = feature_shape
+        h, w = cell(height, width, payload.resolution)
+        most = _mosaic.max_cells(h, w)
         classes = list(_classes(payload.shares))
         found = len(payload.streams)
         require(found == len(classes), "payload", f"{len(classes)} mosaics", found)
         codes = np.empty((len(payload.shares), *feature_shape), np.uint8)
         for rows, stream in zip(classes, payload.streams, strict=True):
-            most = self.max_rows(feature_shape)
             require(len(rows) <= most, "payload", f"at most {most} images a class", len(rows))
             down, across = _mosaic.grid(len(rows), h, w)
             pixels = self._pixels(stream, (down * h, across * w, c))
-            codes[rows] = _mosaic.untile(pixels, len(rows), h, w)
+            codes[rows] = resize(_mosaic.untile(pixels, len(rows), h, w), height, width)
         return codes
 
     def _pixels(self, stream: bytes, shape: tuple[int, int, int]) -> np.ndarray:
@@ -147,7 +159,8 @@ class ImageCodec(ABC):
         return pixels
 
 
-def _is_image(feature_shape: tuple[int, ...]) -> bool:
+def is_image(feature_shape: tuple[int, ...]) -> bool:
+    """Tell whether rows of this shape are written as images: (1 or 3, h, w)."""
     return len(feature_shape) == 3 and feature_shape[0] in (1, 3)
 
 

@@ -1,11 +1,12 @@
 """The one array of an image codec: a header, compressed bookkeeping, then streams end to end.
 
-    version u8 | kind u8 | hard u8 | rows u32 | streams u32 | packed u32      little endian
+    version u8 | kind u8 | form u8 | rows u32 | streams u32 | packed u32      little endian
     packed bytes of zlib: labels (rows) or shares (rows, k) | weights f32 (rows,)
                           | lo f32 (c,) | scale f32 (c,) | stream lengths u32 (streams,)
     the streams
 
-One array, because each costs some 250 bytes of framing.
+The lowest bit of `form` says that labels follow, not shares; the others how many sixteenths of an
+image's sides were left out. One array, because each costs some 250 bytes of framing.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 from fdd_flower.wire.codecs._arrays import MAX_MAGNITUDE, require, require_finite
 from fdd_flower.wire.codecs._codes import Code, RefusedError
 from fdd_flower.wire.codecs._quantise import LEVELS
+from fdd_flower.wire.codecs._resolution import WHOLE
 
 VERSION = 1
 HEADER = struct.Struct("<BBBIII")
@@ -38,6 +40,8 @@ class Payload:
     ----------
     kind
         How the streams are coded; 0..255, the codec's to choose.
+    resolution
+        Sixteenths of an image's sides that the streams hold, 1..16.
     shares
         uint8, (n, k): each row sums to 255.
     weights
@@ -54,6 +58,7 @@ class Payload:
     lo: np.ndarray
     scale: np.ndarray
     streams: list[bytes]
+    resolution: int = WHOLE
 
 
 def write(payload: Payload, feature_shape: tuple[int, ...]) -> np.ndarray:
@@ -76,7 +81,8 @@ def write(payload: Payload, feature_shape: tuple[int, ...]) -> np.ndarray:
         np.array([len(stream) for stream in payload.streams], "<u4"),
     ]
     packed = zlib.compress(b"".join(part.tobytes() for part in parts), 9)
-    header = HEADER.pack(VERSION, payload.kind, hard, n, len(payload.streams), len(packed))
+    form = hard + 2 * (WHOLE - payload.resolution)
+    header = HEADER.pack(VERSION, payload.kind, form, n, len(payload.streams), len(packed))
     data = b"".join([header, packed, *payload.streams])
     _check_size(n, k, feature_shape, len(data))
     return np.frombuffer(data, np.uint8).copy()
@@ -91,9 +97,10 @@ def read(data: bytes, feature_shape: tuple[int, ...], num_classes: int) -> Paylo
         If anything is missing, left over, or makes no sense.
     """
     require(len(data) >= HEADER.size, "payload", "a header", f"{len(data)} bytes")
-    version, kind, hard, n, streams, packed = HEADER.unpack_from(data)
+    version, kind, form, n, streams, packed = HEADER.unpack_from(data)
     require(version == VERSION, "payload", f"version {VERSION}", version, Code.SCHEMA)
-    require(hard in (0, 1), "payload", "labels or shares", hard)
+    require(form < 2 * WHOLE, "payload", f"a form below {2 * WHOLE}", form)
+    hard = bool(form % 2)
     require(n > 0, "payload", "at least one row", n, Code.EMPTY)
     require(0 < streams <= n, "payload", "from one stream to one a row", streams)
     _check_size(n, num_classes, feature_shape, len(data))
@@ -115,6 +122,7 @@ def read(data: bytes, feature_shape: tuple[int, ...], num_classes: int) -> Paylo
         lo=lo,
         scale=scale,
         streams=_split(data[body:], [int(x) for x in np.frombuffer(fields[4], "<u4")]),
+        resolution=WHOLE - form // 2,
     )
 
 

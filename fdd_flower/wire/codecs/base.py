@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from io import BytesIO
-from typing import Protocol
+from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 
@@ -30,6 +30,19 @@ class Codec(Protocol):
         WireError
             If an array is missing, unknown, or of a wrong type, shape or range; nothing else.
         """
+        ...
+
+
+@runtime_checkable
+class Tunable(Codec, Protocol):
+    """A codec that can trade fidelity for bytes; a reader takes what any setting of it wrote."""
+
+    def at_quality(self, quality: int) -> Self:
+        """Return the same codec at another quality, 0..100."""
+        ...
+
+    def at_resolution(self, sixteenths: int) -> Self:
+        """Return the same codec with that many sixteenths of an image's sides, 1..16."""
         ...
 
 

@@ -1,0 +1,32 @@
+"""The most rows whose size is within a budget, found in few looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+FIRST = 8  # rows to look at first
+SLACK = 0.02  # of the rows that fit: more are looked for only if there could be more than that
+
+
+def most_rows(size: Callable[[int], int], *, most: int, target: int) -> int:
+    """Return nearly the most rows, from 0 to `most`, for which `size` is at most `target` bytes.
+
+    Parameters
+    ----------
+    size
+        Bytes of so many rows, which nearly grow in proportion to them.
+    """
+    fits, above, guess = 0, most + 1, min(FIRST, most)
+    halve = False
+    while above - fits > max(1, SLACK * fits):
+        found = size(guess)
+        if found <= target:
+            fits = guess
+        else:
+            above = guess
+        # A straight line from nothing, and every other time the middle, should it mislead.
+        line = int(guess * target / found)
+        guess = (fits + above) // 2 if halve and above <= most else line
+        guess = max(fits + 1, min(guess, above - 1))
+        halve = not halve
+    return fits
