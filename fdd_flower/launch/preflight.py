@@ -18,7 +18,7 @@ def preflight(cfg: Config, num_clients: int) -> None:
     """
     from fdd_flower.data import load_dataset
     from fdd_flower.data.partition import partition_indices
-    from fdd_flower.strategies._server import (
+    from fdd_flower.strategies._checks import (
         check_components,
         check_distiller,
         make_plan,

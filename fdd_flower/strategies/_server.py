@@ -7,21 +7,16 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from flwr.app import ArrayRecord, Context, MetricRecord
 from flwr.serverapp import Grid
 
 from fdd_flower.config import Config, from_run_config
 from fdd_flower.data import load_dataset
-from fdd_flower.data.base import Dataset, Split
-from fdd_flower.distillers._options import check_options, check_plan, settings_of_round
-from fdd_flower.distillers.base import DISTILLERS, Plan
-from fdd_flower.errors import ConfigError, DataError, FddError
+from fdd_flower.errors import DataError, FddError
 from fdd_flower.ledger import Ledger
-from fdd_flower.mergers.base import MERGERS
 from fdd_flower.models import resolve_name
-from fdd_flower.models.base import Network
 from fdd_flower.report.checkpoint import Checkpoint
 from fdd_flower.report.html import write_report
 from fdd_flower.report.lock import hold
@@ -29,15 +24,19 @@ from fdd_flower.report.resume import resumed_settings
 from fdd_flower.report.rows import COMPLETED, RoundRow, Summary
 from fdd_flower.report.run_dir import LEDGER, REPORT, RunDir, resolve, settings_text
 from fdd_flower.report.versions import versions
-from fdd_flower.rng import derive
-from fdd_flower.scoring import Root, hold_out_root
+from fdd_flower.scoring import Root
+from fdd_flower.strategies._checks import (
+    check_components,
+    check_distiller,
+    make_plan,
+    server_records,
+)
 from fdd_flower.strategies._grid import CountingGrid
 from fdd_flower.strategies._log import complain, say
 from fdd_flower.strategies._remaining import Remaining, Resumable
-from fdd_flower.strategies.base import STRATEGIES, Method, RoundTally, ServerSide, new_model
+from fdd_flower.strategies.base import RoundTally, ServerSide, new_model
 from fdd_flower.threads import threads
 from fdd_flower.training import Evaluation, evaluate
-from fdd_flower.wire.codecs.base import CODECS
 from fdd_flower.wire.records import plan_record
 
 
@@ -83,86 +82,6 @@ def _tidy(folder: RunDir) -> None:
     if not (folder.path / REPORT).exists():
         write_report(folder.path)
     folder.clear()
-
-
-def check_components(cfg: Config) -> Method:
-    """Look up every component that `cfg` names, and build the small ones.
-
-    Raises
-    ------
-    ConfigError
-        If a name is unknown, or one does not go with another.
-    """
-    method = STRATEGIES.get(cfg.strategy.name)
-    if not isinstance(method, Method):
-        raise _no_component("strategy", cfg.strategy.name, f"a {type(method).__name__}")
-    for registry, part in ((DISTILLERS, cfg.distiller), (MERGERS, cfg.merger), (CODECS, cfg.codec)):
-        factory: Any = registry.get(part.name)
-        try:
-            factory(part)
-        except (TypeError, AttributeError) as error:  # not a factory of one settings object
-            raise _no_component(registry.kind, part.name, str(error)) from error
-    if 0 < cfg.scoring.quota < 1:
-        raise ConfigError(
-            "scoring.quota", expected="0, or equal shares from 1", got=cfg.scoring.quota,
-            remedy="Below 1 not even equal clients would fit; 1 makes all equal.",
-        )  # fmt: skip
-    if cfg.scoring.mode != "off" and not method.distils:
-        raise ConfigError(
-            "scoring.mode", expected=f"off with strategy.name={cfg.strategy.name}",
-            got=repr(cfg.scoring.mode),
-            remedy="Only sets are scored, and its clients send parameters.",
-        )  # fmt: skip
-    return method
-
-
-def server_records(cfg: Config, dataset: Dataset) -> tuple[Split, Split | None]:
-    """Return the records to measure accuracy on and, if sets are scored, those to score by.
-
-    Both come from the server's test records, and none is in both.
-
-    Raises
-    ------
-    DataError
-        If there are too few to score by.
-    """
-    test = dataset.split(dataset.test)
-    if cfg.scoring.mode == "off":
-        return test, None
-    root, rest = hold_out_root(test, per_class=cfg.scoring.root_per_class, seed=cfg.seed)
-    return rest, root
-
-
-def _no_component(kind: str, name: str, got: str) -> ConfigError:
-    return ConfigError(
-        f"{kind}.name {name}", expected=f"a {kind}, or a factory that takes its settings", got=got,
-        remedy="See how the built-in ones are made; one that ships is the simplest choice.",
-    )  # fmt: skip
-
-
-def make_plan(cfg: Config, dataset: Dataset, run_id: str) -> Plan:
-    """Return the public plan that every round of the run repeats."""
-    return Plan(
-        round=0,
-        seed=derive(cfg.seed, "plan"),
-        nonce=f"{derive(cfg.seed, 'nonce', run_id):016x}",
-        classes=dataset.classes,
-        feature_shape=dataset.feature_shape,
-        normalisation=dataset.normalisation,
-    )
-
-
-def check_distiller(cfg: Config, plan: Plan, model: Network) -> None:
-    """Check the options of the distiller against the plan, as each client will.
-
-    Raises
-    ------
-    ConfigError
-        If one does not fit the records, the codec or the number of rounds.
-    """
-    check_options(cfg.distiller, plan.feature_shape, rounds=cfg.num_server_rounds)
-    codec = CODECS.get(cfg.codec.name)(cfg.codec)
-    check_plan(settings_of_round(cfg.distiller, 1), replace(plan, model=model, codec=codec))
 
 
 class ServerRun:
