@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fdd_flower.errors import DataError
+from fdd_flower.report.run_dir import CONFIG, SUMMARY
 
 LATEST = "latest"
 
@@ -14,13 +15,15 @@ def runs_folder() -> Path:
     return Path.home() / ".fdd-flower" / "runs"
 
 
-def find_run(name: str) -> Path:
+def find_run(name: str, *, ended: bool = True) -> Path:
     """Return the absolute path of the run folder that `name` stands for.
 
     Parameters
     ----------
     name
         A folder, the name of one in `runs_folder()`, or `latest` for the newest there.
+    ended
+        `latest` is the newest run that ended; else the newest that began.
 
     Raises
     ------
@@ -29,9 +32,9 @@ def find_run(name: str) -> Path:
     """
     if name == LATEST:
         # only a run that ended has a summary
-        ended = list(runs_folder().glob("*/summary.json"))
-        if ended:
-            return max(ended, key=lambda path: path.stat().st_mtime).parent
+        found = list(runs_folder().glob(f"*/{SUMMARY if ended else CONFIG}"))
+        if found:
+            return max(found, key=lambda path: path.stat().st_mtime).parent
     for path in (Path(name).expanduser(), runs_folder() / name):
         if path.is_dir():
             return path.absolute()

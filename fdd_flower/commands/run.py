@@ -83,7 +83,7 @@ def run(
                     config_file=config, assignments=assignments or (), rounds=rounds, out=out
                 )
                 if resume:
-                    folder = find_run(resume)
+                    folder = find_run(resume, ended=False)
                     if recorded_status(folder) == COMPLETED_RUN:
                         progress.say("the run is complete: there is nothing to resume")
                         raise typer.Exit(_show(folder, progress, as_json))
