@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import overload
 
 import torch
 from torch import Tensor
@@ -83,7 +84,7 @@ class SyntheticSet:
             "Reshape it.",
         )
         _require(
-            bool(torch.isfinite(value).all()), name, "finite values", "NaN or infinity",
+            _all_finite(value), name, "finite values", "NaN or infinity",
             "Lower the learning rate, or look for bad values in the data.",
         )  # fmt: skip
 
@@ -106,8 +107,31 @@ class SyntheticSet:
         return self.targets.argmax(dim=1)
 
 
+@dataclass(frozen=True, slots=True)
+class LazySets(Sequence[SyntheticSet]):
+    """Sets in order, each made when it is asked for and not kept.
+
+    Attributes
+    ----------
+    makers
+        One a set; the same set every time.
+    """
+
+    makers: Sequence[Callable[[], SyntheticSet]]
+
+    def __len__(self) -> int:
+        return len(self.makers)
+
+    @overload
+    def __getitem__(self, at: int) -> SyntheticSet: ...
+    @overload
+    def __getitem__(self, at: slice) -> LazySets: ...
+    def __getitem__(self, at: int | slice) -> SyntheticSet | LazySets:
+        return LazySets(self.makers[at]) if isinstance(at, slice) else self.makers[at]()
+
+
 def concatenate(parts: Sequence[SyntheticSet]) -> SyntheticSet:
-    """Join sets row by row, in the order given.
+    """Join sets row by row, in the order given; of `LazySets` one is in memory at a time.
 
     Raises
     ------
@@ -115,17 +139,32 @@ def concatenate(parts: Sequence[SyntheticSet]) -> SyntheticSet:
         If there is none, or their feature shapes or class counts differ.
     """
     _require(bool(parts), "parts", "at least one set", "none", "Merge at least one reply.")
-    kinds = {(part.feature_shape, part.num_classes) for part in parts}
+    rows, kinds = [], set[tuple[tuple[int, ...], int]]()
+    for part in parts:
+        rows.append(len(part))
+        kinds.add((part.feature_shape, part.num_classes))
     _require(
         len(kinds) == 1, "parts", "one feature shape and class count", sorted(kinds),
         "Merge sets of one plan only.",
     )  # fmt: skip
-    return SyntheticSet(
-        inputs=torch.cat([part.inputs for part in parts]),
-        targets=torch.cat([part.targets for part in parts]),
-        weights=torch.cat([part.weights for part in parts]),
-        meta=dict(parts[0].meta),
-    )
+    ((shape, classes),) = kinds
+    n, end, meta = sum(rows), 0, None
+    inputs, targets = torch.empty(n, *shape), torch.empty(n, classes)
+    weights = torch.empty(n)
+    for part in parts:
+        start, end = end, end + len(part)
+        inputs[start:end], targets[start:end] = part.inputs, part.targets
+        weights[start:end] = part.weights
+        meta = dict(part.meta) if meta is None else meta
+    return SyntheticSet(inputs=inputs, targets=targets, weights=weights, meta=meta or {})
+
+
+def _all_finite(values: Tensor) -> bool:
+    # `isfinite` would take two and a half times the memory of the values
+    if not values.numel():
+        return True
+    low, high = values.aminmax()  # NaN where there is one
+    return bool(low.isfinite() & high.isfinite())
 
 
 def _require(ok: bool, field_: str, expected: str, got: object, remedy: str) -> None:

@@ -54,10 +54,10 @@ class Bench:
     full_steps: int = 0
 
     def __post_init__(self) -> None:
-        _check_list("--distillers", self.distillers)
-        _check_list("--ipc", self.ipcs)
-        _check_list("--seeds", self.seeds)
-        _check_list("--models", self.models)
+        check_list("--distillers", self.distillers)
+        check_list("--ipc", self.ipcs)
+        check_list("--seeds", self.seeds)
+        check_list("--models", self.models)
         for value in self.ipcs:
             _check_number("--ipc", "distiller.ipc", value)
         for value in self.seeds:
@@ -143,7 +143,14 @@ def parse_list(option: str, text: str, kind: Callable[[str], T]) -> tuple[T, ...
     return tuple(found)
 
 
-def _check_list(option: str, values: Sequence[object]) -> None:
+def check_list(option: str, values: Sequence[object]) -> None:
+    """Refuse an empty list, and one that names a value twice.
+
+    Raises
+    ------
+    ConfigError
+        If so.
+    """
     twice = sorted({str(value) for value in values if values.count(value) > 1})
     if not values or twice:
         raise ConfigError(

@@ -34,7 +34,7 @@ def spawn(job: Job) -> Made:
         raise DistillError(**json.loads(done.stdout.splitlines()[-1]))
     raise DistillError(
         f"process of {job.cfg.distiller.name}", expected="a distilled set",
-        got=_last_words(done.returncode, done.stderr),
+        got=last_words(done.returncode, done.stderr),
         remedy="Repeat the distillation with smaller settings, or report this.",
     )  # fmt: skip
 
@@ -50,7 +50,8 @@ def environment(threads: int) -> dict[str, str]:
     }
 
 
-def _last_words(status: int, stderr: str) -> str:
+def last_words(status: int, stderr: str) -> str:
+    """Return how a process that failed ended: its signal, or its status and last message."""
     if status < 0:
         name = str(-status)
         with suppress(ValueError):

@@ -1,4 +1,4 @@
-"""`fdd bench`: how good is a distilled set, beside what costs nothing to make?"""
+"""`fdd bench`: how good is a distilled set, and how many of them can a server take in?"""
 
 from __future__ import annotations
 
@@ -9,12 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fdd_flower.commands._errors import COMPLETED, FAILED, one_line_errors
+from fdd_flower.commands.bench_load import EXAMPLE as LOAD_EXAMPLE
+from fdd_flower.commands.bench_load import load
 
 if TYPE_CHECKING:
     from fdd_flower.bench.settings import Bench
     from fdd_flower.config import Scalar
 
-app = typer.Typer(help="Measure distillers beside their baselines.", no_args_is_help=True)
+app = typer.Typer(
+    help="Measure distillers beside their baselines, and a server under load.",
+    no_args_is_help=True,
+)
+app.command("load", epilog=LOAD_EXAMPLE)(load)
 
 EXAMPLE = (
     "Example: fdd bench distill --data fashion-mnist --distillers dm,krr --ipc 1,10 "

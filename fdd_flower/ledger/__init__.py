@@ -13,10 +13,12 @@ from fdd_flower.ledger.entry import (
     REJECTED,
     SUPERSEDED,
     Entry,
+    accepted_entry,
 )
 from fdd_flower.ledger.ledger import Ledger
+from fdd_flower.ledger.stored import Staging, StoredSets
 
 __all__ = [
     "ACCEPTED", "FORGOTTEN", "KEPT", "QUARANTINED", "REJECTED", "SUPERSEDED", "Entry", "Ledger",
-    "content_hash",
+    "Staging", "StoredSets", "accepted_entry", "content_hash",
 ]  # fmt: skip

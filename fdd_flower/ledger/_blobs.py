@@ -9,7 +9,7 @@ import numpy as np
 
 from fdd_flower.errors import FddError
 from fdd_flower.ledger.entry import REJECTED, damaged
-from fdd_flower.report.files import sync_folder, write_atomic
+from fdd_flower.report.files import sync_folder, write_atomic, write_part
 from fdd_flower.report.tensor_file import pack, unpack
 from fdd_flower.synthetic_set import SyntheticSet
 
@@ -32,14 +32,14 @@ def content_hash(set_: SyntheticSet) -> str:
     return digest.hexdigest()
 
 
-def keep_set(folder: Path, set_: SyntheticSet) -> str:
-    """Write `set_` and return its content hash; a copy that is there is written again.
+def stage_set(folder: Path, set_: SyntheticSet, sha256: str) -> Path:
+    """Write `set_` beside the place that its hash gives it, and return where.
 
-    With the same bytes, which mends a damaged one.
+    The disk has it, and no reader finds it before it is renamed. A copy that is in the place is
+    then replaced by the same bytes, which mends a damaged one.
     """
-    sha256 = content_hash(set_)
-    write_atomic(set_file(folder, sha256), pack({name: getattr(set_, name) for name in _PARTS}))
-    return sha256
+    content = pack({name: getattr(set_, name) for name in _PARTS})
+    return write_part(set_file(folder, sha256), content)
 
 
 def keep_payload(folder: Path, content: bytes) -> str:

@@ -1,16 +1,17 @@
 """The index of a ledger: an SQLite file with a row a reply.
 
-One transaction a reply, with SQLite's rollback journal. A write-ahead log would serve many
-readers beside a writer, but here one process writes a row a second, and a log has its price: two
-more files that must travel with a copy, no network file systems, and after a crash it cannot be
-read without write access. `synchronous = EXTRA` also waits for the folder, so that a row that was
-reported as written is there after a loss of power.
+One transaction a change, with SQLite's rollback journal. Each waits for the disk four times, so
+that the sets of a round are one change. A write-ahead log would serve many readers beside a writer,
+but here one process writes, and a log has its price: two more files that must travel with a copy,
+no network file systems, and after a crash it cannot be read without write access.
+`synchronous = EXTRA` also waits for the folder, so that a row that was reported as written is there
+after a loss of power.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -46,11 +47,14 @@ _ADD = f"INSERT INTO replies ({', '.join(_NAMES)}) VALUES ({', '.join(f':{n}' fo
 _HINTS = get_type_hints(Entry)
 
 
-def add(path: Path, entry: Entry) -> None:
-    """Add a row, and return once the disk has it."""
-    values = {k: _valid_text(v) if isinstance(v, str) else v for k, v in asdict(entry).items()}
+def add(path: Path, entries: Iterable[Entry]) -> None:
+    """Add rows, all of them or none, and return once the disk has them."""
+    values = [
+        {k: _valid_text(v) if isinstance(v, str) else v for k, v in asdict(entry).items()}
+        for entry in entries
+    ]
     with _changing(path) as index:
-        index.execute(_ADD, values)
+        index.executemany(_ADD, values)
 
 
 def rows(path: Path) -> list[Entry]:

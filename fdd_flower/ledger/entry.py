@@ -56,6 +56,14 @@ class Entry:
     copied: float | None = None
 
 
+def accepted_entry(sha256: str, client: str, round: int, plan: str, num_bytes: int) -> Entry:
+    """Return the line of a set that is used."""
+    return Entry(
+        round=round, client=client, plan=plan, verdict=ACCEPTED, code="", reason="",
+        sha256=sha256, bytes=num_bytes,
+    )  # fmt: skip
+
+
 def is_refusal(entry: Entry) -> bool:
     """Whether the reply was refused, even if its round was asked again since.
 

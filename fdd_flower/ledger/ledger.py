@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,8 +16,10 @@ from fdd_flower.ledger.entry import (
     QUARANTINED,
     REJECTED,
     Entry,
+    accepted_entry,
     is_refusal,
 )
+from fdd_flower.ledger.stored import Staging, StoredSets
 from fdd_flower.report.files import sync_folder
 from fdd_flower.synthetic_set import SyntheticSet
 
@@ -42,13 +44,36 @@ class Ledger:
         DataError
             If the disk does not take it.
         """
-        with self._on_disk():
-            sha256 = _blobs.keep_set(self.path, set_)
-        self._add(
-            round=round, client=client, plan=plan, verdict=ACCEPTED, sha256=sha256,
-            num_bytes=num_bytes,
-        )  # fmt: skip
+        with self.staging() as staged:
+            sha256 = staged.add(set_)
+            self.accept(staged, [accepted_entry(sha256, client, round, plan, num_bytes)])
         return sha256
+
+    @contextmanager
+    def staging(self) -> Iterator[Staging]:
+        """Give sets a place on the disk before it is known which are accepted.
+
+        What `accept` has not named by the end of the block is deleted, and after a crash by
+        `report.files.sweep`.
+        """
+        staged = Staging(self.path, self._on_disk)
+        try:
+            yield staged
+        finally:
+            staged.clear()
+
+    def accept(self, staged: Staging, entries: Sequence[Entry]) -> None:
+        """Keep the staged sets that `entries` name: all of them or, after a crash, none.
+
+        Call this before using the sets.
+
+        Raises
+        ------
+        DataError
+            If the disk does not take them.
+        """
+        staged.keep({entry.sha256 for entry in entries})
+        _index.add(self._file, entries)
 
     def reject(
         self,
@@ -77,10 +102,11 @@ class Ledger:
         """
         with self._on_disk():
             sha256 = "" if content is None else _blobs.keep_payload(self.path, content)
-        self._add(
+        entry = Entry(
             round=round, client=client, plan=plan, verdict=REJECTED, code=code, reason=reason,
-            sha256=sha256, num_bytes=num_bytes,
+            sha256=sha256, bytes=num_bytes,
         )  # fmt: skip
+        _index.add(self._file, [entry])
 
     def score(
         self,
@@ -173,6 +199,10 @@ class Ledger:
         """
         return _blobs.load_set(self.path, sha256)
 
+    def sets(self, hashes: Mapping[str, str]) -> StoredSets:
+        """Return the sets with these content hashes, by client, each read when it is asked for."""
+        return StoredSets(self.load, hashes)
+
     def payload(self, entry: Entry) -> bytes | None:
         """Return the bytes of a refused reply as they came; None if they were not kept.
 
@@ -226,21 +256,3 @@ class Ledger:
                 got=error.strerror or str(error),
                 remedy="Free disk space or mend the rights; the run can then be resumed.",
             ) from error  # fmt: skip
-
-    def _add(
-        self,
-        *,
-        round: int,
-        client: str,
-        plan: str,
-        verdict: str,
-        sha256: str,
-        num_bytes: int,
-        code: str = "",
-        reason: str = "",
-    ) -> None:
-        entry = Entry(
-            round=round, client=client, plan=plan, verdict=verdict, code=code, reason=reason,
-            sha256=sha256, bytes=num_bytes,
-        )  # fmt: skip
-        _index.add(self._file, entry)

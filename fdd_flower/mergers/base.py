@@ -16,7 +16,11 @@ class Merger(Protocol):
     """Joins the accepted sets of one round, sorted by client key, into one."""
 
     def merge(self, parts: Sequence[SyntheticSet], *, rng: torch.Generator) -> SyntheticSet:
-        """Return one set made of `parts`; the same parts and `rng` give the same bits."""
+        """Return one set made of `parts`; the same parts and `rng` give the same bits.
+
+        A part may be read from the disk each time it is asked for: who takes them one after
+        another never has all of them in memory.
+        """
         ...
 
 

@@ -19,6 +19,25 @@ def write_atomic(path: Path, content: bytes) -> None:
     OSError
         If the folder cannot be written, or the disk is full.
     """
+    part = write_part(path, content)
+    try:
+        os.replace(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def write_part(path: Path, content: bytes) -> Path:
+    """Write what is to be at `path` beside it, and return where: the disk has the bytes.
+
+    To rename it is for the caller; `sweep` removes what was never renamed.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be written, or the disk is full.
+    """
     # in the same folder, because a rename is atomic only within one file system
     part = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
     try:
@@ -26,11 +45,10 @@ def write_atomic(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(part, path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+    return part
 
 
 def write_new(path: Path, content: bytes) -> None:

@@ -4,12 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Self
 
 from torch import Tensor
 
 from fdd_flower.config import ScoringConfig
 from fdd_flower.scoring.root import Root
 from fdd_flower.synthetic_set import SyntheticSet
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """What signals read of a set; its inputs need not stay in memory.
+
+    Attributes
+    ----------
+    features
+        Random features of its rows, float32, (n, d), a constant 1 last.
+    targets
+        float32, (n, k).
+    """
+
+    features: Tensor
+    targets: Tensor
+
+    @classmethod
+    def of(cls, part: SyntheticSet, root: Root) -> Self:
+        """Return a set in the features of `root`."""
+        return cls(root.phi(part.inputs), part.targets)
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    @property
+    def labels(self) -> Tensor:
+        """The most probable class of each row: int64, (n,)."""
+        return self.targets.argmax(dim=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,21 +52,18 @@ class Evidence:
         Thresholds.
     parts
         Sets by client, in the order of merging.
-    embedded
-        By client: random features of its rows, float32, (n, d), a constant 1 last.
     root
         The server's own records, in the same features.
     earlier
-        By client: random features and labels of the last set that it sent before.
+        By client: the last set that it sent before.
     seed
         Of the draws of this round.
     """
 
     cfg: ScoringConfig
-    parts: Mapping[str, SyntheticSet]
-    embedded: Mapping[str, Tensor]
+    parts: Mapping[str, Embedded]
     root: Root
-    earlier: Mapping[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
+    earlier: Mapping[str, Embedded] = field(default_factory=dict)
     seed: int = 0
 
 

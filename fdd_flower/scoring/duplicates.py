@@ -63,9 +63,9 @@ class Rows:
 
 def _rows(evidence: Evidence) -> Iterator[Rows]:
     for client, part in evidence.parts.items():
-        yield Rows(client, False, evidence.embedded[client], part.labels)
-    for client, (features, labels) in evidence.earlier.items():
-        yield Rows(client, True, features, labels)
+        yield Rows(client, False, part.features, part.labels)
+    for client, part in evidence.earlier.items():
+        yield Rows(client, True, part.features, part.labels)
 
 
 def near_rows(sets: list[Rows], root: Root) -> Counts:

@@ -19,7 +19,7 @@ def label_agreement(evidence: Evidence) -> dict[str, Finding]:
     root, found = evidence.root, {}
     for client, part in evidence.parts.items():
         labels = part.labels
-        agrees = (evidence.embedded[client].double() @ root.coefficients).argmax(dim=1) == labels
+        agrees = (part.features.double() @ root.coefficients).argmax(dim=1) == labels
         known = ~root.recall[labels].isnan()
         if not known.any():
             found[client] = Finding(None)

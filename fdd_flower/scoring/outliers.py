@@ -31,7 +31,7 @@ def outliers(evidence: Evidence) -> dict[str, Finding]:
         for client, part in evidence.parts.items():
             rows = part.labels == label
             if rows.any():
-                mean = evidence.embedded[client][rows].double().mean(dim=0)
+                mean = part.features[rows].double().mean(dim=0)
                 clients.append(client)
                 away.append(float((mean - middle).norm()))
     worst: dict[str, float] = {}

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from fdd_flower.synthetic_set import SyntheticSet
+from fdd_flower.synthetic_set import LazySets, SyntheticSet
 
 
-def bound_shares(parts: Sequence[SyntheticSet], quota: float) -> list[SyntheticSet]:
+def bound_shares(parts: Sequence[SyntheticSet], quota: float) -> Sequence[SyntheticSet]:
     """Return `parts` with weights by which nobody has more than its quota of a class.
 
     Of a class that m clients hold, at most `quota` / m of the claimed weight: 1 makes all equal,
@@ -19,17 +20,22 @@ def bound_shares(parts: Sequence[SyntheticSet], quota: float) -> list[SyntheticS
     ratios. A `quota` of 0 bounds nothing. A merger that sets weights does so afterwards.
     """
     if quota == 0 or len(parts) < 2:
-        return list(parts)
-    weights = [part.weights.clone() for part in parts]
-    for label in torch.cat([part.labels for part in parts]).unique():
-        rows = [part.labels == label for part in parts]
+        return parts
+    claimed, labels = zip(*((part.weights.clone(), part.labels) for part in parts), strict=True)
+    weights = [own.clone() for own in claimed]
+    for label in torch.cat(labels).unique():
+        rows = [held == label for held in labels]
         claims = torch.stack([
-            part.weights[held].double().sum() for part, held in zip(parts, rows, strict=True)
+            own[held].double().sum() for own, held in zip(claimed, rows, strict=True)
         ])  # fmt: skip
         scale = (bound_claims(claims, quota) / claims.clamp_min(1e-300)).float()
         for own, held, factor in zip(weights, rows, scale, strict=True):
             own[held] *= factor
-    return [replace(part, weights=own) for part, own in zip(parts, weights, strict=True)]
+    return LazySets([partial(_weighted, parts, at, own) for at, own in enumerate(weights)])
+
+
+def _weighted(parts: Sequence[SyntheticSet], at: int, weights: Tensor) -> SyntheticSet:
+    return replace(parts[at], weights=weights)
 
 
 def bound_claims(claims: Tensor, quota: float) -> Tensor:

@@ -58,7 +58,7 @@ class Game:
     def of(cls, evidence: Evidence) -> Game:
         """Return the game of a round's sets."""
         return cls(
-            {client: f.double() for client, f in evidence.embedded.items()},
+            {client: part.features.double() for client, part in evidence.parts.items()},
             {client: part.targets.double() for client, part in evidence.parts.items()},
             evidence.root,
         )

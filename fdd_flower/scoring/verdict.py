@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fdd_flower.config import ScoringConfig
-from fdd_flower.scoring.base import Evidence, Finding
+from fdd_flower.scoring.base import Embedded, Evidence, Finding
 from fdd_flower.scoring.duplicates import duplicates
 from fdd_flower.scoring.labels import label_agreement
 from fdd_flower.scoring.outliers import outliers
@@ -54,9 +54,9 @@ def score_sets(
         Of the run and the round; only sampled Shapley values draw.
     """
     evidence = Evidence(
-        cfg=cfg, parts=parts, root=root, seed=seed,
-        embedded={client: root.phi(part.inputs) for client, part in parts.items()},
-        earlier={client: (root.phi(one.inputs), one.labels) for client, one in earlier.items()},
+        cfg=cfg, root=root, seed=seed,
+        parts={client: Embedded.of(part, root) for client, part in parts.items()},
+        earlier={client: Embedded.of(one, root) for client, one in earlier.items()},
     )  # fmt: skip
     worth, labels = utility(evidence), label_agreement(evidence)
     far, copies = outliers(evidence), duplicates(evidence)

@@ -78,7 +78,7 @@ class _Guard(Averaging):
         # Copies are allowed: two clients that change nothing send the same parameters.
         rules = Rules(
             nonce=self.side.plan.nonce, round=server_round, max_bytes=self.max_bytes,
-            decode=self._judge,
+            decode=self._judge, keep=lambda content: content,
         )  # fmt: skip
         usable = screen(replies, side=self.side, rules=rules)
         _clamp_counts([content[METRICS] for _, content in usable])

@@ -190,15 +190,14 @@ class _Replay(FederatedDistillation):
         self, server_round: int, replies: Iterable[Message]
     ) -> tuple[ArrayRecord, MetricRecord]:
         """Judge as was judged, score anew, and learn from what stays, but for one client's sets."""
-        parts = {}
+        parts: dict[str, str] = {}
         for entry in self.source.entries():
             if entry.round != server_round or entry.client == self.client:
                 continue
             if entry.verdict in KEPT:
-                parts[entry.client] = self.source.load(entry.sha256)
-                self.side.ledger.record(
-                    parts[entry.client], client=entry.client, round=server_round, plan=entry.plan,
-                    num_bytes=entry.bytes,
+                parts[entry.client] = self.side.ledger.record(
+                    self.source.load(entry.sha256), client=entry.client, round=server_round,
+                    plan=entry.plan, num_bytes=entry.bytes,
                 )  # fmt: skip
             elif entry.verdict == REJECTED:
                 self.side.ledger.reject(
@@ -209,7 +208,7 @@ class _Replay(FederatedDistillation):
             else:
                 continue
             self._count(entry)
-        kept = trusted(parts, side=self.side, round_=server_round)
+        kept = trusted(self.side.ledger.sets(parts), side=self.side, round_=server_round)
         if server_round <= self.unchanged:
             return self.arrays, MetricRecord({"rows": 0})
         return self.learn(server_round, kept)

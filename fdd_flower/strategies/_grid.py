@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from flwr.app import Message
 from flwr.serverapp import Grid
@@ -34,9 +34,17 @@ class CountingGrid:
 
     def send_and_receive(
         self, messages: Iterable[Message], *, timeout: float | None = None
-    ) -> list[Message]:
-        """Send, then collect replies until all are here or `timeout` seconds have passed."""
-        messages = list(messages)
+    ) -> Iterator[Message]:
+        """Send, then collect replies until all are here or `timeout` seconds have passed.
+
+        They are handed over: Flower's loop keeps what this returns for as long as the round lasts,
+        and would keep every reply with it.
+        """
+        replies = self._collect(list(messages), timeout)
+        replies.reverse()
+        return (replies.pop() for _ in range(len(replies)))
+
+    def _collect(self, messages: list[Message], timeout: float | None) -> list[Message]:
         if not messages:
             return []
         # All messages of a round carry one content; its size is computed once.

@@ -16,12 +16,17 @@ from fdd_flower.strategies.base import ServerSide
 from fdd_flower.wire.records import ARRAYS, Envelope
 
 T = TypeVar("T")
+K = TypeVar("K")
 
 
 def screen(
-    replies: Iterable[Message], *, side: ServerSide, rules: Rules[T]
-) -> list[tuple[Envelope, T]]:
+    replies: Iterable[Message], *, side: ServerSide, rules: Rules[T, K]
+) -> list[tuple[Envelope, K]]:
     """Return the usable replies, sorted by client key; write a verdict for each reply.
+
+    Each is judged, and its decoded form given up, before the next is looked at. The encoded ones
+    stay in memory until the last: which of two replies is refused, and kept as it came, is known
+    only then.
 
     Raises
     ------
@@ -32,7 +37,7 @@ def screen(
     keep_one_a_client(judged, side.client_at)
     if rules.identity is not None:
         _keep_one_a_set(judged, side)
-    accepted: dict[str, tuple[Envelope, T]] = {}
+    accepted: dict[str, tuple[Envelope, K]] = {}
     for one in judged:
         side.tally.verdicts.append(one.verdict)
         if one.envelope is None or one.content is None:
@@ -65,7 +70,7 @@ def arrays_of(content: RecordDict) -> ArrayRecord:
     return record
 
 
-def _keep_one_a_set(judged: list[Judged[T]], side: ServerSide) -> None:
+def _keep_one_a_set(judged: list[Judged[K]], side: ServerSide) -> None:
     # Read anew each round: a run that was resumed, or forgot a client, then judges as one that
     # never stopped, or never had it.
     before = [entry for entry in side.ledger.entries() if entry.verdict in KEPT]
@@ -73,7 +78,7 @@ def _keep_one_a_set(judged: list[Judged[T]], side: ServerSide) -> None:
     keep_one_a_set(judged, owners, {entry.client for entry in before})
 
 
-def _note_refusal(one: Judged[T], side: ServerSide, rules: Rules[T]) -> None:
+def _note_refusal(one: Judged[K], side: ServerSide, rules: Rules[T, K]) -> None:
     verdict = one.verdict
     say(
         f"round {rules.round}: dropped the reply of client {verdict.client}: "

@@ -171,8 +171,7 @@ class ServerRun:
             # the run config of a resumed run may name the folder and nothing else
             config["settings"] = settings_text(self.cfg)
         if checkpoint and done and isinstance(strategy, Resumable):
-            parts = {client: self.side.ledger.load(sha) for client, sha in checkpoint.parts}
-            strategy.resume(done, parts)
+            strategy.resume(done, self.side.ledger.sets(dict(checkpoint.parts)))
         if done == self.cfg.num_server_rounds:
             return
 

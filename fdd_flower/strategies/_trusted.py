@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
-from fdd_flower.ledger import ACCEPTED, QUARANTINED
+from fdd_flower.ledger import ACCEPTED, QUARANTINED, StoredSets
 from fdd_flower.report.units import one_line
 from fdd_flower.rng import derive
 from fdd_flower.scoring import Score, is_copy, score_sets
@@ -13,12 +12,9 @@ from fdd_flower.strategies._log import say
 from fdd_flower.strategies._replies import below_quorum
 from fdd_flower.strategies._validator import REASON_WIDTH
 from fdd_flower.strategies.base import ServerSide
-from fdd_flower.synthetic_set import SyntheticSet
 
 
-def trusted(
-    parts: Mapping[str, SyntheticSet], *, side: ServerSide, round_: int
-) -> dict[str, SyntheticSet]:
+def trusted(parts: StoredSets, *, side: ServerSide, round_: int) -> StoredSets:
     """Score the sets of a round, which the ledger has, and return those that stay.
 
     All of them, but with `scoring.mode = quarantine`. A set that goes keeps its line in the ledger,
@@ -31,13 +27,13 @@ def trusted(
     """
     cfg, root = side.cfg.scoring, side.root
     if root is None:
-        return dict(parts)
+        return parts
     seed = derive(side.cfg.seed, "scoring", round_)
     found = score_sets(parts, root=root, cfg=cfg, earlier=_earlier(side, round_), seed=seed)
     for client, score in found.items():
         aside = one_line(score.reason, REASON_WIDTH) if cfg.mode == "quarantine" else ""
         _note_score(score, aside, client, side, round_)
-    kept = {c: p for c, p in parts.items() if cfg.mode != "quarantine" or not found[c].reason}
+    kept = parts.only([c for c in parts if cfg.mode != "quarantine" or not found[c].reason])
     if len(kept) < side.cfg.strategy.quorum:
         raise below_quorum(
             side, round_, f"{len(kept)}, and {len(parts) - len(kept)} in quarantine",
@@ -46,14 +42,14 @@ def trusted(
     return kept
 
 
-def _earlier(side: ServerSide, round_: int) -> dict[str, SyntheticSet]:
+def _earlier(side: ServerSide, round_: int) -> StoredSets:
     """Return the last set of its own that each client sent before, from the ledger."""
     last = {
         entry.client: entry.sha256 for entry in side.ledger.entries()
         if entry.verdict == ACCEPTED and entry.round < round_
         and not is_copy(entry.copied, side.cfg.scoring)
     }  # fmt: skip
-    return {client: side.ledger.load(sha256) for client, sha256 in last.items()}
+    return side.ledger.sets(last)
 
 
 def _note_score(score: Score, aside: str, client: str, side: ServerSide, round_: int) -> None:

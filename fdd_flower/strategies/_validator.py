@@ -15,6 +15,7 @@ from fdd_flower.wire.codecs._codes import Code, RefusedError, code_of
 from fdd_flower.wire.records import Envelope, array_bytes, message_bytes, read_envelope, to_bytes
 
 T = TypeVar("T")
+K = TypeVar("K")
 
 # A reason goes into a log, a ledger and a page: it is cut, and loses what is not printable.
 REASON_WIDTH = 500
@@ -23,7 +24,7 @@ FRAMING = 65_536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules(Generic[T]):
+class Rules(Generic[T, K]):
     """What a reply of one round must be.
 
     Attributes
@@ -35,25 +36,29 @@ class Rules(Generic[T]):
         checked before anything is decoded.
     decode
         Returns what a reply holds, checked; what it raises becomes the verdict.
+    keep
+        Returns what is remembered of it. What this raises is no fault of the reply, and ends the
+        round.
     identity
-        Names the content of a reply: two with the same are copies. None: copies are allowed.
+        Names what is remembered: two with the same are copies. None: copies are allowed.
     """
 
     nonce: str
     round: int
     max_bytes: int
     decode: Callable[[RecordDict], T]
-    identity: Callable[[T], str] | None = None
+    keep: Callable[[T], K]
+    identity: Callable[[K], str] | None = None
 
 
 @dataclass(slots=True, kw_only=True)
-class Judged(Generic[T]):
+class Judged(Generic[K]):
     """A reply and its verdict; where that is a refusal, `envelope` and `content` are None."""
 
     message: Message
     verdict: Verdict
     envelope: Envelope | None = None
-    content: T | None = None
+    content: K | None = None
     identity: str = ""
 
     @property
@@ -75,8 +80,11 @@ class Judged(Generic[T]):
         return to_bytes(self.message.content)
 
 
-def judge(message: Message, rules: Rules[T]) -> Judged[T]:
-    """Return the verdict on a reply, as far as it depends on no other."""
+def judge(message: Message, rules: Rules[T, K]) -> Judged[K]:
+    """Return the verdict on a reply, as far as it depends on no other.
+
+    What was decoded is gone when this returns, unless `rules.keep` keeps it.
+    """
     client, seconds, size = f"node {message.metadata.src_node_id}", 0.0, 0
     try:
         if not message.has_content():
@@ -85,8 +93,7 @@ def judge(message: Message, rules: Rules[T]) -> Judged[T]:
         envelope = read_envelope(message.content)
         client, seconds = envelope.client, envelope.seconds
         _check_answers(envelope, rules)
-        content = rules.decode(message.content)
-        identity = "" if rules.identity is None else rules.identity(content)
+        decoded = rules.decode(message.content)
     # Whatever hostile bytes raise is a reason to drop them, never to stop the round.
     except Exception as error:
         size = error.size if isinstance(error, _TooLargeError) else size
@@ -96,6 +103,8 @@ def judge(message: Message, rules: Rules[T]) -> Judged[T]:
         )  # fmt: skip
         return Judged(message=message, verdict=verdict)
     verdict = Verdict(client=client, accepted=True, reason="", num_bytes=size, seconds=seconds)
+    content = rules.keep(decoded)
+    identity = "" if rules.identity is None else rules.identity(content)
     return Judged(
         message=message, verdict=verdict, envelope=envelope, content=content, identity=identity
     )
@@ -132,7 +141,7 @@ def _no_content(message: Message) -> RefusedError:
     )  # fmt: skip
 
 
-def _check_answers(envelope: Envelope, rules: Rules[T]) -> None:
+def _check_answers(envelope: Envelope, rules: Rules[T, K]) -> None:
     if envelope.nonce != rules.nonce:
         raise RefusedError(
             "reply.meta.nonce", expected="this run's", got="another run's",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 
 from flwr.app import ArrayRecord, ConfigRecord, Message, MessageType, MetricRecord, RecordDict
 from flwr.serverapp import Grid
@@ -14,7 +15,7 @@ from fdd_flower.config import CodecConfig, DistillerConfig
 from fdd_flower.distillers._options import settings_of_round
 from fdd_flower.distillers.base import DISTILLERS, packing_of
 from fdd_flower.errors import DistillError
-from fdd_flower.ledger import content_hash
+from fdd_flower.ledger import Staging, StoredSets, accepted_entry
 from fdd_flower.mergers.base import MERGERS
 from fdd_flower.models.base import Network
 from fdd_flower.rng import stream
@@ -28,7 +29,7 @@ from fdd_flower.strategies._trusted import trusted
 from fdd_flower.strategies._validator import Rules
 from fdd_flower.strategies._warm_start import Memory
 from fdd_flower.strategies.base import STRATEGIES, ClientSide, Method, ServerSide
-from fdd_flower.synthetic_set import SyntheticSet
+from fdd_flower.synthetic_set import LazySets, SyntheticSet
 from fdd_flower.training import train_on
 from fdd_flower.wire.codecs.base import CODECS, Codec
 from fdd_flower.wire.records import ARRAYS, CONFIG, PEERS, read_set, set_record
@@ -48,7 +49,7 @@ class FederatedDistillation(Strategy):
         self.codec = CODECS.get(side.cfg.codec.name)(side.cfg.codec)
         self.merger = MERGERS.get(side.cfg.merger.name)(side.cfg.merger)
         self.arrays, self.round = ArrayRecord(), 0
-        self.parts: dict[str, SyntheticSet] = {}  # of the last round, by client
+        self.parts: Mapping[str, SyntheticSet] = {}  # of the last round, by client
         self.resumed = False
         self.names: dict[int, str] = {}  # client by node, where a server that resumes had to ask
 
@@ -74,23 +75,23 @@ class FederatedDistillation(Strategy):
         self.resumed = False
         shared = RecordDict({ARRAYS: arrays, CONFIG: config})
         messages = []
+        # a set is merged once for every other client: all are in memory here
+        parts = dict(self.parts) if self.side.cfg.distiller.peers else {}
         for node in nodes:
-            others = self._peers_of(node)
+            others = self._peers_of(node, parts)
             content = shared if others is None else RecordDict({**shared, PEERS: others})
             messages.append(Message(content, node, MessageType.TRAIN))
         return messages
 
     def resume(self, server_round: int, parts: Mapping[str, SyntheticSet]) -> None:
         """Take up the sets of the last round that was done; see `Resumable.resume`."""
-        self.parts, self.resumed = dict(parts), True
-        self._merge(server_round)
+        self.resumed = True
+        self.merge(server_round, parts)
 
-    def _peers_of(self, node: int) -> ArrayRecord | None:
-        """Return the last round's rows of all clients but the one at `node`, merged."""
-        if not self.side.cfg.distiller.peers:
-            return None
+    def _peers_of(self, node: int, parts: Mapping[str, SyntheticSet]) -> ArrayRecord | None:
+        """Return the rows of all clients but the one at `node`, merged."""
         own = self.names.get(node, self.side.client_at.get(node))
-        others = [part for client, part in self.parts.items() if client != own]
+        others = [part for client, part in parts.items() if client != own]
         if not others:
             return None
         rng = stream(self.side.cfg.seed, "peers", self.side.plan.nonce)
@@ -106,36 +107,49 @@ class FederatedDistillation(Strategy):
         QuorumError
             If too few replies are usable.
         """
+        return self.learn(server_round, self.take_in(server_round, replies))
+
+    def take_in(self, server_round: int, replies: Iterable[Message]) -> StoredSets:
+        """Judge the replies of a round, and return the sets to merge, which the ledger has.
+
+        One decoded set is in memory at a time.
+
+        Raises
+        ------
+        QuorumError
+            If too few replies are usable.
+        """
         side = self.side
-        usable = screen(replies, side=side, rules=self._rules(server_round))
-        sizes = {v.client: v.num_bytes for v in side.tally.verdicts if v.accepted}
-        for envelope, part in usable:
-            side.ledger.record(
-                part, client=envelope.client, round=server_round, plan=side.plan.nonce,
-                num_bytes=sizes[envelope.client],
-            )  # fmt: skip
-        # without free text of the clients, as the ledger gives them back
-        parts = {envelope.client: replace(part, meta={}) for envelope, part in usable}
-        return self.learn(server_round, trusted(parts, side=side, round_=server_round))
+        with side.ledger.staging() as staged:
+            usable = screen(replies, side=side, rules=self._rules(server_round, staged))
+            sizes = {v.client: v.num_bytes for v in side.tally.verdicts if v.accepted}
+            side.ledger.accept(staged, [
+                accepted_entry(sha256, e.client, server_round, side.plan.nonce, sizes[e.client])
+                for e, sha256 in usable
+            ])  # fmt: skip
+        parts = side.ledger.sets({envelope.client: sha256 for envelope, sha256 in usable})
+        return trusted(parts, side=side, round_=server_round)
 
     def learn(
         self, server_round: int, parts: Mapping[str, SyntheticSet]
     ) -> tuple[ArrayRecord, MetricRecord]:
         """Merge the sets of a round, by client in the order of merging, and train on them."""
-        self.parts = dict(parts)
-        merged = self._merge(server_round)
+        merged = self.merge(server_round, parts)
         arrays = self._train(server_round, merged)
         metrics = MetricRecord({"rows": len(merged), "seconds": self.side.tally.seconds_train})
         return arrays, metrics
 
-    def _merge(self, server_round: int) -> SyntheticSet:
+    def merge(self, server_round: int, parts: Mapping[str, SyntheticSet]) -> SyntheticSet:
+        """Return the merged set of a round, by client in the order of merging."""
+        self.parts, self.side.merged = parts, None  # no need for two merged sets at a time
         rng = stream(self.side.cfg.seed, "merge", server_round)
-        parts = bound_shares(list(self.parts.values()), self.side.cfg.scoring.quota)
-        self.side.merged = self.merger.merge(parts, rng=rng)
+        each = LazySets([partial(parts.__getitem__, client) for client in parts])
+        bounded = bound_shares(each, self.side.cfg.scoring.quota)
+        self.side.merged = self.merger.merge(bounded, rng=rng)
         return self.side.merged
 
-    def _rules(self, server_round: int) -> Rules[SyntheticSet]:
-        """Return what a reply of the round must be."""
+    def _rules(self, server_round: int, staged: Staging) -> Rules[SyntheticSet, str]:
+        """Return what a reply of the round must be; its set goes to disk, and its hash stays."""
         cfg, plan = settings_of_round(self.side.cfg.distiller, server_round), self.side.plan
         bounds, packing = SetRules.of(cfg, plan), packing_of(cfg, plan.feature_shape, self.codec)
 
@@ -150,7 +164,7 @@ class FederatedDistillation(Strategy):
 
         return Rules(
             nonce=plan.nonce, round=server_round, max_bytes=bounds.max_bytes, decode=decode,
-            identity=content_hash,
+            keep=staged.add, identity=str,
         )  # fmt: skip
 
     def _train(self, server_round: int, merged: SyntheticSet) -> ArrayRecord:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -19,7 +20,7 @@ from flwr.serverapp.strategy import Strategy
 from fdd_flower.config import CodecConfig, Config, DistillerConfig, ModelConfig, TrainingConfig
 from fdd_flower.data.base import Normalisation
 from fdd_flower.distillers.base import Plan
-from fdd_flower.ledger import ACCEPTED, REJECTED, Entry, Ledger, content_hash
+from fdd_flower.ledger import REJECTED, Entry, Ledger, StoredSets, content_hash
 from fdd_flower.local_grid import _set_task_identity
 from fdd_flower.strategies.base import STRATEGIES, RoundTally, ServerSide, Verdict
 from fdd_flower.synthetic_set import SyntheticSet
@@ -108,19 +109,39 @@ def node_of(client: str) -> int:
     return int(client) + 1
 
 
+class MemoryStaging:
+    """Sets that are not accepted yet, in memory."""
+
+    def __init__(self) -> None:
+        self.sets: dict[str, SyntheticSet] = {}
+
+    def add(self, set_: SyntheticSet) -> str:
+        """Keep a set, without its free text, and return its hash."""
+        sha256 = content_hash(set_)
+        self.sets[sha256] = replace(set_, meta={})
+        return sha256
+
+
 class MemoryLedger:
     """A ledger that waits for no disk."""
 
     def __init__(self) -> None:
         self.lines: list[Entry] = []
+        self.kept: dict[str, SyntheticSet] = {}
 
-    def record(self, set_: SyntheticSet, *, num_bytes: int, **who: Any) -> str:
-        """Keep the hash of an accepted set."""
-        sha256 = content_hash(set_)
-        self.lines.append(
-            Entry(**who, verdict=ACCEPTED, code="", reason="", sha256=sha256, bytes=num_bytes)
-        )
-        return sha256
+    @contextmanager
+    def staging(self) -> Iterator[MemoryStaging]:
+        """Return a place for sets that are not accepted yet."""
+        yield MemoryStaging()
+
+    def accept(self, staged: MemoryStaging, entries: Sequence[Entry]) -> None:
+        """Keep accepted sets and their lines."""
+        self.lines += entries
+        self.kept |= {entry.sha256: staged.sets[entry.sha256] for entry in entries}
+
+    def sets(self, hashes: Mapping[str, str]) -> StoredSets:
+        """Return sets by client."""
+        return StoredSets(self.kept.__getitem__, hashes)
 
     def reject(self, *, num_bytes: int, content: bytes | None = None, **why: Any) -> None:
         """Keep why a reply was refused."""

@@ -12,6 +12,7 @@ import time
 import tracemalloc
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ from fdd_flower.strategies.fdd import FederatedDistillation
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.wire.codecs._codes import Code
 from tests.attacks.fuzz import CODECS, SHAPES, cases
-from tests.attacks.scene import LIAR, Server, config, honest_set, message, node_of
+from tests.attacks.scene import LIAR, MemoryStaging, Server, config, honest_set, message, node_of
 
 COUNT = int(os.environ.get("FDD_FUZZ", "300"))
 MOST = 64 * 2**20  # bytes of memory that the server may grow by
@@ -103,7 +104,9 @@ def test_fuzzed_payloads_get_a_verdict_and_no_memory(
 def _judge(server: Server, replies: list) -> list[SyntheticSet]:
     strategy = server.strategy
     assert isinstance(strategy, FederatedDistillation)
-    return [part for _, part in screen(replies, side=server.side, rules=strategy._rules(1))]
+    staged: Any = MemoryStaging()
+    rules = strategy._rules(1, staged)
+    return [staged.sets[sha256] for _, sha256 in screen(replies, side=server.side, rules=rules)]
 
 
 def _reset_peak() -> None:

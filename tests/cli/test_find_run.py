@@ -1,4 +1,4 @@
-"""Which run `latest` is: to look at, the newest that ended; to go on with, the newest that began."""
+"""Which run `latest` is: to look at, the newest that ended; to resume, the newest that began."""
 
 from __future__ import annotations
 

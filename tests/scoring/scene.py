@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
 
 from fdd_flower.config import ScoringConfig
 from fdd_flower.data.base import Split
 from fdd_flower.scoring import Root, hold_out_root
-from fdd_flower.scoring.base import Evidence
+from fdd_flower.scoring.base import Embedded, Evidence
 from fdd_flower.synthetic_set import SyntheticSet
 from tests.conftest import blobs
 
@@ -45,12 +44,10 @@ def evidence(
     cfg: ScoringConfig = CFG,
 ) -> Evidence:
     """Return what signals read of a round."""
-    old: dict[str, tuple[Tensor, Tensor]] = {
-        name: (root.phi(part.inputs), part.labels) for name, part in (earlier or {}).items()
-    }
     return Evidence(
-        cfg=cfg, parts=parts, root=root, earlier=old,
-        embedded={name: root.phi(part.inputs) for name, part in parts.items()},
+        cfg=cfg, root=root,
+        parts={name: Embedded.of(part, root) for name, part in parts.items()},
+        earlier={name: Embedded.of(part, root) for name, part in (earlier or {}).items()},
     )  # fmt: skip
 
 

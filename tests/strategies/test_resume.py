@@ -129,10 +129,10 @@ POINTS = {
     "the folder is being claimed": (files.os, "link", 1, True),
     "no checkpoint": (run_dir.RunDir, "write_checkpoint", 1, False),
     "before round 1": (run_dir.RunDir, "write_checkpoint", 1, True),
-    "first set of round 1": (_index, "add", 1, True),
-    "between set and row in round 2": (_index, "add", 5, False),
-    "while a set of round 2 is written": (_blobs, "keep_set", 6, False),
-    "after all sets of round 2": (_index, "add", 6, True),
+    "first set of round 1": (_blobs, "stage_set", 1, True),
+    "while a set of round 2 is written": (_blobs, "stage_set", 6, False),
+    "between names and rows in round 2": (_index, "add", 2, False),
+    "after all sets of round 2": (_index, "add", 2, True),
     "after training in round 2": (_server, "evaluate", 2, True),
     "before the checkpoint of round 2": (run_dir.RunDir, "write_checkpoint", 3, False),
     "between checkpoint and row of round 2": (run_dir.RunDir, "append_round", 2, False),
@@ -148,7 +148,7 @@ POINTS = {
 # the others are near these; they run with FDD_LONG_TESTS=1
 QUICK_POINTS = (
     "the folder is being claimed", "no checkpoint", "first set of round 1",
-    "between set and row in round 2", "before the checkpoint of round 2",
+    "between names and rows in round 2", "before the checkpoint of round 2",
     "between checkpoint and row of round 2", "between model and set at the end",
     "after the summary",
 )  # fmt: skip
@@ -192,7 +192,7 @@ def test_killed_again_and_again(tmp_path, monkeypatch, uninterrupted):
             if number == 2:
                 killing(patch, run_dir.RunDir, "append_round", 1, after=True)
             else:
-                killing(patch, _index, "add", 1 + number % 3, after=bool(number % 2))
+                killing(patch, _blobs, "stage_set", 1 + number % 3, after=bool(number % 2))
             with pytest.raises(Killed):
                 run()
     resume(folder)

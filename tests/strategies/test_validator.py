@@ -101,7 +101,7 @@ def test_a_codec_from_elsewhere_is_not_believed_about_shapes(
 
 
 def rules(decode) -> Rules:
-    return Rules(nonce=NONCE, round=1, max_bytes=10**6, decode=decode)
+    return Rules(nonce=NONCE, round=1, max_bytes=10**6, decode=decode, keep=lambda found: found)
 
 
 @pytest.mark.parametrize("error", [KeyError("\x1b[2J\n" * 1000), MemoryError(), RecursionError()])
@@ -147,5 +147,7 @@ def test_the_row_counts_codes(tmp_path) -> None:
     good = [message(honest_set(k, config()), node_of(k)) for k in HONEST]
     strange = [message(RecordDict(), 40), message(RecordDict(), 41)]
     old = message(honest_set("4", config(), 2), 42)
-    screen([*good, *strange, old], side=server.side, rules=server.strategy._rules(1))  # type: ignore[attr-defined]
+    with server.side.ledger.staging() as staged:
+        rules = server.strategy._rules(1, staged)  # type: ignore[attr-defined]
+        screen([*good, *strange, old], side=server.side, rules=rules)
     assert server.side.tally.rejected_codes() == {"envelope": 2, "stale-round": 1}

@@ -1,0 +1,69 @@
+"""`fdd bench load`: how many replies can a server take in, how fast, in how much memory?"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fdd_flower.commands._errors import COMPLETED, FAILED, one_line_errors
+
+EXAMPLE = "Example: fdd bench load --clients 100,300,1000 --out benches/load"
+
+
+def load(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="A new or empty folder.")],
+    clients: Annotated[
+        str, typer.Option("--clients", metavar="NUMBERS", help="With commas between.")
+    ] = "100,300,1000",
+    kilobytes: Annotated[
+        float, typer.Option("--kilobytes", metavar="NUMBER", help="Of each client's reply.")
+    ] = 78.0,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE",
+            help="A setting of codec, packing, merger or quota; may be given many times.",
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the rows as JSON; progress goes to stderr.")
+    ] = False,
+) -> None:  # fmt: skip
+    """Take in rounds of random sets, as a server does, and measure time and memory.
+
+    Clients' replies are made in the wire form, one at a time, and collected; each is judged,
+    decoded and written to a ledger, and the sets are merged. Each number of clients has a process
+    of its own. DIR gets rows.json, table.txt, table.md and memory.png. Exit status: 0 if every
+    row was measured, 1 if some failed, 2 if the input was wrong, 130 on Ctrl-C.
+    """
+    from fdd_flower.bench.load.rows import to_json
+    from fdd_flower.bench.load.run import TABLE, run
+    from fdd_flower.bench.load.settings import Load, config_from
+    from fdd_flower.bench.settings import parse_list
+    from fdd_flower.launch.settings import parse_assignment
+    from fdd_flower.launch.signals import Stopped, stop_on_signals
+
+    def say(text: str) -> None:
+        typer.echo(text, err=as_json)
+
+    folder = Path(os.path.abspath(out.expanduser()))
+    try:
+        with stop_on_signals(), one_line_errors():
+            bench = Load(
+                clients=parse_list("--clients", clients, int), kilobytes=kilobytes,
+                cfg=config_from([parse_assignment(text) for text in assignments or []]),
+            )  # fmt: skip
+            rows = run(bench, folder, say=say)
+    except Stopped as stopped:
+        typer.echo(f"stopped; {folder} has the rows that were measured", err=True)
+        raise typer.Exit(stopped.exit_status) from None
+    if as_json:
+        typer.echo(to_json(rows).decode(), nl=False)
+    else:
+        typer.echo("\n" + (folder / TABLE).read_text(encoding="utf-8"))
+        # the last line, and whole: scripts read the path from it
+        typer.echo(f"rows, tables and plot: {folder}")
+    raise typer.Exit(FAILED if any(row.error for row in rows) else COMPLETED)
