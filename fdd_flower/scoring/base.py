@@ -78,12 +78,15 @@ class Finding:
     suspect
         Whether it is beyond the signal's threshold.
     why
-        In a few words; empty where it is not suspect.
+        In a few words; empty where nothing speaks against the set.
+    chance
+        At most: of an honest set being as far off. 1 where the signal gives no such bound.
     """
 
     value: float | None
     suspect: bool = False
     why: str = ""
+    chance: float = 1.0
 
 
 Signal = Callable[[Evidence], dict[str, Finding]]

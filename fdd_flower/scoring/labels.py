@@ -26,8 +26,8 @@ def label_agreement(evidence: Evidence) -> dict[str, Finding]:
             continue
         chance = _chance(agrees[known], labels[known], root.recall)
         share, suspect = float(agrees[known].double().mean()), chance < evidence.cfg.significance
-        why = f"{share:.0%} of its labels agree with the root model" if suspect else ""
-        found[client] = Finding(share, suspect, why)
+        why = f"{share:.0%} of its labels agree with the root model" if chance < 1 else ""
+        found[client] = Finding(share, suspect, why, chance)
     return found
 
 

@@ -49,6 +49,8 @@ def robust_scores(values: Tensor) -> Tensor:
 
 
 def _finding(value: float | None, most: float) -> Finding:
-    if value is None or value <= most:
+    if value is None or value <= 0:
         return Finding(value)
-    return Finding(value, True, f"a class mean is {value:.1f} robust deviations too far off")
+    why = f"a class mean is {value:.1f} robust deviations too far off"
+    # Cantelli's inequality: at most this share of any distribution is so far above its mean
+    return Finding(value, value > most, why, 1 / (1 + value**2))

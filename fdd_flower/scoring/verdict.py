@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -66,25 +67,43 @@ def score_sets(
             outlier=far[client].value, copied=copies[client].value,
             reason=reason(
                 utility=worth[client], labels=labels[client], outlier=far[client],
-                copies=copies[client],
+                copies=copies[client], significance=cfg.significance,
             ),
         )
         for client in parts
     }  # fmt: skip
 
 
-def reason(*, utility: Finding, labels: Finding, outlier: Finding, copies: Finding) -> str:
+def reason(
+    *, utility: Finding, labels: Finding, outlier: Finding, copies: Finding, significance: float
+) -> str:
     """Return why a set is kept aside; empty where it is not.
 
     An honest client whose data differ from the others' is an outlier, and one among many adds
     nothing: so neither counts without wrong labels, and wrong labels count only with one of them.
-    Copies count alone: that two clients have the same rows comes from no kind of honest data.
+    Of few rows wrong labels alone are never unlikely enough: they count with an outlier where both
+    together are. Copies count alone: that two clients have the same rows comes from no kind of
+    honest data.
     """
     if copies.suspect:
         return copies.why
     if labels.suspect and (utility.suspect or outlier.suspect):
         return "; ".join(one.why for one in (labels, utility, outlier) if one.suspect)
+    # Below 1, labels agree more rarely than in half of all honest sets.
+    if labels.chance < 1 and outlier.suspect:
+        together = both(labels.chance, outlier.chance)
+        if together < significance:
+            return f"{labels.why}; {outlier.why}: together a chance of {together:.2g}"
     return ""
+
+
+def both(p: float, q: float) -> float:
+    """Return the chance of a product of two independent chances as small as `p` times `q`.
+
+    Fisher's method (Statistical Methods for Research Workers, 1932, section 21.1).
+    """
+    product = p * q
+    return product * (1 - math.log(product)) if product > 0 else 0.0
 
 
 def is_copy(copied: float | None, cfg: ScoringConfig) -> bool:

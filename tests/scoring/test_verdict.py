@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import pytest
+import scipy.stats
 import torch
 
 from fdd_flower.scoring import score_sets
 from fdd_flower.scoring.base import Finding
-from fdd_flower.scoring.verdict import reason
+from fdd_flower.scoring.verdict import both, reason
 from tests.attacks.poison import flip_labels
 from tests.scoring.scene import CFG, ROOT, client, clients
 
 FINE = Finding(0.5)
 
 
+SIGNALS = ("utility", "labels", "outlier", "copies")
+
+
 def why(**signals: str) -> str:
-    found = {name: Finding(0.5, True, text) for name, text in signals.items()}
-    return reason(**(dict.fromkeys(("utility", "labels", "outlier", "copies"), FINE) | found))
+    return of({name: Finding(0.5, True, text) for name, text in signals.items()})
+
+
+def of(found: dict[str, Finding]) -> str:
+    return reason(**(dict.fromkeys(SIGNALS, FINE) | found), significance=0.05)
 
 
 def test_signals_must_agree() -> None:
@@ -25,6 +33,22 @@ def test_signals_must_agree() -> None:
     assert why(labels="l", outlier="o") == "l; o"
     assert why(labels="l", utility="u", outlier="o") == "l; u; o"
     assert why(copies="c") == why(copies="c", labels="l", utility="u") == "c"
+
+
+def test_of_few_rows_labels_and_outlier_count_together() -> None:
+    far = Finding(9.0, True, "far", 0.012)
+    doubtful, fine = Finding(0.5, False, "half", 0.3), Finding(1.0, False, "", 1.0)
+    assert of({"labels": doubtful, "outlier": far}) == "half; far: together a chance of 0.024"
+    assert of({"labels": fine, "outlier": far}) == ""  # far alone is no fault
+    assert of({"labels": doubtful, "outlier": Finding(3.0, False, "near", 0.1)}) == ""
+    assert of({"labels": Finding(0.6, False, "most", 0.9), "outlier": far}) == ""
+
+
+def test_two_chances_are_combined_as_by_fisher() -> None:
+    for p, q in ((0.3, 0.012), (0.5, 0.5), (1.0, 1.0), (1e-9, 0.7)):
+        expected = scipy.stats.combine_pvalues([p, q], method="fisher")[1]
+        assert both(p, q) == pytest.approx(expected, rel=1e-9)
+    assert both(0.0, 0.5) == 0.0
 
 
 def scored(parts, earlier=None):
