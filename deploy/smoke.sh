@@ -198,7 +198,7 @@ read -r -a ports < <(
     "$python" - <<'PYTHON'
 import socket
 
-probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(7)]
+probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(8)]
 print(*(probe.getsockname()[1] for probe in probes))
 PYTHON
 )
@@ -227,6 +227,7 @@ esac
 secure=(--insecure)
 if [ "$transport" = tls ]; then
     "$here/certificates.sh" "$work/tls" >"$work/keys.log"
+    "$here/certificates.sh" "$work/other" >>"$work/keys.log" # of an authority nobody knows
     for name in a b stranger; do "$here/node-key.sh" "$work/keys/$name" >>"$work/keys.log"; done
     superlink+=(--ssl-ca-certfile "$work/tls/ca.crt" --ssl-certfile "$work/tls/server.pem"
         --ssl-keyfile "$work/tls/server.key" --enable-supernode-auth)
@@ -312,9 +313,12 @@ if [ "$transport" = tls ]; then
     stranger stranger-key "${secure[@]}" --auth-supernode-private-key "$work/keys/stranger"
     stranger stranger-none "${secure[@]}"
     stranger stranger-plain --insecure
+    stranger wrong-ca --root-certificates "$work/other/ca.crt" \
+        --auth-supernode-private-key "$work/keys/a"
     refused "a SuperNode whose key is not registered" "${strangers[0]}"
     refused "a SuperNode without a key" "${strangers[1]}"
     refused "a SuperNode without TLS" "${strangers[2]}"
+    refused "a SuperLink whose certificate another authority signed" "${strangers[3]}"
     pids=("${pids[@]:0:3}")
     online 2 || fail "other SuperNodes are connected than the two that were registered"
 fi

@@ -1,0 +1,75 @@
+"""Clients are killed, or hang: the round goes on without them, and in time."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.faults.federation import DEADLINE, Federation
+
+LATE = 5.0  # seconds that a deadline may be missed by
+
+
+def _went_on(federation: Federation, *, first: int) -> None:
+    assert federation.finished() == "finished:completed", federation.logs()
+    rows = federation.rounds()
+    assert len(rows) == 3
+    assert rows[0]["replies"] == first
+    assert all(row["replies"] >= 2 for row in rows)
+
+
+@pytest.mark.parametrize("moment", ["before", "while", "after"])
+def test_a_client_is_killed(federation, attempt, moment):
+    federation.start().submit(distiller__steps=400 if moment == "while" else 5)
+    federation.until("work at b", lambda: federation.client_app("b"))
+    if moment == "while":
+        time.sleep(12)  # its imports take less
+    if moment == "after":
+        federation.until("b to be done", lambda: not federation.client_app("b"))
+    federation.kill(federation.nodes["b"])
+    _went_on(federation, first=3 if moment == "after" else 2)
+
+
+def test_a_client_hangs(federation, attempt):
+    federation.start().submit()
+    federation.until("work at b", lambda: federation.client_app("b"))
+    began = time.monotonic()
+    federation.pause(federation.nodes["b"])
+    federation.until("deadline", lambda: "passed: 1 of 3 clients are late" in federation.log())
+    assert time.monotonic() - began < DEADLINE + LATE
+    federation.until("first round", federation.rounds)
+    federation.pause(federation.nodes["b"], resume=True)  # its reply now comes too late
+    _went_on(federation, first=2)
+
+
+def test_too_few_are_left(federation, attempt):
+    federation.start().submit()
+    federation.until("work at c", lambda: federation.client_app("c"))
+    began = time.monotonic()
+    for name in ("b", "c"):
+        federation.kill(federation.nodes[name])
+    assert federation.finished() != "finished:completed"
+    assert time.monotonic() - began < DEADLINE + 60  # then Flower takes note
+    assert "strategy.quorum = 2 usable replies" in federation.summary()["status"]
+
+
+def test_a_client_comes_back(federation, attempt):
+    federation.start().submit()
+    federation.until("work at b", lambda: federation.client_app("b"))
+    federation.kill(federation.nodes["b"])
+    federation.until("first round", federation.rounds)
+    federation.start_node("b")
+    assert federation.finished() == "finished:completed", federation.logs()
+    rows = federation.rounds()
+    assert [rows[0]["replies"], rows[-1]["replies"]] == [2, 3]
+
+
+def test_two_answer_as_one_client(federation, attempt):
+    federation.start()
+    federation.start_node("b", twin="-again")
+    federation.until_online(4)
+    federation.submit()
+    assert federation.finished() == "finished:completed", federation.logs()
+    assert all((row["replies"], row["rejected"]) == (3, 1) for row in federation.rounds())
+    assert sum(verdict == "duplicate-client" for _, _, verdict in federation.verdicts()) == 3
