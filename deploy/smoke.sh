@@ -145,30 +145,11 @@ trap 'exit 1' INT TERM
 
 # ---------------------------------------------------------------- Flower of the release asked for
 
-# An environment with another flwr, and the dependencies for which that one wants another
-# release; everything else, torch above all, comes from $python's own, which is searched last.
-other_environment() {
-    local dir=$1 line=$2
-    if ! "$dir/bin/python" -c 'import flwr' 2>/dev/null; then
-        "$python" -m venv --clear --without-pip "$dir"
-        "$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
-            >"$("$dir/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/shared.pth"
-        "$dir/bin/python" -m pip --version >/dev/null 2>&1 ||
-            "$dir/bin/python" -m ensurepip --default-pip >/dev/null
-        "$dir/bin/python" -m pip install --quiet --disable-pip-version-check "flwr~=$line.0"
-    fi
-    case "$("$dir/bin/python" -c 'import flwr; print(flwr.__version__)')" in
-        "$line".*) ;;
-        *) return 1 ;;
-    esac
-}
-
 case "$here_flwr" in
     "${flwr:-$here_flwr}" | "$flwr".*) ;;
     *)
         dir=${venv:-$work/venv}/flwr-$flwr
-        mkdir -p "$(dirname "$dir")"
-        other_environment "$dir" "$flwr" >"$work/install.log" 2>&1 ||
+        PYTHON=$python bash "$here/flower-env.sh" "$dir" "$flwr" >"$work/install.log" 2>&1 ||
             fail "flwr $flwr could not be installed into $dir"
         python=$dir/bin/python
         ;;
