@@ -27,13 +27,14 @@ from fdd_flower.ledger import Ledger
 ROOT = Path(__file__).parent.parent.parent
 APP = ("fdd_flower", "client_app.py", "server_app.py", "pyproject.toml", "LICENSE")
 CLIENTS = ("a", "b", "c")
+ROUNDS = 2
 DEADLINE = 60.0  # seconds: a client's process alone takes ten of them to start
 ASKING = 2.0  # seconds between two calls of `flwr`, each of which takes a core for a second or more
 SUBMITTED = "Successfully started run"
 PATIENCE = 300.0  # seconds after which a wait has failed
 RESULT = ("synthetic.safetensors", "model.safetensors")
 SETTINGS = {
-    "num-server-rounds": 3, "strategy.deadline": DEADLINE, "strategy.min-nodes": 2,
+    "num-server-rounds": ROUNDS, "strategy.deadline": DEADLINE, "strategy.min-nodes": 2,
     "strategy.quorum": 2, "distiller.steps": 5, "distiller.networks": 2, "distiller.width": 8,
     "training.steps": 60, "model.name": "logistic", "data.name": "npz", "data.test-fraction": 1.0,
 }  # fmt: skip
@@ -139,7 +140,7 @@ class Federation:
         """Submit the run again to be resumed; return what it makes once it has completed."""
         self.submit(resume=str(self.out))
         assert self.finished() == "finished:completed", self.logs()
-        assert self.summary()["rounds"] == SETTINGS["num-server-rounds"]
+        assert self.summary()["rounds"] == ROUNDS
         return result(self.out)
 
     def verdicts(self) -> list[tuple[int, str, str]]:

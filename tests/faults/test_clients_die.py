@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.faults.federation import DEADLINE, Federation
+from tests.faults.federation import DEADLINE, ROUNDS, Federation
 
 LATE = 5.0  # seconds that a deadline may be missed by
 
@@ -14,7 +14,7 @@ LATE = 5.0  # seconds that a deadline may be missed by
 def _went_on(federation: Federation, *, first: int) -> None:
     assert federation.finished() == "finished:completed", federation.logs()
     rows = federation.rounds()
-    assert len(rows) == 3
+    assert len(rows) == ROUNDS
     assert rows[0]["replies"] == first
     assert all(row["replies"] >= 2 for row in rows)
 
@@ -72,4 +72,4 @@ def test_two_answer_as_one_client(federation, attempt):
     federation.submit()
     assert federation.finished() == "finished:completed", federation.logs()
     assert all((row["replies"], row["rejected"]) == (3, 1) for row in federation.rounds())
-    assert sum(verdict == "duplicate-client" for _, _, verdict in federation.verdicts()) == 3
+    assert sum(verdict == "duplicate-client" for _, _, verdict in federation.verdicts()) == ROUNDS

@@ -12,7 +12,7 @@ def _into_a_round(federation: Federation, attempt: int) -> None:
     """Let one round end, and some of the next one pass."""
     federation.start().submit()
     federation.until("first round", federation.rounds)
-    time.sleep(random.Random(attempt).uniform(0, 12))
+    time.sleep(random.Random(attempt).uniform(0, 8))
 
 
 def test_the_server_app_is_killed(federation, whole, attempt):
