@@ -33,8 +33,9 @@ def test_a_client_is_killed(federation, attempt, moment):
 
 def test_a_client_hangs(federation, attempt):
     federation.start().submit()
-    federation.until("work at b", lambda: federation.client_app("b"))
+    federation.until("first round to begin", lambda: f"[ROUND 1/{ROUNDS}]" in federation.log())
     began = time.monotonic()
+    federation.until("work at b", lambda: federation.client_app("b"))
     federation.pause(federation.nodes["b"])
     federation.until("deadline", lambda: "passed: 1 of 3 clients are late" in federation.log())
     assert time.monotonic() - began < DEADLINE + LATE
@@ -58,7 +59,6 @@ def test_a_client_comes_back(federation, attempt):
     federation.start().submit()
     federation.until("work at b", lambda: federation.client_app("b"))
     federation.kill(federation.nodes["b"])
-    federation.until("first round", federation.rounds)
     federation.start_node("b")
     assert federation.finished() == "finished:completed", federation.logs()
     rows = federation.rounds()
