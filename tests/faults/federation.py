@@ -238,7 +238,7 @@ def result(folder: Path) -> list[bytes]:
 
 def _write_records(folder: Path) -> None:
     """Cut the handwritten digits into the clients' records, unevenly, and the server's own."""
-    digits = load_digits()
+    digits: Any = load_digits()
     images = (digits.images * 15).astype(np.uint8)[:, None]
     labels = digits.target.astype(np.int64)
     rng = np.random.default_rng(0)
