@@ -132,7 +132,7 @@ class DistillerConfig:
     )
     frequencies: int = setting(256, "ncfm: frequencies drawn a step", low=1, high=65_536)
     ridge: float = setting(
-        1e-3, "krr, labels ridge: penalty, relative to the mean eigenvalue", low=1e-9, high=1e3
+        1e-2, "krr, labels ridge: penalty, relative to the mean eigenvalue", low=1e-9, high=1e3
     )
     kernel_weight: float = setting(
         1.0,
