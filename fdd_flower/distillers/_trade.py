@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -46,8 +46,7 @@ def best_codec(
     share = replace(cfg, bytes=cfg.bytes * len(judged) // len(parts))
     judge = Judge(judged, share, plan, seed=seed)
     started, done = clock.elapsed, 0
-    best: Trade = Trade(codec, math.inf)
-    place = len(QUALITIES) // 2
+    best, nearest, place = codec, math.inf, len(QUALITIES) // 2
     for resolution in RESOLUTIONS:
         at = [codec.at_resolution(resolution).at_quality(quality) for quality in QUALITIES]
         tried: dict[int, float] = {}
@@ -57,25 +56,17 @@ def best_codec(
             if here in tried or not 0 <= here < len(at):
                 continue
             if not clock.may_prepare(done, started, share=SHARE_TO_TRADE):
-                return best.codec
+                return best
             tried[here] = judge.distance(at[here])
             done += 1
-            if tried[here] > FAR * best.distance:
+            if tried[here] > FAR * nearest:
                 break
             if tried[here] <= min(tried.values()):
                 place, ahead = here, [here + 1, here - 1]
-        if tried[place] >= best.distance < math.inf:
+        if tried[place] >= nearest < math.inf:
             break
-        best = Trade(at[place], tried[place])
-    return best.codec
-
-
-@dataclass(frozen=True, slots=True)
-class Trade:
-    """A codec, and how far from other records it leaves those that fit."""
-
-    codec: Codec
-    distance: float
+        best, nearest = at[place], tried[place]
+    return best
 
 
 class Judge:
@@ -91,35 +82,37 @@ class Judge:
         orders = [
             torch.randperm(len(p.inputs), generator=stream(seed, "trade", p.label)) for p in parts
         ]
-        # the last ones to compare with, the first ones to code: few classes have too few for both
+        # the first ones are coded, and those of the last half compared with: from two records an
+        # image on (`distiller.min-records`), never the same ones
         self._seen = [
-            _embed(self._view, p.inputs[order[-SEEN:]])
+            _embed(self._view, p.inputs[order[-max(1, min(SEEN, len(order) // 2)) :]])
             for p, order in zip(parts, orders, strict=True)
         ]
         self._orders = orders
 
     def distance(self, codec: Codec) -> float:
         """Return the mean energy distance over classes; infinite if not a row a class fits."""
+        classes, coded = len(self._plan.classes), {}
+
+        def size(rows: int) -> int:
+            part = assemble(list(self._parts), self._rows(rows), classes, {})
+            coded[rows] = codec.encode(part)
+            return array_bytes(coded[rows])
+
         most = max(part.rows for part in self._parts)
-        rows = most_rows(lambda n: self._size(n, codec), most=most, target=self._cfg.bytes)
+        rows = most_rows(size, most=most, target=self._cfg.bytes)
         if rows == 0:
             return math.inf
-        coded = self._rows(rows)
         sent = codec.decode(
-            codec.encode(assemble(list(self._parts), coded, len(self._plan.classes), {})),
-            feature_shape=self._plan.feature_shape, num_classes=len(self._plan.classes),
-        )  # fmt: skip
-        found = sent.inputs.split([len(part) for part in coded])
+            coded[rows], feature_shape=self._plan.feature_shape, num_classes=classes
+        )
+        found = sent.inputs.split([min(rows, part.rows) for part in self._parts])
         distances = [
             energy_distance(seen, _embed(self._view, images[:SEEN]), count=len(images))
             for seen, part in zip(self._seen, found, strict=True)
             for images in [self._packing.images(part)]
         ]
         return sum(distances) / len(distances)
-
-    def _size(self, rows: int, codec: Codec) -> int:
-        part = assemble(list(self._parts), self._rows(rows), len(self._plan.classes), {})
-        return array_bytes(codec.encode(part))
 
     def _rows(self, rows: int) -> list[Tensor]:
         packed = []

@@ -8,15 +8,18 @@ import pytest
 
 from tests.faults.federation import Federation, result, running
 
-REPEATS = int(os.environ.get("FDD_FAULTS", "0"))  # how often each fault; 0: not at all
+REPEATS = int(os.environ.get("FDD_FAULTS", "0"))  # how often each fault; 0: once if asked for
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
+    asked = REPEATS or config.getoption("markexpr") == "faults"
     for item in items:
         if "tests/faults" in item.nodeid:
             item.add_marker(pytest.mark.faults)
-            if not REPEATS:
-                item.add_marker(pytest.mark.skip(reason="minutes each; FDD_FAULTS=1 or more"))
+            if not asked:
+                item.add_marker(
+                    pytest.mark.skip(reason="minutes each; -m faults, or FDD_FAULTS=1 or more")
+                )
 
 
 def pytest_generate_tests(metafunc):
