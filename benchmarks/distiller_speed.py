@@ -149,34 +149,36 @@ def _draw(rows: list[Row], path: Path) -> None:
     good = [row | {"added_mb": row["peak_mb"] - row["base_mb"]} for row in rows if not row["error"]]
     if not good:
         return
-    figure, panels = plt.subplots(1, 2, figsize=(11, 4.6), layout="constrained")
     names, ipcs = (sorted({row[key] for row in good}) for key in ("distiller", "ipc"))
-    for axes, key, label in (
-        (panels[0], "seconds", "seconds of the distillation"),
-        (panels[1], "added_mb", "peak memory above what the process held before (MB)"),
-    ):
-        for i, name in enumerate(names):
-            for j, ipc in enumerate(ipcs):
+    figure, panels = plt.subplots(
+        2, len(ipcs), figsize=(2 + 3.6 * len(ipcs), 7), layout="constrained", squeeze=False,
+        sharex=True, sharey="row",
+    )  # fmt: skip
+    for ipc, column in zip(ipcs, panels.T, strict=True):
+        column[0].set_title(f"ipc {ipc}")
+        column[1].set_xlabel("training records")
+        for axes, key in zip(column, ("seconds", "added_mb"), strict=True):
+            for i, name in enumerate(names):
                 line = [r for r in good if r["distiller"] == name and r["ipc"] == ipc]
                 axes.plot(
                     [row["records"] for row in line], [max(row[key], 0.01) for row in line],
-                    color=f"C{i}", linestyle=("-", "--", ":", "-.")[j % 4],
-                    marker="os^D"[j % 4], markersize=4, linewidth=1.4, label=f"{name}, ipc {ipc}",
+                    color=f"C{i}", marker="os^Dvp*Xd"[i % 9], markersize=4, linewidth=1.4,
+                    label=name,
                 )  # fmt: skip
-        axes.set_xscale("log")
-        axes.set_yscale("log")
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-            axis.set_minor_formatter(NullFormatter())
-        axes.set_xlabel("training records")
-        axes.set_ylabel(label)
-        axes.grid(color="0.9", which="both", linewidth=0.6)
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right"]].set_visible(False)
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right center", fontsize=8, frameon=False)
-    figure.savefig(path, dpi=120)
+            axes.set_xscale("log")
+            axes.set_yscale("log")
+            for axis, subs in ((axes.xaxis, (1,)), (axes.yaxis, (1, 2, 5))):
+                axis.set_major_locator(LogLocator(subs=subs))
+                axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+                axis.set_minor_formatter(NullFormatter())
+            axes.grid(color="0.9", which="both", linewidth=0.6)
+            axes.set_axisbelow(True)
+            axes.spines[["top", "right"]].set_visible(False)
+    panels[0, 0].set_ylabel("seconds of the distillation")
+    panels[1, 0].set_ylabel("peak memory above what\nthe process held before (MB)")
+    handles, labels = panels[0, -1].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right center", fontsize=9, frameon=False)
+    figure.savefig(path, dpi=110)
     plt.close(figure)
 
 

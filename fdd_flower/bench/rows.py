@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING
 
 from fdd_flower.errors import DataError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 DISTILLED, BASELINE, FULL, SUMMED_GRAM = "distilled", "baseline", "full", "summed-gram"
 
@@ -88,8 +92,8 @@ def baseline_key(name: str, target: int, quality: int, seed: int, model: str) ->
     return (BASELINE, name, target, quality, seed, model)
 
 
-def to_json(rows: Sequence[Row]) -> bytes:
-    """Return `rows.json`."""
+def to_json(rows: Sequence[DataclassInstance]) -> bytes:
+    """Return `rows.json`, of this bench or of another one with rows of its own."""
     return (json.dumps([asdict(row) for row in rows], indent=1, allow_nan=False) + "\n").encode()
 
 

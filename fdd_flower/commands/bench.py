@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fdd_flower.commands._errors import COMPLETED, FAILED, one_line_errors
+from fdd_flower.commands._bench_rows import end_with
+from fdd_flower.commands._errors import one_line_errors
 from fdd_flower.commands.bench_load import EXAMPLE as LOAD_EXAMPLE
 from fdd_flower.commands.bench_load import load
 
@@ -98,7 +99,6 @@ def distill(
     """
     from fdd_flower.bench.folder import TABLE, BenchDir
     from fdd_flower.bench.prepare import prepare
-    from fdd_flower.bench.rows import to_json
     from fdd_flower.bench.run import run
     from fdd_flower.launch.signals import Stopped, stop_on_signals
 
@@ -121,13 +121,7 @@ def distill(
     except Stopped as stopped:
         typer.echo(f"stopped; the same command goes on with {folder}", err=True)
         raise typer.Exit(stopped.exit_status) from None
-    if as_json:
-        typer.echo(to_json(rows).decode(), nl=False)
-    else:
-        typer.echo("\n" + (folder / TABLE).read_text(encoding="utf-8"))
-        # the last line, and whole: scripts read the path from it
-        typer.echo(f"rows, tables and pictures: {folder}")
-    raise typer.Exit(FAILED if any(row.error for row in rows) else COMPLETED)
+    end_with(rows, folder / TABLE, holds="rows, tables and pictures", as_json=as_json)
 
 
 def _bench(

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from fdd_flower.commands._errors import COMPLETED, FAILED, one_line_errors
+from fdd_flower.commands._bench_rows import end_with
+from fdd_flower.commands._errors import one_line_errors
 
 EXAMPLE = "Example: fdd bench load --clients 100,300,1000 --out benches/load"
 
@@ -39,7 +40,6 @@ def load(
     of its own. DIR gets rows.json, table.txt, table.md and memory.png. Exit status: 0 if every
     row was measured, 1 if some failed, 2 if the input was wrong, 130 on Ctrl-C.
     """
-    from fdd_flower.bench.load.rows import to_json
     from fdd_flower.bench.load.run import TABLE, run
     from fdd_flower.bench.load.settings import Load, config_from
     from fdd_flower.bench.settings import parse_list
@@ -60,10 +60,4 @@ def load(
     except Stopped as stopped:
         typer.echo(f"stopped; {folder} has the rows that were measured", err=True)
         raise typer.Exit(stopped.exit_status) from None
-    if as_json:
-        typer.echo(to_json(rows).decode(), nl=False)
-    else:
-        typer.echo("\n" + (folder / TABLE).read_text(encoding="utf-8"))
-        # the last line, and whole: scripts read the path from it
-        typer.echo(f"rows, tables and plot: {folder}")
-    raise typer.Exit(FAILED if any(row.error for row in rows) else COMPLETED)
+    end_with(rows, folder / TABLE, holds="rows, tables and plot", as_json=as_json)

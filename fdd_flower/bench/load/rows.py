@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 # Goal R6: 1,000 clients of 78 kB each.
 CLIENTS, KILOBYTES = 1000, 78.0
@@ -79,8 +77,3 @@ class Row:
     def is_of_the_goal(self) -> bool:
         """Whether there were as many clients, with as many bytes, as goal R6 names."""
         return self.clients >= CLIENTS and (self.bytes or 0) >= NEARLY * 1000 * KILOBYTES
-
-
-def to_json(rows: Sequence[Row]) -> bytes:
-    """Return `rows.json`."""
-    return (json.dumps([asdict(row) for row in rows], indent=1, allow_nan=False) + "\n").encode()

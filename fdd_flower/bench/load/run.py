@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from fdd_flower.bench.job import REFUSED
-from fdd_flower.bench.load.rows import Row, to_json
+from fdd_flower.bench.load.rows import Row
 from fdd_flower.bench.load.settings import Load
 from fdd_flower.bench.load.table import header, line, markdown, plain
 from fdd_flower.bench.load.worker import Job
 from fdd_flower.bench.progress import Say
+from fdd_flower.bench.rows import to_json
 from fdd_flower.bench.spawn import environment, last_words
 from fdd_flower.config import to_run_config
 from fdd_flower.errors import ConfigError
