@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import torch
@@ -10,6 +11,7 @@ import torch
 from fdd_flower.bench import estimators
 from fdd_flower.bench.settings import RIDGE
 from fdd_flower.config import Config
+from fdd_flower.data import load_dataset
 from fdd_flower.data.base import Split
 from fdd_flower.errors import ConfigError
 from fdd_flower.models import build_model
@@ -40,6 +42,17 @@ def check_model(name: str, cfg: Config, test: Split) -> None:
             got=repr(name), remedy="Name others in --models.",
         )  # fmt: skip
     _network(name, cfg, test, seed=0)
+
+
+def all_models(cfg: Config) -> tuple[str, ...]:
+    """Return every evaluation model of this package that can take records like those of `cfg`."""
+    dataset = load_dataset(cfg.data, seed=cfg.seed)
+    test, fit = dataset.split(dataset.test), []
+    for name in MODELS.built_in():
+        with suppress(ConfigError):
+            check_model(name, cfg, test)
+            fit.append(name)
+    return (*fit, RIDGE, *estimators.NAMES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from fdd_flower.commands.bench_load import load
 
 if TYPE_CHECKING:
     from fdd_flower.bench.settings import Bench
-    from fdd_flower.config import Scalar
+    from fdd_flower.config import Config, Scalar
 
 app = typer.Typer(
     help="Measure distillers beside their baselines, and a server under load.",
@@ -50,7 +50,7 @@ def distill(
         typer.Option(
             "--models", metavar="NAMES",
             help="Evaluation models: any that `fdd run` can train, ridge, sk-logistic, sk-forest, "
-            "sk-boosting; by default some that fit the records.",
+            "sk-boosting; or all. By default some that fit the records.",
         ),
     ] = None,
     assignments: Annotated[
@@ -138,13 +138,7 @@ def _bench(
     full_steps: int | None,
 ) -> Bench:
     """Return the checked bench that the options ask for."""
-    from fdd_flower.bench.settings import (
-        FULL_MULTIPLE,
-        Bench,
-        config_from,
-        default_models,
-        parse_list,
-    )
+    from fdd_flower.bench.settings import FULL_MULTIPLE, Bench, config_from, parse_list
     from fdd_flower.launch.settings import absolute, parse_assignment
 
     pairs: list[tuple[str, Scalar]] = [parse_assignment(text) for text in assignments]
@@ -157,11 +151,20 @@ def _bench(
         distillers=parse_list("--distillers", distillers, str),
         ipcs=parse_list("--ipc", ipc, int),
         seeds=parse_list("--seeds", seeds, int),
-        models=parse_list("--models", models, str) if models else default_models(cfg),
+        models=_models(models, cfg),
         single_class=single_class,
         holdout=holdout,
         full_steps=full_steps,
     )
+
+
+def _models(text: str | None, cfg: Config) -> tuple[str, ...]:
+    from fdd_flower.bench.recipe import all_models
+    from fdd_flower.bench.settings import default_models, parse_list
+
+    if text is None:
+        return default_models(cfg)
+    return all_models(cfg) if text == "all" else parse_list("--models", text, str)
 
 
 def _cores() -> int:

@@ -82,7 +82,7 @@ class DistillerConfig:
     codec_aware: bool = setting(False, "optimise what the codec gives back")
     seconds: float = setting(3600.0, "time a distillation may take", low=0.1, high=86_400)
     steps: int = setting(100, "optimisation steps", low=1, high=1_000_000)
-    learning_rate: float = setting(0.03, "step size of Adam", low=1e-8, high=100)
+    learning_rate: float = setting(0.06, "step size of Adam", low=1e-8, high=100)
     start: str = setting(
         "kmeans",
         "where optimisation starts",

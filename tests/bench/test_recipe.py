@@ -8,7 +8,7 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from fdd_flower.bench.recipe import Recipe, as_set, check_model, hardened, is_hard
+from fdd_flower.bench.recipe import Recipe, all_models, as_set, check_model, hardened, is_hard
 from fdd_flower.errors import ConfigError, FddError
 from tests.bench.conftest import small
 from tests.conftest import blobs
@@ -55,6 +55,21 @@ def test_a_model_that_does_not_fit_is_refused():
     with pytest.raises(ConfigError, match="sk-logistic"):
         check_model("sk-what", CFG, digits)
     check_model("mlp", CFG, digits)
+
+
+@pytest.mark.parametrize(
+    ("data", "networks"),
+    [
+        ("wine", ["logistic", "mlp"]),
+        ("digits", ["convnet", "logistic", "mlp", "random-features", "resnet18"]),
+    ],
+)
+def test_all_models_are_those_that_take_the_records(data, networks):
+    cfg = replace(CFG, data=replace(CFG.data, name=data))
+    found = all_models(cfg)
+    assert found[-4:] == ("ridge", "sk-boosting", "sk-forest", "sk-logistic")
+    assert set(networks) <= set(found[:-4])
+    assert "cnn" not in found  # it takes images of 16x16 pixels or more
 
 
 def test_hard_labels():
