@@ -82,6 +82,9 @@ def write(folder: Path) -> None:
     for name in CODECS_THEN:
         messages[f"reply-{name}"] = reply(_record(name, IMAGE), ENVELOPE, {})
         messages[f"reply-{name}-table"] = reply(_record(name, TABLE), ENVELOPE, {})
+    for name in ("avif", "webp"):
+        half = CodecConfig(name=name, resolution=8)
+        messages[f"reply-{name}-half"] = reply(_record(name, IMAGE, half), ENVELOPE, {})
     for name, content in messages.items():
         data = recorddict_to_proto(content).SerializeToString(deterministic=True)
         (folder / f"{name}.bin").write_bytes(data)
@@ -93,8 +96,8 @@ def write(folder: Path) -> None:
     (folder / "rounds.jsonl").write_text(ROW.to_json() + "\n")
 
 
-def _record(codec: str, shape: tuple[int, ...]) -> ArrayRecord:
-    return set_record(part(shape), CODECS.get(codec)(CodecConfig(name=codec)))
+def _record(codec: str, shape: tuple[int, ...], cfg: CodecConfig | None = None) -> ArrayRecord:
+    return set_record(part(shape), CODECS.get(codec)(cfg or CodecConfig(name=codec)))
 
 
 if __name__ == "__main__":

@@ -80,6 +80,14 @@ def test_a_reply_of_each_codec_opens(codec: str, kind: str) -> None:
     assert torch.equal(found.weights, sent.weights)
 
 
+@pytest.mark.parametrize("codec", ["avif", "webp"])
+def test_a_reply_of_half_the_resolution_opens(codec: str) -> None:
+    content = message(f"reply-{codec}-half")
+    found, sent = read(arrays(content), codec, sample.IMAGE), sample.part(sample.IMAGE)
+    torch.testing.assert_close(found.inputs, sent.inputs, rtol=0, atol=0.7)
+    assert torch.equal(found.labels, sent.labels)
+
+
 def test_a_reply_with_parameters_opens() -> None:
     content = message("reply-parameters")
     assert read_envelope(content) == sample.ENVELOPE
