@@ -129,16 +129,16 @@ def _markdown(facts: dict[str, Any]) -> str:
         "",
         f"`{facts['command']}`",
         "",
-        "| distiller | records | ipc | seconds | peak MB | MB before it began |",
-        "|:--|--:|--:|--:|--:|--:|",
+        "| distiller | records | ipc | bytes | seconds | peak MB | MB before it began |",
+        "|:--|--:|--:|--:|--:|--:|--:|",
     ]
     for row in facts["rows"]:
         start = f"| {row['distiller']} | {row['records']} | {row['ipc']} | "
         if row["error"]:
-            lines.append(f"{start}failed: {row['error']} | | |")
+            lines.append(f"{start}| failed: {row['error']} | | |")
         else:
-            numbers = f"{row['seconds']:.2f} | {row['peak_mb']:.0f} | {row['base_mb']:.0f} |"
-            lines.append(start + numbers)
+            cost = f"{row['bytes']} | {row['seconds']:.2f} | {row['peak_mb']:.0f}"
+            lines.append(f"{start}{cost} | {row['base_mb']:.0f} |")
     return "\n".join(lines) + "\n"
 
 
