@@ -98,8 +98,12 @@ class GradientMatching(Pipeline):
 
 
 def _networks(job: Job) -> list[Network]:
-    """Return the networks in the order of their use, each with an output for every class."""
-    if job.cfg.embedder == "random":
+    """Return the networks in the order of their use, each with an output for every class.
+
+    On one class nothing can be trained, and the views that stand in then are for features only.
+    """
+    untrained = job.cfg.embedder == "trained" and len(job.parts) == 1
+    if job.cfg.embedder == "random" or untrained:
         networks = [
             build_embedder(
                 job.cfg, job.plan.feature_shape, len(job.data.classes),
