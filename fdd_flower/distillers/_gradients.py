@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (the field's customary name)
@@ -37,6 +38,8 @@ class GradientMatching(Pipeline):
     """
 
     joint = True
+    trains: ClassVar[bool] = True
+    ignores: ClassVar[tuple[str, ...]] = ("augment", "levels", "sample")
 
     def _augmentation(
         self, feature_shape: tuple[int, ...], *, rng: torch.Generator

@@ -84,6 +84,10 @@ def test_peers_go_down_from_the_second_round_without_the_client_s_own_rows(tmp_p
         ({"distiller__name": "krr", "distiller__peers": True}, "distiller.first"),
         ({"distiller__labels": "global", "num_server_rounds": 1}, "distiller.labels"),
         ({"distiller__seconds": 0.0}, "distiller.seconds"),
+        (
+            {"distiller__name": "krr", "distiller__peers": True, "distiller__first": "dc"},
+            "distiller.first",
+        ),
     ],
 )
 def test_an_option_that_does_not_fit_ends_the_run_before_a_folder_is_made(
