@@ -8,6 +8,7 @@ import torch
 
 from fdd_flower import augment
 from fdd_flower.config import DistillerConfig
+from fdd_flower.distillers._room import check_room
 from fdd_flower.distillers._trained import build_embedder
 from fdd_flower.distillers._unused import check_unused
 from fdd_flower.distillers.base import DISTILLERS, Plan, declares, takes_images
@@ -135,19 +136,7 @@ def check_plan(cfg: DistillerConfig, plan: Plan) -> None:
             "distiller.packing-basis", expected="pixels, for a codec of images", got="dct",
             remedy="Set it to pixels; or choose the codec uint8, as dct rows are no images.",
         )  # fmt: skip
-    if cfg.bytes and plan.codec is None:
-        raise ConfigError(
-            "distiller.bytes", expected="a codec to count them with", got="none",
-            remedy="Give the plan the codec that the set will travel through.",
-        )  # fmt: skip
-    most = getattr(plan.codec, "max_rows", None)
-    if most is not None and cfg.ipc > most(plan.feature_shape):
-        raise ConfigError(
-            "distiller.ipc",
-            expected=f"at most {most(plan.feature_shape)} images of {plan.feature_shape} in one "
-            "mosaic of this codec",
-            got=cfg.ipc, remedy="Lower distiller.ipc, or choose the codec uint8.",
-        )  # fmt: skip
+    check_room(cfg, plan)
 
 
 def _check_model(key: str, plan: Plan) -> None:

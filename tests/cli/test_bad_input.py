@@ -67,6 +67,7 @@ def refused(result) -> str:
         ((*PEERS, "--set", "distiller.first=krr"), "distiller.first"),
         (("--set", "distiller.name=krr", "--set", "distiller.labels=ridge"), "distiller.labels"),
         (("--set", "distiller.augment=true", "--set", "data.name=wine"), "distiller.augment"),
+        (("--set", "distiller.bytes=600"), "distiller.bytes: expected at least"),
         (("--set", "strategy.name=os:sep"), "a factory that takes its settings"),
         (("--set", "merger.name=magic"), "class-balanced"),
         (("--set", "scoring.mode=score", "--set", "strategy.name=fedavg"), "scoring.mode"),

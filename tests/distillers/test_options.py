@@ -7,11 +7,12 @@ import dataclasses
 import pytest
 import torch
 
-from fdd_flower.config import DistillerConfig, ModelConfig, find_key
+from fdd_flower.config import CodecConfig, DistillerConfig, ModelConfig, find_key
 from fdd_flower.distillers._options import check_options, check_plan
 from fdd_flower.distillers.base import DISTILLERS
 from fdd_flower.errors import ConfigError, FddError
 from fdd_flower.models import build_model
+from fdd_flower.wire.codecs.base import CODECS, array_bytes
 from tests.conftest import blobs, plan_for
 
 IMAGE = (1, 8, 8)
@@ -121,6 +122,28 @@ def test_more_rows_than_a_mosaic_has_pixels_for():
     check_plan(DistillerConfig(ipc=9), plan)
     with pytest.raises(ConfigError, match=r"distiller\.ipc: expected at most 9 .*got 10"):
         check_plan(DistillerConfig(ipc=10), plan)
+    # a client with one class of three may get the rows of all
+    check_plan(DistillerConfig(ipc=3, spread="classes"), plan)
+    with pytest.raises(ConfigError, match=r"distiller\.ipc: .*got 4 times 3 classes under"):
+        check_plan(DistillerConfig(ipc=4, spread="classes"), plan)
+
+
+@pytest.mark.parametrize("shape", [IMAGE, (13,)])
+@pytest.mark.parametrize("name", CODECS.built_in())
+def test_a_byte_budget_below_one_row_is_refused_and_no_set_is_smaller(name, shape):
+    data = blobs(shape=shape, counts=(8, 0, 0))
+    plan = dataclasses.replace(plan_for(data), codec=CODECS.get(name)(CodecConfig(name=name)))
+    with pytest.raises(ConfigError, match=r"^distiller\.bytes: expected at least \d+ .*got 1") as e:
+        check_plan(DistillerConfig(bytes=1), plan)
+    assert name in e.value.expected.lower()
+    least = int(e.value.expected.split()[2])
+    check_plan(DistillerConfig(bytes=least), plan)
+    with pytest.raises(ConfigError, match=r"distiller\.bytes"):
+        check_plan(DistillerConfig(bytes=least - 1), plan)
+    cfg = DistillerConfig(name="kmeans", bytes=least + 400)
+    part = DISTILLERS.get("kmeans")(cfg).distill(data, plan=plan, start=None, rng=torch.Generator())
+    assert part.codec is not None
+    assert least <= array_bytes(part.codec.encode(part.synthetic)) <= cfg.bytes
 
 
 @pytest.mark.parametrize("name", DISTILLERS.built_in())
