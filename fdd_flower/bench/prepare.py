@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fdd_flower.bench.recipe import check_model
 from fdd_flower.bench.records import Material, load_material, make_plan
 from fdd_flower.bench.settings import BASELINES, Bench
@@ -26,10 +28,19 @@ def prepare(bench: Bench) -> Material:
         for ipc in bench.ipcs:
             cfg = bench.settings(name, ipc).distiller
             check_options(cfg, plan.feature_shape, rounds=1)
-            check_plan(cfg, plan)
+            check_plan(replace(cfg, bytes=_bytes_of_a_client(bench, material)), plan)
     for name in bench.models:
         check_model(name, bench.cfg, material.test)
     return material
+
+
+def _bytes_of_a_client(bench: Bench, material: Material) -> int:
+    """Return the budget of each client: clients of one class share what one client would have."""
+    cfg = bench.cfg.distiller
+    if not (cfg.bytes and bench.single_class):
+        return cfg.bytes
+    clients = int((material.train.labels.bincount() >= cfg.min_records).sum())
+    return max(1, cfg.bytes // max(1, clients))
 
 
 def _check_distiller(name: str, bench: Bench) -> None:

@@ -55,7 +55,8 @@ class DistillerConfig:
     )
     spread: str = setting(
         "fixed",
-        "ipc for each class; or as many rows in all, shared by the classes a client has",
+        "ipc for each class; or as many rows in all, shared by the classes a client has; with "
+        "bytes fixed only",
         choices=("fixed", "classes"),
     )
     packing: int = setting(
@@ -74,7 +75,7 @@ class DistillerConfig:
     labels: str = setting(
         "hard",
         "one class a row; or probabilities from the global model, from one trained on the "
-        "client's records, or solved by ridge regression",
+        "client's records, or solved by ridge regression; krr and dm-krr learn theirs: hard only",
         choices=("hard", "global", "local", "ridge"),
     )
     temperature: float = setting(1.0, "of a teacher's labels", low=0.01, high=100)
@@ -99,7 +100,11 @@ class DistillerConfig:
     networks: int = setting(8, "seeded networks a round", low=1, high=1_000)
     width: int = setting(32, "channels of a seeded network", low=1, high=1_024)
     depth: int = setting(2, "blocks of a seeded network", low=1, high=8)
-    augment: bool = setting(False, "differentiable augmentation of images, one draw a network")
+    augment: bool = setting(
+        False,
+        "differentiable augmentation of images, one draw a network; not for dc, nor for dsa, "
+        "which has its own",
+    )
     pool: str = setting(
         "auto",
         "families of the networks, taken in turn: names with commas between; auto: convnet for "
@@ -118,21 +123,28 @@ class DistillerConfig:
         400, "embedder trained: steps of the longest trained network", low=1, high=100_000
     )
     sample: int = setting(
-        1500, "records a class that each network sees, drawn for it; 0: all", low=0, high=10**9
+        1500,
+        "records a class that each network sees, drawn for it; 0: all; not for dc, dsa",
+        low=0,
+        high=10**9,
     )
     levels: str = setting(
         "last",
-        "features that are matched: of the last block of a network, or of every block",
+        "features that are matched: of the last block of a network, or of every block; not for "
+        "dc, dsa",
         choices=("last", "all"),
     )
     moments: str = setting(
         "deviation",
-        "dm: class means; means and deviations; means and covariances",
+        "dm, dm-krr: class means; means and deviations; means and covariances",
         choices=("mean", "deviation", "covariance"),
     )
     frequencies: int = setting(256, "ncfm: frequencies drawn a step", low=1, high=65_536)
     ridge: float = setting(
-        1e-2, "krr, labels ridge: penalty, relative to the mean eigenvalue", low=1e-9, high=1e3
+        1e-2,
+        "krr, dm-krr, labels ridge: penalty, relative to the mean eigenvalue",
+        low=1e-9,
+        high=1e3,
     )
     kernel_weight: float = setting(
         1.0,
@@ -141,12 +153,17 @@ class DistillerConfig:
         high=1e6,
     )
     inner_steps: int = setting(
-        1, "dc, dsa: training steps on the synthetic set between matches", low=0, high=10_000
+        1,
+        "dc, dsa: training steps on the synthetic set between matches; with peers from 1",
+        low=0,
+        high=10_000,
     )
     peers: bool = setting(
         False, "other clients' rows of the round before stand beside this client's own"
     )
-    first: str = setting("", "peers: the distiller of the first round, when there are none yet")
+    first: str = setting(
+        "", "peers: the class-wise distiller of the first round, when there are none yet"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

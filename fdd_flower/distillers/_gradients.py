@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (the field's customary name)
@@ -37,6 +38,8 @@ class GradientMatching(Pipeline):
     """
 
     joint = True
+    trains: ClassVar[bool] = True
+    ignores: ClassVar[tuple[str, ...]] = ("augment", "levels", "sample")
 
     def _augmentation(
         self, feature_shape: tuple[int, ...], *, rng: torch.Generator
@@ -98,8 +101,12 @@ class GradientMatching(Pipeline):
 
 
 def _networks(job: Job) -> list[Network]:
-    """Return the networks in the order of their use, each with an output for every class."""
-    if job.cfg.embedder == "random":
+    """Return the networks in the order of their use, each with an output for every class.
+
+    On one class nothing can be trained, and the views that stand in then are for features only.
+    """
+    untrained = job.cfg.embedder == "trained" and len(job.parts) == 1
+    if job.cfg.embedder == "random" or untrained:
         networks = [
             build_embedder(
                 job.cfg, job.plan.feature_shape, len(job.data.classes),

@@ -20,7 +20,7 @@ Objective = Callable[[int], Iterable[Tensor]]
 
 
 class NonFiniteError(DistillError):
-    """A loss left the finite numbers.
+    """A loss, or what is optimised, left the finite numbers.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ def optimise(
     Raises
     ------
     NonFiniteError
-        If a loss is not a finite number.
+        If a loss is not a finite number, or a step makes a row or one of `extra` not finite.
     """
     adam = torch.optim.Adam([canvas.rows, *extra], lr=cfg.learning_rate)
     good = canvas.rows.detach().clone()
@@ -64,18 +64,21 @@ def optimise(
         adam.zero_grad(set_to_none=True)
         for loss in objective(step):
             if not bool(torch.isfinite(loss)):
-                raise _non_finite(step, loss, list(good.split(canvas.sizes)), cfg)
+                raise _non_finite(f"loss at step {step}", float(loss.detach()), canvas, good, cfg)
             loss.backward()
         good.copy_(canvas.rows.detach())
         adam.step()
+        # No loss follows the last step, and a codec refuses such rows before a loss can show them.
+        if not all(bool(torch.isfinite(part).all()) for part in (canvas.rows, *extra)):
+            raise _non_finite(f"rows after step {step}", "NaN or infinity", canvas, good, cfg)
 
 
 def _non_finite(
-    step: int, loss: Tensor, good: list[Tensor], cfg: DistillerConfig
+    what: str, got: object, canvas: Canvas, good: Tensor, cfg: DistillerConfig
 ) -> NonFiniteError:
     error = NonFiniteError(
-        f"{cfg.name} loss at step {step}", expected="a finite number", got=float(loss.detach()),
+        f"{cfg.name} {what}", expected="finite numbers", got=got,
         remedy=f"Lower distiller.learning-rate (now {cfg.learning_rate:g}).",
     )  # fmt: skip
-    error.rows = good
+    error.rows = list(good.split(canvas.sizes))
     return error

@@ -8,8 +8,10 @@ import torch
 
 from fdd_flower import augment
 from fdd_flower.config import DistillerConfig
+from fdd_flower.distillers._room import check_room
 from fdd_flower.distillers._trained import build_embedder
-from fdd_flower.distillers.base import Plan, declares, takes_images
+from fdd_flower.distillers._unused import check_unused
+from fdd_flower.distillers.base import DISTILLERS, Plan, declares, takes_images
 from fdd_flower.errors import ConfigError
 
 SMALLEST = 2  # pixels a side of a packed image
@@ -24,6 +26,7 @@ def check_options(cfg: DistillerConfig, feature_shape: tuple[int, ...], *, round
         If an option does not fit the records, the distiller or the number of rounds.
     """
     _check_packing(cfg, feature_shape)
+    check_unused(cfg, feature_shape)
     for index in range(len(cfg.pool.split(","))):
         build_embedder(cfg, feature_shape, 2, seed=0, index=index)
     if cfg.peers and not declares(cfg.name, "joint"):
@@ -37,6 +40,8 @@ def check_options(cfg: DistillerConfig, feature_shape: tuple[int, ...], *, round
             got="none: there are no peers yet in the first round",
             remedy="Set distiller.first to a class-wise distiller such as dm.",
         )  # fmt: skip
+    if cfg.peers:
+        _check_first(cfg)
     if cfg.peers and rounds < 2:
         raise ConfigError(
             "distiller.peers", expected="at least 2 rounds", got=rounds,
@@ -52,6 +57,24 @@ def check_options(cfg: DistillerConfig, feature_shape: tuple[int, ...], *, round
             "distiller.labels", expected="at least 2 rounds for labels of the global model",
             got=rounds, remedy="It has learned nothing in the first: add a round, or choose local.",
         )  # fmt: skip
+
+
+def _check_first(cfg: DistillerConfig) -> None:
+    got = f"{cfg.first!r}, which needs contrast between classes"
+    try:
+        DISTILLERS.get(cfg.first)(settings_of_round(cfg, 1))
+        if not declares(cfg.first, "joint"):
+            return
+    except ConfigError as error:
+        got = error.got
+    except (TypeError, AttributeError) as error:  # not a factory of one settings object
+        got = f"{cfg.first!r} ({error})"
+    known = [name for name in DISTILLERS.built_in() if not declares(name, "joint")]
+    raise ConfigError(
+        "distiller.first",
+        expected=f"one of {', '.join(known)}, or package.module:Factory of a class-wise distiller",
+        got=got, remedy="Set distiller.first to a class-wise distiller such as dm.",
+    )  # fmt: skip
 
 
 def settings_of_round(cfg: DistillerConfig, round_: int) -> DistillerConfig:
@@ -93,6 +116,7 @@ def check_plan(cfg: DistillerConfig, plan: Plan) -> None:
         If the plan lacks something that an option needs, or the option does not fit the records.
     """
     _check_packing(cfg, plan.feature_shape)
+    check_unused(cfg, plan.feature_shape)
     if not plan.classes:
         raise ConfigError(
             "plan.classes", expected="at least one class", got="none",
@@ -112,19 +136,7 @@ def check_plan(cfg: DistillerConfig, plan: Plan) -> None:
             "distiller.packing-basis", expected="pixels, for a codec of images", got="dct",
             remedy="Set it to pixels; or choose the codec uint8, as dct rows are no images.",
         )  # fmt: skip
-    if cfg.bytes and plan.codec is None:
-        raise ConfigError(
-            "distiller.bytes", expected="a codec to count them with", got="none",
-            remedy="Give the plan the codec that the set will travel through.",
-        )  # fmt: skip
-    most = getattr(plan.codec, "max_rows", None)
-    if most is not None and cfg.ipc > most(plan.feature_shape):
-        raise ConfigError(
-            "distiller.ipc",
-            expected=f"at most {most(plan.feature_shape)} images of {plan.feature_shape} in one "
-            "mosaic of this codec",
-            got=cfg.ipc, remedy="Lower distiller.ipc, or choose the codec uint8.",
-        )  # fmt: skip
+    check_room(cfg, plan)
 
 
 def _check_model(key: str, plan: Plan) -> None:

@@ -80,8 +80,10 @@ class Distiller(Protocol):
     """Turns a client's records into a few synthetic ones.
 
     Its class may declare `sends_real = True`, if rows can be records as they are; `joint = True`,
-    if its objective needs contrast between classes and can use `plan.peers`; and `packs = True`,
-    if its rows hold several images by `distiller.packing`.
+    if its objective needs contrast between classes and can use `plan.peers`; `trains = True`, if
+    peers matter only where networks train on the rows for `distiller.inner-steps`; `packs = True`,
+    if its rows hold several images by `distiller.packing`; and `ignores = ("labels",)`, or other
+    settings that it has no use for: a run that changes them is refused.
     """
 
     def distill(
@@ -131,6 +133,11 @@ def packing_of(
 def declares(name: str, flag: str) -> bool:
     """Tell whether the distiller called `name` declares `flag`; see `Distiller`."""
     return bool(getattr(DISTILLERS.get(name), flag, False))
+
+
+def ignored_by(name: str) -> tuple[str, ...]:
+    """Return the attributes of `DistillerConfig` that distiller `name` declares to ignore."""
+    return getattr(DISTILLERS.get(name), "ignores", ())
 
 
 def takes_images(codec: Codec | None) -> bool:

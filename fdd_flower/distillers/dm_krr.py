@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -33,6 +34,7 @@ class MatchingAndRegression(Pipeline):
     """
 
     joint = True
+    ignores: ClassVar[tuple[str, ...]] = ("labels",)
 
     def _rows(self, job: Job) -> Rows:
         canvas = job.canvas(job.first_rows())

@@ -9,7 +9,13 @@ from fdd_flower.distillers.base import DISTILLERS
 
 @DISTILLERS.register("kmeans")
 class KMeansCentres(Pipeline):
-    """Sends each class's k-means centres, none of fewer than `min_records` records."""
+    """Sends each class's k-means centres, none of fewer than `min_records` records.
+
+    Lloyd's algorithm (IEEE Trans. Inf. Theory 28, 1982) from k-means++ seeds (Arthur and
+    Vassilvitskii, SODA 2007), as scikit-learn has them: one start, in the model's input space.
+    Differs: a cluster of fewer than `min_records` joins the nearest other centres, and the largest
+    are then halved for as long as both halves have enough; there may be fewer centres than asked.
+    """
 
     def _rows(self, job: Job) -> Rows:
         return Rows(

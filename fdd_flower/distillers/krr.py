@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from fdd_flower.distillers._kernel import KernelTerm
 from fdd_flower.distillers._optimise import optimise
 from fdd_flower.distillers._pipeline import Job, Pipeline, Rows
@@ -26,10 +28,10 @@ class KernelRidge(Pipeline):
     With `distiller.peers` the other clients' rows stand in the support with their labels, and are
     records too, each class with the same weight; a class that both have counts half from each.
     Then rows of a client with one class leave to the other classes what is theirs.
-    `distiller.labels` has no effect.
     """
 
     joint = True
+    ignores: ClassVar[tuple[str, ...]] = ("labels",)
 
     def _rows(self, job: Job) -> Rows:
         canvas = job.canvas(job.first_rows())

@@ -11,7 +11,12 @@ from fdd_flower.distillers.base import DISTILLERS
 
 @DISTILLERS.register("random")
 class RandomRecords(Pipeline):
-    """Sends real records as they are: only for public data, never for private ones."""
+    """Sends real records as they are: only for public data, never for private ones.
+
+    The random coreset that condensation is compared with (DC, arXiv:2006.05929). Differs: a row
+    may hold several records (`distiller.packing`), and a class gives no more than one for each
+    `distiller.min-records` of its records.
+    """
 
     sends_real: ClassVar[bool] = True
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+PEERS = ("--set", "distiller.name=krr", "--set", "distiller.peers=true")
+
 
 @pytest.fixture(autouse=True)
 def _no_launch(monkeypatch):
@@ -61,6 +63,11 @@ def refused(result) -> str:
         (("--set", "distiller.packing=4", "--set", "data.name=wine"), "distiller.packing"),
         (("--set", "distiller.packing=2", "--set", "codec.name=avif"), "distiller.packing-basis"),
         (("--set", "distiller.peers=true"), "distiller.peers"),
+        ((*PEERS, "--set", "distiller.first=magic"), "distiller.first"),
+        ((*PEERS, "--set", "distiller.first=krr"), "distiller.first"),
+        (("--set", "distiller.name=krr", "--set", "distiller.labels=ridge"), "distiller.labels"),
+        (("--set", "distiller.augment=true", "--set", "data.name=wine"), "distiller.augment"),
+        (("--set", "distiller.bytes=600"), "distiller.bytes: expected at least"),
         (("--set", "strategy.name=os:sep"), "a factory that takes its settings"),
         (("--set", "merger.name=magic"), "class-balanced"),
         (("--set", "scoring.mode=score", "--set", "strategy.name=fedavg"), "scoring.mode"),

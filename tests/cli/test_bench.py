@@ -47,6 +47,8 @@ def test_help_names_every_option_and_has_an_example(fdd, monkeypatch):
         (("--set", "distiller.ipc=3"), "--ipc"),
         (("--set", "distiller.typo=3"), "distiller.typo"),
         (("--set", "distiller.labels=global"), "distiller.labels"),
+        (("--set", "distiller.bytes=600"), "distiller.bytes: expected at least"),
+        (("--set", "distiller.bytes=3000", "--single-class"), "distiller.bytes: expected at least"),
         (("--set", "codec.name=nope"), "codec.name"),
         (("--resume",), "holds a bench"),
     ],

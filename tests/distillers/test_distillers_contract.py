@@ -7,9 +7,10 @@ import dataclasses
 import pytest
 import torch
 
-from fdd_flower.config import DistillerConfig
+from fdd_flower.config import DistillerConfig, ModelConfig
 from fdd_flower.distillers.base import DISTILLERS, declares
 from fdd_flower.errors import ConfigError, DistillError
+from fdd_flower.models import build_model
 from tests.conftest import blobs, plan_for
 
 SHAPES = [(1, 8, 8), (3, 12, 12), (13,), (2, 20)]
@@ -86,6 +87,31 @@ def test_a_class_is_distilled_alike_whether_other_classes_are_there(name):
     alone = _distil(name, counts=(60, 0, 0))[1].synthetic
     among = _distil(name, counts=(60, 40, 40))[1].synthetic
     torch.testing.assert_close(alone.inputs, among.inputs[among.labels == 0], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("packing", [1, 2])
+@pytest.mark.parametrize("name", ["dc", "dm", "dm-krr", "dsa", "krr", "ncfm"])
+def test_each_choice_of_networks_gives_rows_of_its_own(name, packing):
+    data = blobs(counts=(64, 64))
+    model = build_model(ModelConfig(name="mlp"), feature_shape=(1, 8, 8), num_classes=2, seed=0)
+    plan = dataclasses.replace(plan_for(data), model=model)
+    found = []
+    for embedder in ("random", "trained", "global"):
+        cfg = DistillerConfig(
+            name=name, ipc=2, steps=3, networks=2, width=4, packing=packing, embedder=embedder,
+            embedder_steps=3, start="noise",
+        )  # fmt: skip
+        rng = torch.Generator().manual_seed(1)
+        part = DISTILLERS.get(name)(cfg).distill(data, plan=plan, start=None, rng=rng).synthetic
+        assert part.inputs.shape == (4, 1, 8, 8)
+        assert bool(torch.isfinite(part.inputs).all())
+        assert bool(torch.isfinite(part.targets).all())
+        assert part.labels.tolist() == [0, 0, 1, 1]
+        found.append(part.inputs)
+    first, second, third = found
+    assert not torch.equal(first, second)
+    assert not torch.equal(first, third)
+    assert not torch.equal(second, third)
 
 
 def test_unknown_distiller_lists_the_known_ones():

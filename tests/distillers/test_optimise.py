@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Iterator
 from itertools import pairwise
@@ -16,6 +17,7 @@ from fdd_flower.distillers._clock import Clock
 from fdd_flower.distillers._moments import mismatch
 from fdd_flower.distillers._optimise import NonFiniteError, optimise
 from fdd_flower.distillers.base import DISTILLERS
+from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.wire.codecs.base import CODECS
 from tests.conftest import blobs, plan_for
 
@@ -49,6 +51,61 @@ def test_a_loss_that_is_not_finite_keeps_the_rows_that_were():
     with pytest.raises(NonFiniteError, match=r"dm loss at step 3.*distiller\.learning-rate") as e:
         optimise(canvas, objective, cfg, clock=Clock(60))
     assert torch.equal(torch.cat(e.value.rows), seen[2])
+
+
+@pytest.mark.parametrize("steps", [4, 6])
+@pytest.mark.parametrize("codec", [None, "uint8"])
+def test_rows_that_a_step_makes_infinite_are_never_returned(steps, codec, monkeypatch):
+    # Step 3 is the last of 4; of 6 the codec, which refuses such rows, comes before the next loss.
+    monkeypatch.setattr("fdd_flower.distillers._canvas.REFRESH", 1)
+    canvas = _canvas(codec=CODECS.get(codec)(CodecConfig(name=codec)) if codec else None)
+    moved = []
+
+    def objective(step: int) -> Iterator[torch.Tensor]:
+        moved.append(canvas.rows.detach().clone())
+        shown = canvas.show_all()
+        # finite at zero, where its slope is not
+        yield (shown * 0).sqrt().sum() if step == 3 else shown.sum()
+
+    cfg = DistillerConfig(name="dm", steps=steps)
+    with pytest.raises(NonFiniteError, match=r"dm rows after step 3: expected finite") as e:
+        optimise(canvas, objective, cfg, clock=Clock(60))
+    assert torch.equal(torch.cat(e.value.rows), moved[3])
+    assert bool(torch.isfinite(moved[3]).all())
+
+
+def test_what_is_optimised_beside_the_rows_is_looked_at_too():
+    canvas, logits = _canvas(), torch.zeros(3, requires_grad=True)
+
+    def objective(step: int) -> Iterator[torch.Tensor]:
+        yield canvas.show_all().sum() + logits.sqrt().sum()
+
+    with pytest.raises(NonFiniteError, match="rows after step 0"):
+        optimise(canvas, objective, DistillerConfig(steps=1), clock=Clock(60), extra=[logits])
+
+
+@pytest.mark.parametrize("changes", [{"codec_aware": True}, {"name": "krr", "peers": True}])
+def test_a_last_step_that_overflows_leaves_the_set_before_it(changes, monkeypatch):
+    data, codec = blobs(counts=(60, 40)), CODECS.get("uint8")(CodecConfig(name="uint8"))
+    plan = dataclasses.replace(plan_for(data), codec=codec)
+
+    def distil(**settings: object) -> SyntheticSet:
+        cfg = dataclasses.replace(DistillerConfig(ipc=3, steps=1, networks=1, width=4), **settings)
+        rng = torch.Generator().manual_seed(0)
+        distiller = DISTILLERS.get(cfg.name)(cfg)
+        return distiller.distill(data, plan=plan, start=None, rng=rng).synthetic
+
+    def overflow(adam: torch.optim.Adam) -> None:
+        for weight in adam.param_groups[0]["params"]:
+            weight.data.fill_(float("inf"))
+
+    start = distil(name="kmeans")
+    plan = dataclasses.replace(plan, peers=start)
+    monkeypatch.setattr(torch.optim.Adam, "step", overflow)
+    with pytest.raises(NonFiniteError, match="rows after step 0") as caught:
+        distil(**changes)
+    assert caught.value.kept is not None
+    assert torch.equal(caught.value.kept.inputs, start.inputs)
 
 
 def test_the_set_before_a_bad_step_is_kept_as_a_finished_one(monkeypatch):

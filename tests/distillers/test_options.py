@@ -7,14 +7,16 @@ import dataclasses
 import pytest
 import torch
 
-from fdd_flower.config import DistillerConfig, ModelConfig, find_key
+from fdd_flower.config import CodecConfig, DistillerConfig, ModelConfig, find_key
 from fdd_flower.distillers._options import check_options, check_plan
 from fdd_flower.distillers.base import DISTILLERS
 from fdd_flower.errors import ConfigError, FddError
 from fdd_flower.models import build_model
+from fdd_flower.wire.codecs.base import CODECS, array_bytes
 from tests.conftest import blobs, plan_for
 
 IMAGE = (1, 8, 8)
+PEERS = {"name": "krr", "peers": True}
 
 
 @pytest.mark.parametrize(
@@ -27,6 +29,10 @@ IMAGE = (1, 8, 8)
         ({"name": "krr", "peers": True}, IMAGE, 3, r"distiller\.peers: .*distiller\.first"),
         ({"name": "krr", "peers": True, "first": "dm"}, IMAGE, 1, r"distiller\.peers: .*2 rounds"),
         ({"first": "kmeans"}, IMAGE, 3, r"distiller\.first"),
+        ({**PEERS, "first": "magic"}, IMAGE, 3, r"distiller\.first: .*dm, .*'magic'.*such as dm"),
+        ({**PEERS, "first": "krr"}, IMAGE, 3, r"distiller\.first: .*'krr', which needs contrast"),
+        ({**PEERS, "first": "os:getcwd"}, IMAGE, 3, r"distiller\.first: .*'os:getcwd'"),
+        ({**PEERS, "first": "os:nothing"}, IMAGE, 3, r"distiller\.first: .*'os:nothing'"),
         ({"labels": "global"}, IMAGE, 1, r"distiller\.labels: .*2 rounds"),
     ],
 )
@@ -38,6 +44,44 @@ def test_before_the_first_round(settings, shape, rounds, said):
 def test_what_fits_is_let_through():
     check_options(DistillerConfig(packing=2, labels="global"), IMAGE, rounds=2)
     check_options(DistillerConfig(name="krr", peers=True, first="dm"), IMAGE, rounds=2)
+
+
+@pytest.mark.parametrize(
+    ("settings", "shape", "said"),
+    [
+        ({"name": "krr", "labels": "local"}, IMAGE, r"labels: expected hard with krr.*got local"),
+        ({"name": "dm-krr", "labels": "ridge"}, IMAGE, r"labels: expected hard with dm-krr"),
+        ({"name": "dc", "augment": True}, IMAGE, r"augment: expected false with dc.*got true"),
+        ({"name": "dsa", "augment": True}, IMAGE, r"augment: expected false with dsa"),
+        ({"name": "dc", "levels": "all"}, IMAGE, r"levels: expected last with dc"),
+        ({"name": "dsa", "sample": 100}, IMAGE, r"sample: expected 1500 with dsa"),
+        ({"augment": True}, (13,), r"augment: .*true for records of shape \(13,\)"),
+        ({"augment": True}, (3, 40), r"augment: .*tables and series"),
+        ({"spread": "classes", "bytes": 9000}, IMAGE, r"spread: expected fixed .*got classes"),
+        ({"name": "dc", "peers": True, "first": "dm", "inner_steps": 0}, IMAGE, r"inner-steps: "),
+        ({"name": "dsa", "peers": True, "first": "dm", "inner_steps": 0}, IMAGE, r"inner-steps: "),
+    ],
+)
+def test_what_would_have_no_effect_is_refused_before_a_run_and_before_work(settings, shape, said):
+    cfg = dataclasses.replace(DistillerConfig(), **settings)
+    with pytest.raises(ConfigError, match=rf"^distiller\.{said}"):
+        check_options(cfg, shape, rounds=3)
+    data = blobs(shape=shape)
+    with pytest.raises(ConfigError, match=rf"^distiller\.{said}"):
+        DISTILLERS.get(cfg.name)(cfg).distill(
+            data, plan=plan_for(data), start=None, rng=torch.Generator()
+        )
+
+
+def test_what_has_an_effect_elsewhere_is_let_through():
+    for settings in (
+        {"name": "krr", "augment": True, "levels": "all", "sample": 100},
+        {"name": "dm", "labels": "ridge", "inner_steps": 0},
+        {"name": "krr", "peers": True, "first": "dm", "inner_steps": 0},
+        {"name": "dc", "labels": "ridge", "inner_steps": 0},
+        {"bytes": 9000},
+    ):
+        check_options(dataclasses.replace(DistillerConfig(), **settings), IMAGE, rounds=3)
 
 
 def test_a_time_budget_of_zero_is_refused():
@@ -78,6 +122,28 @@ def test_more_rows_than_a_mosaic_has_pixels_for():
     check_plan(DistillerConfig(ipc=9), plan)
     with pytest.raises(ConfigError, match=r"distiller\.ipc: expected at most 9 .*got 10"):
         check_plan(DistillerConfig(ipc=10), plan)
+    # a client with one class of three may get the rows of all
+    check_plan(DistillerConfig(ipc=3, spread="classes"), plan)
+    with pytest.raises(ConfigError, match=r"distiller\.ipc: .*got 4 times 3 classes under"):
+        check_plan(DistillerConfig(ipc=4, spread="classes"), plan)
+
+
+@pytest.mark.parametrize("shape", [IMAGE, (13,)])
+@pytest.mark.parametrize("name", CODECS.built_in())
+def test_a_byte_budget_below_one_row_is_refused_and_no_set_is_smaller(name, shape):
+    data = blobs(shape=shape, counts=(8, 0, 0))
+    plan = dataclasses.replace(plan_for(data), codec=CODECS.get(name)(CodecConfig(name=name)))
+    with pytest.raises(ConfigError, match=r"^distiller\.bytes: expected at least \d+ .*got 1") as e:
+        check_plan(DistillerConfig(bytes=1), plan)
+    assert name in e.value.expected.lower()
+    least = int(e.value.expected.split()[2])
+    check_plan(DistillerConfig(bytes=least), plan)
+    with pytest.raises(ConfigError, match=r"distiller\.bytes"):
+        check_plan(DistillerConfig(bytes=least - 1), plan)
+    cfg = DistillerConfig(name="kmeans", bytes=least + 400)
+    part = DISTILLERS.get("kmeans")(cfg).distill(data, plan=plan, start=None, rng=torch.Generator())
+    assert part.codec is not None
+    assert least <= array_bytes(part.codec.encode(part.synthetic)) <= cfg.bytes
 
 
 @pytest.mark.parametrize("name", DISTILLERS.built_in())

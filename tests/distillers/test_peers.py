@@ -23,9 +23,15 @@ CFG = DistillerConfig(ipc=2, steps=40, networks=4, width=16, ridge=0.1)
 
 
 def _distil(
-    name: str, data: Split, plan: Plan, *, start: SyntheticSet | None = None, peers: bool = False
+    name: str,
+    data: Split,
+    plan: Plan,
+    *,
+    start: SyntheticSet | None = None,
+    cfg: DistillerConfig = CFG,
+    peers: bool = False,
 ) -> SyntheticSet:
-    cfg = dataclasses.replace(CFG, name=name, peers=peers)
+    cfg = dataclasses.replace(cfg, name=name, peers=peers)
     rng = torch.Generator().manual_seed(1)
     return DISTILLERS.get(name)(cfg).distill(data, plan=plan, start=start, rng=rng).synthetic
 
@@ -62,6 +68,17 @@ def test_a_client_returns_rows_of_its_own_class_only_and_peers_matter(name, shap
         found.append(_distil(name, _only(data, 0), plan, peers=True))
         assert found[-1].labels.tolist() == [0, 0]
     assert not torch.equal(found[0].inputs, found[1].inputs)
+
+
+@pytest.mark.parametrize("name", JOINT)
+def test_where_nothing_can_be_trained_networks_know_every_class(name):
+    # of the last class, whose label is more than two outputs have
+    data = blobs(counts=(60, 60, 60))
+    peers = _rows_of(_distil("kmeans", data, plan_for(data)), (0, 1))
+    cfg = dataclasses.replace(CFG, embedder="trained", steps=6)
+    plan = dataclasses.replace(plan_for(data), peers=peers)
+    found = _distil(name, _only(data, 2), plan, cfg=cfg, peers=True)
+    assert found.labels.tolist() == [2, 2]
 
 
 def _rows_of(whole: SyntheticSet, labels: tuple[int, ...]) -> SyntheticSet:

@@ -47,7 +47,7 @@ def test_no_reply_is_larger_than_the_byte_budget_and_most_of_it_is_used(
 
 
 def test_a_budget_too_small_for_a_row_a_class_is_refused_by_the_client(tmp_path, caplog):
-    _, done = run(tmp_path, distiller__bytes=600)
+    _, done = run(tmp_path, distiller__bytes=2000, partition__name="iid")
     assert not done
     assert "distiller.bytes: expected room for one row a class" in caplog.text
 
@@ -84,6 +84,11 @@ def test_peers_go_down_from_the_second_round_without_the_client_s_own_rows(tmp_p
         ({"distiller__name": "krr", "distiller__peers": True}, "distiller.first"),
         ({"distiller__labels": "global", "num_server_rounds": 1}, "distiller.labels"),
         ({"distiller__seconds": 0.0}, "distiller.seconds"),
+        ({"distiller__bytes": 600}, "distiller.bytes: expected at least"),
+        (
+            {"distiller__name": "krr", "distiller__peers": True, "distiller__first": "dc"},
+            "distiller.first",
+        ),
     ],
 )
 def test_an_option_that_does_not_fit_ends_the_run_before_a_folder_is_made(
