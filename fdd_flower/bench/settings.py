@@ -7,8 +7,16 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from fdd_flower.augment import is_image
-from fdd_flower.config import Config, Scalar, find_key, from_run_config, to_run_config
+from fdd_flower.config import (
+    Config,
+    DistillerConfig,
+    Scalar,
+    find_key,
+    from_run_config,
+    to_run_config,
+)
 from fdd_flower.data import load_dataset
+from fdd_flower.distillers.base import ignored_by
 from fdd_flower.errors import ConfigError
 from fdd_flower.models import resolve_name
 
@@ -76,6 +84,10 @@ class Bench:
         if self.single_class:
             # else a client of one class would get the rows of all the others
             part = replace(part, spread="fixed")
+        if len(self.distillers) > 1:
+            # what is set for all of them counts for those that use it
+            unused = {name: getattr(DistillerConfig(), name) for name in ignored_by(distiller)}
+            part = replace(part, **unused)
         return replace(self.cfg, distiller=part)
 
     def baseline(self, distiller: str, ipc: int) -> Config:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,9 +12,11 @@ import torch
 from fdd_flower.bench.folder import toml
 from fdd_flower.bench.job import job_for
 from fdd_flower.bench.memory import peak_bytes
+from fdd_flower.bench.prepare import prepare
 from fdd_flower.bench.run import run
 from fdd_flower.bench.spawn import spawn
 from fdd_flower.bench.worker import work
+from fdd_flower.config import DistillerConfig
 from fdd_flower.errors import ConfigError, DistillError
 from fdd_flower.report.saved_set import load_set
 from tests.bench.conftest import small, with_distiller
@@ -236,6 +239,15 @@ def test_single_class_is_a_set_a_class(in_process, tmp_path):
     assert whole[0].bytes is not None
     assert rows[0].bytes > whole[0].bytes  # ten messages have ten headers
     assert "one client a class" in (tmp_path / "table.txt").read_text()
+
+
+def test_a_setting_counts_for_the_distillers_that_use_it():
+    both = with_distiller(small(distillers=("dm", "dsa")), sample=10)
+    prepare(both)
+    assert both.settings("dm", 2).distiller.sample == 10
+    assert both.settings("dsa", 2).distiller.sample == DistillerConfig().sample
+    with pytest.raises(ConfigError, match=r"distiller\.sample.*with dsa"):
+        prepare(replace(both, distillers=("dsa",)))
 
 
 def test_toml_is_toml():
