@@ -63,13 +63,18 @@ class Recipe:
     ----------
     test
         What models are measured on.
-    steps
-        Training steps; None: the settings'.
     """
 
     cfg: Config
     test: Split
-    steps: int | None = None
+
+    def for_all_records(self, steps: int) -> Recipe:
+        """Return the same with `steps` and without a teacher from the set.
+
+        That teacher lifts networks on few rows; on all records it knows less than they would.
+        """
+        training = replace(self.cfg.training, steps=steps, teacher=0.0)
+        return replace(self, cfg=replace(self.cfg, training=training))
 
     def accuracy(self, name: str, part: SyntheticSet, *, seed: int) -> float:
         """Return the accuracy, from 0 to 1, of model `name` trained on `part`.
@@ -88,11 +93,8 @@ class Recipe:
             return self._share(predict(phi, found, self.test.inputs))
         if name in estimators.NAMES:
             return self._estimator(name, part, seed)
-        cfg = self.cfg.training
-        if self.steps is not None:
-            cfg = replace(cfg, steps=self.steps)
         model = _network(name, self.cfg, self.test, seed=seed)
-        train_on(part, model, cfg, rng=stream(seed, "bench", "train", name))
+        train_on(part, model, self.cfg.training, rng=stream(seed, "bench", "train", name))
         return evaluate(model, self.test).accuracy
 
     def summed_gram(self, train: Split, *, seed: int) -> tuple[float, dict[str, torch.Tensor]]:

@@ -145,7 +145,7 @@ class Runner:
         start = replace(empty_row(FULL, 0, seed, FULL), bytes=self.material.stored_bytes)
         models = self._missing(start)
         self._skip(*(FULL for name in self.bench.models if name not in models))
-        recipe = replace(self.recipe, steps=self.bench.full_steps)
+        recipe = self.recipe.for_all_records(self.bench.full_steps)
         everything = as_set(self.material.train)
         for row in measured(start, everything, recipe, models=models, hard=False):
             self._done(row, FULL)

@@ -26,7 +26,7 @@ def header(bench: Bench, *, tested: int, trained: int) -> list[str]:
         else f"test split, {tested} records"
     )
     how = "one client a class" if bench.single_class else "one client"
-    full = f"{bench.full_steps} steps" if bench.full_steps else "left out"
+    full = f"{bench.full_steps} steps, no teacher" if bench.full_steps else "left out"
     return [
         f"{cfg.data.name}: accuracy (per cent) on the {where}",
         f"distilled from {trained} training records as {how}; codec {cfg.codec.name}; "
