@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from fdd_flower.distillers._pipeline import Job, Pipeline, Rows
-from fdd_flower.distillers._start import kmeans_centres
 from fdd_flower.distillers.base import DISTILLERS
 
 
 @DISTILLERS.register("kmeans")
 class KMeansCentres(Pipeline):
-    """Sends each class's k-means centres, none of fewer than `min_records` records."""
+    """Sends each class's k-means centres, none of fewer than `min_records` records.
+
+    Where clusters are too uneven for as many, or time is short, means of equal groups.
+    """
 
     def _rows(self, job: Job) -> Rows:
-        return Rows(
-            [
-                job.packed(
-                    kmeans_centres(
-                        part.inputs, job.images(part), min_records=job.cfg.min_records,
-                        rng=job.rng(part),
-                    )
-                )
-                for part in job.parts
-            ]
-        )  # fmt: skip
+        turns = job.clock.turns(len(job.parts), job.clock.ends)
+        pairs = zip(job.parts, turns, strict=True)
+        return Rows([job.fresh_rows(part, "kmeans", until=turn) for part, turn in pairs])
