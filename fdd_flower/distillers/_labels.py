@@ -17,7 +17,7 @@ from fdd_flower.distillers._views import TILE, View, random_view
 from fdd_flower.distillers.base import Plan, packing_of
 from fdd_flower.models.base import Network
 from fdd_flower.packing import Packing
-from fdd_flower.rng import derive
+from fdd_flower.rng import derive, stream
 from fdd_flower.synthetic_set import SyntheticSet
 
 LEARNING = ("krr", "dm-krr")  # distillers that learn labels beside the rows
@@ -43,6 +43,18 @@ def teacher_for(
 def solves(cfg: DistillerConfig, *, classes: int) -> bool:
     """Tell whether labels of rows of so many classes will be solved when the rows are there."""
     return cfg.labels == "ridge" and classes > 1 and cfg.name not in LEARNING
+
+
+def as_sent(synthetic: SyntheticSet, cfg: DistillerConfig) -> SyntheticSet:
+    """Return `synthetic` with targets that cost a codec what those to come will cost.
+
+    Soft ones are any probabilities of which a row's own class has more than half.
+    """
+    soft = cfg.labels != "hard" and len(synthetic.labels.unique()) > 1
+    if not soft and cfg.name not in LEARNING:
+        return synthetic
+    logits = torch.randn(synthetic.targets.shape, generator=stream(0, "targets"))
+    return replace(synthetic, targets=(synthetic.targets + logits.softmax(dim=1)) / 2)
 
 
 def soften(

@@ -226,7 +226,9 @@ class Pipeline(ABC):
             raise
         if cfg.bytes:
             assert codec is not None
-            synthetic, codec = fit(synthetic, codec, max_bytes=cfg.bytes)
+            synthetic, codec = fit(
+                synthetic, codec, max_bytes=cfg.bytes, keep_quality=cfg.codec_aware
+            )
         return Distilled(synthetic=synthetic, withheld=withheld, codec=codec)
 
     @abstractmethod
