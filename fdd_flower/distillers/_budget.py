@@ -10,6 +10,7 @@ from fdd_flower.config import DistillerConfig
 from fdd_flower.data.base import Split
 from fdd_flower.distillers._clock import Clock
 from fdd_flower.distillers._fill import most_rows
+from fdd_flower.distillers._labels import as_sent
 from fdd_flower.distillers._trade import best_codec
 from fdd_flower.distillers.base import ClassRecords, Plan, assemble, packing_of, usable_classes
 from fdd_flower.errors import DistillError
@@ -31,7 +32,7 @@ def plan_for_bytes(
     Raises
     ------
     DistillError
-        If no class has enough records.
+        If no class has enough records, or not even the coarsest row of each class fits.
     """
     assert plan.codec is not None  # checked before work starts
     fixed = replace(cfg, spread="fixed", ipc=MANY)
@@ -42,6 +43,10 @@ def plan_for_bytes(
     rows = most_rows(
         lambda count: _size(parts, count, cfg, plan, codec), most=most, target=cfg.bytes
     )
+    if not rows:
+        codec = _coarsest(codec)
+        if _size(parts, 1, cfg, plan, codec) > cfg.bytes:
+            raise _no_room(cfg.bytes)
     return replace(cfg, ipc=max(1, rows), spread="fixed"), replace(plan, codec=codec)
 
 
@@ -54,27 +59,51 @@ def _size(
         order = torch.arange(2 * count) % len(part.inputs)
         pairs = part.inputs[order].view(count, 2, *part.inputs.shape[1:])
         inputs.append(packing.pack(pairs.mean(dim=1)))
-    return array_bytes(codec.encode(assemble(parts, inputs, len(plan.classes), {})))
+    synthetic = as_sent(assemble(parts, inputs, len(plan.classes), {}), cfg)
+    return array_bytes(codec.encode(synthetic))
 
 
-def fit(synthetic: SyntheticSet, codec: Codec, *, max_bytes: int) -> tuple[SyntheticSet, Codec]:
+def fit(
+    synthetic: SyntheticSet, codec: Codec, *, max_bytes: int, keep_quality: bool = False
+) -> tuple[SyntheticSet, Codec]:
     """Return a set and a codec whose arrays together take at most `max_bytes`.
 
     A codec with a quality gets the highest that fits, from 5 to 90. Where even the lowest does
     not fit, or there is none, rows go: the last of the largest class first.
+
+    Parameters
+    ----------
+    keep_quality
+        Rows were optimised as this codec shows them: as long as there are enough, they go and its
+        quality stays.
 
     Raises
     ------
     DistillError
         If one row a class does not fit.
     """
+    if keep_quality:
+        kept = _shortened(synthetic, codec, max_bytes)
+        if kept is not None:
+            return kept, codec
     finest = _finest(synthetic, codec, max_bytes)
     if finest is not None:
         return synthetic, finest
-    coarsest = codec.at_quality(COARSEST) if isinstance(codec, Tunable) else codec
-    while array_bytes(coarsest.encode(synthetic)) > max_bytes:
-        synthetic = _without_some(synthetic, max_bytes)
-    return synthetic, _finest(synthetic, codec, max_bytes) or coarsest
+    kept = _shortened(synthetic, _coarsest(codec), max_bytes)
+    if kept is None:
+        raise _no_room(max_bytes)
+    return kept, _finest(kept, codec, max_bytes) or _coarsest(codec)
+
+
+def _coarsest(codec: Codec) -> Codec:
+    return codec.at_quality(COARSEST) if isinstance(codec, Tunable) else codec
+
+
+def _no_room(max_bytes: int) -> DistillError:
+    return DistillError(
+        "distiller.bytes", expected="room for one row a class", got=max_bytes,
+        remedy="Raise distiller.bytes, or choose the codec webp or avif.",
+    )  # fmt: skip
 
 
 def _finest(synthetic: SyntheticSet, codec: Codec, max_bytes: int) -> Codec | None:
@@ -90,13 +119,18 @@ def _finest(synthetic: SyntheticSet, codec: Codec, max_bytes: int) -> Codec | No
     return codec.at_quality(low) if low >= COARSEST else None
 
 
-def _without_some(synthetic: SyntheticSet, max_bytes: int) -> SyntheticSet:
+def _shortened(synthetic: SyntheticSet, codec: Codec, max_bytes: int) -> SyntheticSet | None:
+    """Return the set without the rows that do not fit; None where one row a class does not."""
+    while array_bytes(codec.encode(synthetic)) > max_bytes:
+        if int(torch.bincount(synthetic.labels).max()) == 1:
+            return None
+        synthetic = _without_some(synthetic)
+    return synthetic
+
+
+def _without_some(synthetic: SyntheticSet) -> SyntheticSet:
+    """Return the set without the last twentieth of its largest class."""
     counts = torch.bincount(synthetic.labels)
-    if int(counts.max()) == 1:
-        raise DistillError(
-            "distiller.bytes", expected="room for one row a class", got=max_bytes,
-            remedy="Raise distiller.bytes, or choose the codec webp or avif.",
-        )  # fmt: skip
     rows = torch.where(synthetic.labels == counts.argmax())[0]
     dropped = rows[-max(1, len(rows) // 20) :]
     kept = torch.ones(len(synthetic), dtype=torch.bool)

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from fdd_flower.config import DistillerConfig
 from fdd_flower.data.base import Split
-from fdd_flower.distillers._clock import SHARE_TO_TEACH, Clock
+from fdd_flower.distillers._clock import SHARE_TO_TEACH, Clock, evenly
 from fdd_flower.distillers._ridge import centred, features, sums_of
 from fdd_flower.distillers._trained import train_embedder
-from fdd_flower.distillers._views import TILE, View, random_views
+from fdd_flower.distillers._views import TILE, View, random_view
 from fdd_flower.distillers.base import Plan, packing_of
 from fdd_flower.models.base import Network
 from fdd_flower.packing import Packing
-from fdd_flower.rng import derive
+from fdd_flower.rng import derive, stream
 from fdd_flower.synthetic_set import SyntheticSet
+
+LEARNING = ("krr", "dm-krr")  # distillers that learn labels beside the rows
 
 
 def teacher_for(
@@ -37,6 +40,23 @@ def teacher_for(
     return plan.model if cfg.labels == "global" else None
 
 
+def solves(cfg: DistillerConfig, *, classes: int) -> bool:
+    """Tell whether labels of rows of so many classes will be solved when the rows are there."""
+    return cfg.labels == "ridge" and classes > 1 and cfg.name not in LEARNING
+
+
+def as_sent(synthetic: SyntheticSet, cfg: DistillerConfig) -> SyntheticSet:
+    """Return `synthetic` with targets that cost a codec what those to come will cost.
+
+    Soft ones are any probabilities of which a row's own class has more than half.
+    """
+    soft = cfg.labels != "hard" and len(synthetic.labels.unique()) > 1
+    if not soft and cfg.name not in LEARNING:
+        return synthetic
+    logits = torch.randn(synthetic.targets.shape, generator=stream(0, "targets"))
+    return replace(synthetic, targets=(synthetic.targets + logits.softmax(dim=1)) / 2)
+
+
 def soften(
     synthetic: SyntheticSet,
     data: Split,
@@ -44,6 +64,7 @@ def soften(
     teacher: Network | None,
     cfg: DistillerConfig,
     plan: Plan,
+    clock: Clock,
 ) -> Tensor:
     """Return targets for the packed rows of `synthetic` by `distiller.labels`.
 
@@ -58,9 +79,9 @@ def soften(
     packing = packing_of(cfg, plan.feature_shape, plan.codec)
     if teacher is not None:
         return taught(synthetic.inputs, teacher, packing=packing, temperature=cfg.temperature)
-    if cfg.labels == "ridge" and len(synthetic.labels.unique()) > 1:
-        views = random_views(cfg, plan)
-        return solved(synthetic, data, views, packing=packing, penalty=cfg.ridge)
+    if solves(cfg, classes=len(synthetic.labels.unique())):
+        views = (random_view(cfg, plan, index) for index in range(cfg.networks))
+        return solved(synthetic, data, views, packing=packing, penalty=cfg.ridge, clock=clock)
     return synthetic.targets
 
 
@@ -77,7 +98,13 @@ def taught(rows: Tensor, teacher: Network, *, packing: Packing, temperature: flo
 
 @torch.no_grad()
 def solved(
-    synthetic: SyntheticSet, data: Split, views: list[View], *, packing: Packing, penalty: float
+    synthetic: SyntheticSet,
+    data: Split,
+    views: Iterable[View],
+    *,
+    packing: Packing,
+    penalty: float,
+    clock: Clock,
 ) -> Tensor:
     """Return the labels under which ridge regression on `synthetic` fits `data` best.
 
@@ -89,12 +116,20 @@ def solved(
 
     Parameters
     ----------
+    views
+        As many as there is time for, and at least the first; that one, if need be, on a part of
+        the records.
     penalty
         Relative to the mean eigenvalue of S S'; also of the outer system.
     """
     num_classes = synthetic.num_classes
     left = right = torch.zeros((), dtype=torch.double)
-    for view in views:
+    started = clock.elapsed
+    for done, view in enumerate(views):
+        if not done:
+            data = _affordable(data, view, clock)
+        if not clock.may_prepare(done, started, share=1):
+            break
         images = features(view, packing.images(synthetic.inputs)).double()
         support = images.view(len(synthetic), packing.cells, -1).mean(dim=1)
         sums = sums_of(_batches(view, data))
@@ -104,6 +139,19 @@ def solved(
         right = right + solve.T @ sums.moment.double()
     prior = 1 / num_classes
     return to_simplex(torch.linalg.solve(_ridged(left, penalty), right) + prior).float()
+
+
+def _affordable(data: Split, view: View, clock: Clock) -> Split:
+    """Return the records that one view has time for: all, or some of every part of `data`."""
+    tile = _some(data, TILE)
+    fits = clock.repeats(lambda: sums_of(_batches(view, tile)), until=clock.until(1))
+    most = max(TILE, int(TILE * fits))
+    return _some(data, most) if most < len(data) else data
+
+
+def _some(data: Split, most: int) -> Split:
+    places = evenly(len(data), most)
+    return replace(data, inputs=data.inputs[places], labels=data.labels[places])
 
 
 def _batches(view: View, data: Split) -> Iterator[tuple[Tensor, Tensor, Tensor]]:

@@ -14,12 +14,17 @@ from fdd_flower.config import DistillerConfig
 from fdd_flower.data.base import Split
 from fdd_flower.distillers._budget import fit, plan_for_bytes
 from fdd_flower.distillers._canvas import Canvas
-from fdd_flower.distillers._clock import Clock
-from fdd_flower.distillers._labels import soften, teacher_for
+from fdd_flower.distillers._clock import (
+    SHARE_TO_FINISH,
+    SHARE_TO_PREPARE,
+    SHARE_TO_START,
+    Clock,
+)
+from fdd_flower.distillers._labels import soften, solves, teacher_for
 from fdd_flower.distillers._optimise import NonFiniteError
 from fdd_flower.distillers._options import check_plan
 from fdd_flower.distillers._start import start_images
-from fdd_flower.distillers._views import View, embedding_views
+from fdd_flower.distillers._views import TILE, View, embedding_views
 from fdd_flower.distillers.base import (
     ClassRecords,
     Distilled,
@@ -37,7 +42,7 @@ from fdd_flower.synthetic_set import SyntheticSet
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Job:
     """One distillation: what a distiller works with.
 
@@ -51,6 +56,8 @@ class Job:
         Of everything that this client draws for itself in the round.
     clock
         Runs since the distillation began.
+    most
+        Records of a class that the time leaves for one network; None: all that it may see.
     """
 
     cfg: DistillerConfig
@@ -60,6 +67,7 @@ class Job:
     start: SyntheticSet | None
     seed: int
     clock: Clock
+    most: int | None = None
 
     @property
     def labels(self) -> list[int]:
@@ -94,14 +102,25 @@ class Job:
 
         Over networks the draws together cover many more records than one of them embeds.
         """
-        inputs, limit = part.inputs, self.cfg.sample
-        if not 0 < limit < len(inputs):
+        inputs, limit = part.inputs, self._limit(part)
+        if limit == len(inputs):
             return inputs
         rng = stream(self.seed, "seen", part.label, view)
         return inputs[torch.randperm(len(inputs), generator=rng)[:limit]]
 
+    def _limit(self, part: ClassRecords) -> int:
+        count = len(part.inputs)
+        return min(count, self.cfg.sample or count, self.most or count)
+
     def prepared(self, tasks: Sequence[Callable[[], T]]) -> list[T]:
-        """Do each of `tasks`, as far as the time to prepare goes; at least the first."""
+        """Do each of `tasks`, as far as the time to prepare goes; at least the first.
+
+        Where not even one has time for all the records that it may see, it sees fewer.
+        """
+        self.most = None
+        if max(map(self._limit, self.parts)) > TILE:
+            until, self.most = self.clock.until(SHARE_TO_PREPARE), TILE
+            self.most = max(TILE, int(TILE * self.clock.repeats(tasks[0], until=until)))
         started, done = self.clock.elapsed, []
         for task in tasks:
             if not self.clock.may_prepare(len(done), started):
@@ -111,17 +130,23 @@ class Job:
 
     def first_rows(self) -> list[Tensor]:
         """Return the packed rows that each class starts from: its last ones, if it has any."""
+        until = self.clock.elapsed + SHARE_TO_START * self.clock.seconds
+        turns = self.clock.turns(len(self.parts), until)
         rows = []
-        for part in self.parts:
+        for part, turn in zip(self.parts, turns, strict=True):
             if self.start is not None and bool((self.start.labels == part.label).any()):
                 rows.append(self.start.inputs[self.start.labels == part.label])
             else:
-                images = start_images(
-                    part, self.images(part), start=self.cfg.start,
-                    min_records=self.cfg.min_records, rng=self.rng(part),
-                )  # fmt: skip
-                rows.append(self.packed(images))
+                rows.append(self.fresh_rows(part, self.cfg.start, until=turn))
         return rows
+
+    def fresh_rows(self, part: ClassRecords, start: str, *, until: float) -> Tensor:
+        """Return packed rows of a class by `start`, a choice of `distiller.start`."""
+        images = start_images(
+            part, self.images(part), start=start, min_records=self.cfg.min_records,
+            rng=self.rng(part), clock=self.clock, until=until,
+        )  # fmt: skip
+        return self.packed(images)
 
     def packed(self, images: Tensor) -> Tensor:
         """Return the images of a class as packed rows; a last row is filled by repeating them."""
@@ -191,6 +216,8 @@ class Pipeline(ABC):
         cells = packing_of(cfg, plan.feature_shape, codec).cells
         parts, withheld = usable_classes(data, cfg, cells=cells)
         job = Job(cfg=cfg, data=data, plan=plan, parts=parts, start=start, seed=seed, clock=clock)
+        if solves(cfg, classes=len(parts)):
+            clock.keep(SHARE_TO_FINISH)
         teacher = teacher_for(job.records, cfg=cfg, plan=plan, seed=job.seed, clock=clock)
         try:
             synthetic = self._finish(job, self._rows(job), teacher)
@@ -199,7 +226,9 @@ class Pipeline(ABC):
             raise
         if cfg.bytes:
             assert codec is not None
-            synthetic, codec = fit(synthetic, codec, max_bytes=cfg.bytes)
+            synthetic, codec = fit(
+                synthetic, codec, max_bytes=cfg.bytes, keep_quality=cfg.codec_aware
+            )
         return Distilled(synthetic=synthetic, withheld=withheld, codec=codec)
 
     @abstractmethod
@@ -215,5 +244,8 @@ class Pipeline(ABC):
         synthetic = assemble(job.parts, rows.inputs, len(job.data.classes), meta)
         targets = rows.targets
         if targets is None:
-            targets = soften(synthetic, job.records, teacher=teacher, cfg=self.cfg, plan=job.plan)
+            targets = soften(
+                synthetic, job.records, teacher=teacher, cfg=self.cfg, plan=job.plan,
+                clock=job.clock,
+            )  # fmt: skip
         return replace(synthetic, targets=targets)

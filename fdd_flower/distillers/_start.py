@@ -1,4 +1,4 @@
-"""Where synthetic rows start: k-means centres, noise round the class mean, noise, real rows."""
+"""Where synthetic rows start: means of records, noise round the class mean, noise, real rows."""
 
 from __future__ import annotations
 
@@ -8,8 +8,54 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fdd_flower.distillers._clock import Clock, evenly
 from fdd_flower.distillers.base import ClassRecords
 from fdd_flower.rng import fork
+
+PART = 8  # one of so many records, and of as many centres, tell how long k-means takes
+EXACT = 32  # values of a record up to which its principal axis is exact
+SEEN, POWERS = 128, 6  # records that it is found by beyond that, and steps of the power method
+TINY = 1e-12  # equal records have no axis
+
+
+def class_means(
+    inputs: Tensor,
+    count: int,
+    *,
+    min_records: int,
+    rng: torch.Generator,
+    clock: Clock,
+    until: float,
+) -> Tensor:
+    """Return `count` means of many records each: k-means centres, or else means of equal groups.
+
+    k-means clusters are uneven: of wine they fill 10 of the 15 rows that `min_records` has room
+    for. And k-means may take longer than there is time.
+
+    Parameters
+    ----------
+    inputs
+        (n, *feature_shape).
+    count
+        Means wanted: (count, *feature_shape), or as many as `min_records` has room for.
+    until
+        Second of `clock` by which k-means must be done.
+    """
+    import sklearn.cluster  # noqa: F401 (takes seconds the first time, which the pilot is not to see)
+
+    count = min(count, max(1, len(inputs) // min_records))
+    some = inputs[::PART]
+    few = min(count, len(some), max(2, count // PART))
+
+    def pilot() -> None:
+        kmeans_centres(some, few, min_records=min_records, rng=torch.Generator())
+
+    whole = len(inputs) * count / (len(some) * few)
+    if clock.elapsed < until and clock.repeats(pilot, until=until) >= whole:
+        centres = kmeans_centres(inputs, count, min_records=min_records, rng=rng)
+        if len(centres) == count:
+            return centres
+    return group_means(inputs.flatten(1), count).view(-1, *inputs.shape[1:])
 
 
 def kmeans_centres(inputs: Tensor, rows: int, *, min_records: int, rng: torch.Generator) -> Tensor:
@@ -54,15 +100,24 @@ def dissolve_small(flat: np.ndarray, members: np.ndarray, min_records: int) -> n
     all are large enough or one is left.
     """
     members = members.copy()
-    while True:
-        names, sizes = np.unique(members, return_counts=True)
-        if len(names) == 1 or sizes.min() >= min_records:
-            return members
-        smallest, others = names[sizes.argmin()], np.delete(names, sizes.argmin())
-        centres = np.stack([flat[members == name].mean(axis=0) for name in others])
-        orphans = members == smallest
-        distances = ((flat[orphans, None] - centres[None]) ** 2).sum(axis=-1)
-        members[orphans] = others[distances.argmin(axis=1)]
+    names, sizes = np.unique(members, return_counts=True)
+    centres = np.stack([flat[members == name].mean(axis=0) for name in names])
+    while len(names) > 1 and sizes.min() < min_records:
+        smallest = sizes.argmin()
+        orphans = np.flatnonzero(members == names[smallest])
+        names, sizes, centres = (np.delete(x, smallest, axis=0) for x in (names, sizes, centres))
+        nearest = _nearest(flat[orphans], centres)
+        members[orphans] = names[nearest]
+        np.add.at(sizes, nearest, 1)
+        for grown in np.unique(nearest):
+            centres[grown] = flat[members == names[grown]].mean(axis=0)
+    return members
+
+
+def _nearest(flat: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """Return the place of the nearest of `centres` (k, d) for each row of `flat` (n, d)."""
+    wide = centres.astype(np.float64)  # |x - c|^2 less |x|^2, a difference of large numbers
+    return (np.square(wide).sum(axis=1) - 2 * flat @ wide.T).argmin(axis=1)
 
 
 def halve_large(
@@ -97,27 +152,48 @@ def group_means(inputs: Tensor, groups: int) -> Tensor:
     """
     if groups == 1:
         return inputs.mean(dim=0, keepdim=True)
-    centred = (inputs - inputs.mean(dim=0)).double()
-    axis = torch.linalg.eigh(centred.T @ centred).eigenvectors[:, -1]
-    order = (centred @ axis).argsort()
+    order = along_principal_axis(inputs).argsort()
     left = groups // 2
     cut = len(inputs) * left // groups
     halves = ((order[:cut], left), (order[cut:], groups - left))
     return torch.cat([group_means(inputs[held], wanted) for held, wanted in halves])
 
 
+def along_principal_axis(inputs: Tensor) -> Tensor:
+    """Return where each row of a table (n, d) lies along its principal axis: (n,).
+
+    Of wide tables the axis is that of a few rows, by the power method from the farthest of them.
+    """
+    if inputs.shape[1] <= EXACT:
+        centred = (inputs - inputs.mean(dim=0)).double()
+        return centred @ torch.linalg.eigh(centred.T @ centred).eigenvectors[:, -1]
+    few = inputs[evenly(len(inputs), SEEN)]
+    centred = few - few.mean(dim=0)
+    centred = centred / centred.norm().clamp_min(TINY)  # no power of it overflows, or vanishes
+    axis = centred[centred.square().sum(dim=1).argmax()]
+    for _ in range(POWERS):
+        axis = centred.T @ (centred @ axis)
+    return inputs @ axis
+
+
 def start_images(
-    part: ClassRecords, count: int, *, start: str, min_records: int, rng: torch.Generator
+    part: ClassRecords,
+    count: int,
+    *,
+    start: str,
+    min_records: int,
+    rng: torch.Generator,
+    clock: Clock,
+    until: float,
 ) -> Tensor:
     """Return the first synthetic images of a class, (m, *feature_shape), m <= count.
 
-    `start` is one of the choices of `distiller.start`.
+    `start` is one of the choices of `distiller.start`; `until` as in `class_means`.
     """
     if start == "kmeans":
-        centres = kmeans_centres(part.inputs, count, min_records=min_records, rng=rng)
-        # Clusters are uneven: of wine they fill 10 of the 15 rows that `min_records` has room for.
-        short = part.inputs.ndim == 2 and len(centres) < count
-        return group_means(part.inputs, count) if short else centres
+        return class_means(
+            part.inputs, count, min_records=min_records, rng=rng, clock=clock, until=until
+        )
     noise = torch.randn((count, *part.inputs.shape[1:]), generator=rng)
     if start == "class-mean":
         return part.inputs.mean(dim=0) + 0.1 * noise

@@ -13,7 +13,8 @@ from fdd_flower import augment
 from fdd_flower.config import DistillerConfig
 from fdd_flower.distillers._clock import Clock
 from fdd_flower.distillers._fill import most_rows
-from fdd_flower.distillers._views import TILE, View, random_view
+from fdd_flower.distillers._labels import as_sent
+from fdd_flower.distillers._views import embed, random_view
 from fdd_flower.distillers.base import ClassRecords, Plan, assemble, packing_of
 from fdd_flower.rng import stream
 from fdd_flower.wire.codecs.base import Codec, Tunable, array_bytes
@@ -85,7 +86,7 @@ class Judge:
         # the first ones are coded, and those of the last half compared with: from two records an
         # image on (`distiller.min-records`), never the same ones
         self._seen = [
-            _embed(self._view, p.inputs[order[-max(1, min(SEEN, len(order) // 2)) :]])
+            embed(self._view, p.inputs[order[-max(1, min(SEEN, len(order) // 2)) :]])
             for p, order in zip(parts, orders, strict=True)
         ]
         self._orders = orders
@@ -96,7 +97,7 @@ class Judge:
 
         def size(rows: int) -> int:
             part = assemble(list(self._parts), self._rows(rows), classes, {})
-            coded[rows] = codec.encode(part)
+            coded[rows] = codec.encode(as_sent(part, self._cfg))
             return array_bytes(coded[rows])
 
         most = max(part.rows for part in self._parts)
@@ -108,7 +109,7 @@ class Judge:
         )
         found = sent.inputs.split([min(rows, part.rows) for part in self._parts])
         distances = [
-            energy_distance(seen, _embed(self._view, images[:SEEN]), count=len(images))
+            energy_distance(seen, embed(self._view, images[:SEEN]), count=len(images))
             for seen, part in zip(self._seen, found, strict=True)
             for images in [self._packing.images(part)]
         ]
@@ -138,8 +139,3 @@ def _mean_apart(points: Tensor) -> float:
     """Return the mean distance of two different ones of `points` (n, d); 0 for one."""
     n = len(points)
     return float(torch.cdist(points, points).sum()) / max(1, n * (n - 1))
-
-
-@torch.no_grad()
-def _embed(view: View, inputs: Tensor) -> Tensor:
-    return torch.cat([view.embed(tile) for tile in inputs.split(TILE)])

@@ -7,8 +7,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from fdd_flower.distillers._clock import Clock, evenly
 from fdd_flower.distillers._pipeline import Job, Pipeline, Rows
-from fdd_flower.distillers._views import View, embed, random_view
+from fdd_flower.distillers._views import TILE, View, embed, random_view
 from fdd_flower.distillers.base import DISTILLERS
 
 
@@ -18,18 +19,28 @@ class Herding(Pipeline):
     arXiv:1611.07725): only for public data, never for private ones.
 
     Differs: features of one seeded network, and not of a trained one, so that a client needs
-    neither a model nor other classes.
+    neither a model nor other classes; where time is short, from fewer records, evenly spaced.
     """
 
     sends_real: ClassVar[bool] = True
 
     def _rows(self, job: Job) -> Rows:
         view = random_view(job.cfg, job.plan, 0)
-        return Rows([job.packed(_picked(view, p.inputs, job.images(p))) for p in job.parts])
+        turns = job.clock.turns(len(job.parts), job.clock.ends)
+        rows = []
+        for part, turn in zip(job.parts, turns, strict=True):
+            count = job.images(part)
+            seen = affordable(view, part.inputs, count, clock=job.clock, until=turn)
+            rows.append(job.packed(seen[herd(embed(view, seen), count)]))
+        return Rows(rows)
 
 
-def _picked(view: View, inputs: Tensor, count: int) -> Tensor:
-    return inputs[herd(embed(view, inputs), count)]
+def affordable(view: View, inputs: Tensor, count: int, *, clock: Clock, until: float) -> Tensor:
+    """Return the records among which `count` can be picked by second `until`: all, or fewer."""
+    tile = inputs[:TILE]
+    fits = clock.repeats(lambda: herd(embed(view, tile), count), until=until)
+    most = int(TILE * fits * min(1.0, len(tile) / count))
+    return inputs[evenly(len(inputs), max(count, most))] if most < len(inputs) else inputs
 
 
 def herd(features: Tensor, count: int) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fdd_flower.distillers._pipeline import Job, Pipeline, Rows
-from fdd_flower.distillers._start import kmeans_centres
 from fdd_flower.distillers.base import DISTILLERS
 
 
@@ -14,18 +13,11 @@ class KMeansCentres(Pipeline):
     Lloyd's algorithm (IEEE Trans. Inf. Theory 28, 1982) from k-means++ seeds (Arthur and
     Vassilvitskii, SODA 2007), as scikit-learn has them: one start, in the model's input space.
     Differs: a cluster of fewer than `min_records` joins the nearest other centres, and the largest
-    are then halved for as long as both halves have enough; there may be fewer centres than asked.
+    are then halved for as long as both halves have enough. Where clusters are too uneven for as
+    many, or time is short, means of equal groups.
     """
 
     def _rows(self, job: Job) -> Rows:
-        return Rows(
-            [
-                job.packed(
-                    kmeans_centres(
-                        part.inputs, job.images(part), min_records=job.cfg.min_records,
-                        rng=job.rng(part),
-                    )
-                )
-                for part in job.parts
-            ]
-        )  # fmt: skip
+        turns = job.clock.turns(len(job.parts), job.clock.ends)
+        pairs = zip(job.parts, turns, strict=True)
+        return Rows([job.fresh_rows(part, "kmeans", until=turn) for part, turn in pairs])

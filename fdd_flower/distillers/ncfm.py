@@ -57,31 +57,26 @@ class CharacteristicFunctionMatching(Pipeline):
     """
 
     def _rows(self, job: Job) -> Rows:
-        views = job.views()
-        draws = [
-            frequencies(_width(view, job), job.cfg.frequencies, seed=job.plan.seed, index=i)
-            for i, view in enumerate(views)
-        ]
-        real = job.prepared(
-            [
-                lambda i=i, v=v, t=t: [wave_of(v, job.seen(p, i), t) for p in job.parts]
-                for i, (v, t) in enumerate(zip(views, draws, strict=True))
-            ]
-        )
         canvas = job.canvas(job.first_rows())
+        views = job.views()
+        real = job.prepared([lambda i=i, v=v: waves_of(job, v, i) for i, v in enumerate(views)])
 
         def objective(step: int) -> Iterator[Tensor]:
-            view = step % len(real)
-            for part, target in enumerate(real[view]):
-                yield discrepancy(views[view].embed(canvas.show(part)) @ draws[view], target)
+            index = step % len(real)
+            directions, waves = real[index]
+            for part, target in enumerate(waves):
+                yield discrepancy(views[index].embed(canvas.show(part)) @ directions, target)
 
         optimise(canvas, objective, job.cfg, clock=job.clock)
         return job.found(canvas)
 
 
 @torch.no_grad()
-def _width(view: View, job: Job) -> int:
-    return view.embed(job.parts[0].inputs[:1]).shape[1]
+def waves_of(job: Job, view: View, index: int) -> tuple[Tensor, list[Wave]]:
+    """Return the directions of view `index` and, along them, the wave of each class."""
+    width = view.embed(job.parts[0].inputs[:1]).shape[1]
+    directions = frequencies(width, job.cfg.frequencies, seed=job.plan.seed, index=index)
+    return directions, [wave_of(view, job.seen(part, index), directions) for part in job.parts]
 
 
 def frequencies(width: int, count: int, *, seed: int, index: int) -> Tensor:
@@ -91,19 +86,30 @@ def frequencies(width: int, count: int, *, seed: int, index: int) -> Tensor:
 
 @torch.no_grad()
 def wave_of(view: View, inputs: Tensor, directions: Tensor) -> Wave:
-    """Return the characteristic function of the features of `inputs`.
+    """Return the characteristic function of the features of `inputs`, a tile at a time.
 
-    One pass over tiles keeps one number a record and frequency. The mean variance of the
-    projections is the records' mean squared distance from their mean feature; frequencies are
-    divided by its root.
+    Two passes: projections are held between them where they take no more memory than the records,
+    else made twice. Their mean variance is the records' mean squared distance from their mean
+    feature; frequencies are divided by its root.
     """
-    projected = torch.cat([view.embed(tile) @ directions for tile in inputs.split(TILE)])
-    centre = projected.mean(dim=0)
-    deviation = ((projected - centre).square().mean() + EPSILON).sqrt()
+
+    def projected() -> Iterator[Tensor]:
+        return (view.embed(tile) @ directions for tile in inputs.split(TILE))
+
+    held = list(projected()) if directions.shape[1] <= inputs[0].numel() else None
+    total = squares = torch.zeros((), dtype=torch.double)
+    for tile in held or projected():
+        total = total + tile.double().sum(dim=0)
+        squares = squares + tile.double().square().sum(dim=0)
+    mean = total / len(inputs)
+    deviation = ((squares / len(inputs) - mean.square()).mean() + EPSILON).sqrt()
     spreads = torch.tensor(SPREADS)[torch.arange(directions.shape[1]) % len(SPREADS)]
-    scale = spreads / deviation
-    angle = (projected - centre) * scale
-    return Wave(centre, scale, angle.cos().mean(dim=0), angle.sin().mean(dim=0))
+    centre, scale = mean.float(), (spreads / deviation).float()
+    cos = sin = torch.zeros((), dtype=torch.double)
+    for tile in held or projected():
+        angle = (tile - centre) * scale
+        cos, sin = cos + angle.cos().double().sum(dim=0), sin + angle.sin().double().sum(dim=0)
+    return Wave(centre, scale, (cos / len(inputs)).float(), (sin / len(inputs)).float())
 
 
 def discrepancy(projected: Tensor, real: Wave) -> Tensor:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from flwr.app import ArrayRecord, Message, RecordDict
 
 from fdd_flower.errors import QuorumError
 from fdd_flower.ledger import KEPT
+from fdd_flower.report.units import one_line
 from fdd_flower.strategies._log import say
 from fdd_flower.strategies._twins import client_order, keep_one_a_client, keep_one_a_set
 from fdd_flower.strategies._validator import Judged, Rules, judge
-from fdd_flower.strategies.base import ServerSide
+from fdd_flower.strategies.base import ServerSide, Verdict
+from fdd_flower.wire.codecs._codes import DROPPED
 from fdd_flower.wire.records import ARRAYS, Envelope
 
 T = TypeVar("T")
 K = TypeVar("K")
+
+EXAMPLE = 160  # characters of one reply's reason in the error that ends a run
 
 
 def screen(
@@ -46,8 +51,10 @@ def screen(
             accepted[one.envelope.client] = (one.envelope, one.content)
             side.client_at[one.node] = one.envelope.client
     if len(accepted) < side.cfg.strategy.quorum:
+        dropped = [one.verdict for one in judged if not one.verdict.accepted]
         raise below_quorum(
-            side, rules.round, f"{len(accepted)} usable and {len(judged) - len(accepted)} dropped",
+            side, rules.round,
+            f"{len(accepted)} usable and {len(dropped)} dropped{_mostly(dropped)}",
             "See the clients' logs; raise strategy.deadline if they were late.",
         )  # fmt: skip
     return [accepted[client] for client in sorted(accepted, key=client_order)]
@@ -61,6 +68,17 @@ def below_quorum(side: ServerSide, round_: int, got: str, remedy: str) -> Quorum
         got=got,
         remedy=remedy,
     )
+
+
+def _mostly(dropped: Sequence[Verdict]) -> str:
+    """Return the code that most of `dropped` have, and one reason: as the log already says it."""
+    if not dropped:
+        return ""
+    counts = Counter(verdict.code for verdict in dropped)
+    code, count = min(counts.items(), key=lambda item: (-item[1], item[0]))
+    reason = min(verdict.reason for verdict in dropped if verdict.code == code)
+    example = one_line(reason.removesuffix(f" {DROPPED}").rstrip("."), EXAMPLE)
+    return f", {count} of them {code!r}, such as {example}"
 
 
 def arrays_of(content: RecordDict) -> ArrayRecord:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from fdd_flower.config import DistillerConfig, ModelConfig
-from fdd_flower.distillers.base import DISTILLERS, declares
+from fdd_flower.distillers import _clock, _start
+from fdd_flower.distillers.base import DISTILLERS, declares, ignored_by
 from fdd_flower.errors import ConfigError, DistillError
 from fdd_flower.models import build_model
 from tests.conftest import blobs, plan_for
@@ -117,3 +121,43 @@ def test_each_choice_of_networks_gives_rows_of_its_own(name, packing):
 def test_unknown_distiller_lists_the_known_ones():
     with pytest.raises(ConfigError, match=r"dm, .*herding, kmeans, .*random"):
         DISTILLERS.get("gan")
+
+
+class Operations(TorchDispatchMode):
+    """Counts those of matrix products and convolutions, with their derivatives."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        found = func(*args, **(kwargs or {}))
+        cost = flop_registry.get(func._overloadpacket)
+        if cost is not None:
+            self.count += cost(*args, **(kwargs or {}), out_val=found)
+        return found
+
+
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [
+        (name, labels)
+        for name in DISTILLERS.built_in()
+        for labels in ("hard", "ridge")
+        if labels == "hard" or "labels" not in ignored_by(name)
+    ],
+)
+def test_a_time_budget_bounds_the_work_from_the_start_to_the_labels(name, labels, monkeypatch):
+    # On this clock 40 million operations take a second; k-means stands for some of its own.
+    work, lloyd = Operations(), _start.lloyd
+
+    def weighed(flat, clusters, *, seed):
+        work.count += 40 * flat.size * clusters
+        return lloyd(flat, clusters, seed=seed)
+
+    clock = SimpleNamespace(monotonic=lambda: work.count / 4e7)
+    monkeypatch.setattr(_start, "lloyd", weighed)
+    monkeypatch.setattr(_clock, "time", clock)
+    cfg = DistillerConfig(ipc=20, steps=10**6, networks=30, width=4, labels=labels, seconds=1.0)
+    with work:
+        _, made = _distil(name, cfg, counts=(4000, 3000))
+    assert clock.monotonic() < 1.5  # without it: up to millions
+    assert len(made.synthetic) == 40

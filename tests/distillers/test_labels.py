@@ -11,7 +11,7 @@ import torch
 from fdd_flower.config import DistillerConfig, ModelConfig
 from fdd_flower.distillers._clock import Clock
 from fdd_flower.distillers._labels import soften, solved, taught, teacher_for, to_simplex
-from fdd_flower.distillers._views import random_views
+from fdd_flower.distillers._views import TILE, View, random_views
 from fdd_flower.distillers.base import DISTILLERS
 from fdd_flower.models import build_model
 from fdd_flower.packing import Packing
@@ -43,7 +43,8 @@ def test_solved_labels_are_those_of_least_squares_over_all_records(shape):
     data = blobs(shape=shape, counts=(60, 50, 40))
     synthetic = _kmeans(data).synthetic
     views = random_views(CFG, plan_for(data))
-    got = solved(synthetic, data, views, packing=Packing(), penalty=1e-3).double().numpy()
+    got = solved(synthetic, data, views, packing=Packing(), penalty=1e-3, clock=Clock(60))
+    got = got.double().numpy()
     # The same with real features held at once, and numpy's least squares on stacked rows.
     blocks, wanted = [], []
     for view in views:
@@ -91,7 +92,47 @@ def test_a_client_with_one_class_keeps_hard_labels(labels):
     synthetic = _kmeans(data).synthetic
     cfg = dataclasses.replace(CFG, labels=labels)
     plan = plan_for(data)
-    teacher = teacher_for(data, cfg=cfg, plan=plan, seed=0, clock=Clock(60))
+    clock = Clock(60)
+    teacher = teacher_for(data, cfg=cfg, plan=plan, seed=0, clock=clock)
     assert teacher is None
-    targets = soften(synthetic, data, teacher=teacher, cfg=cfg, plan=plan)
+    targets = soften(synthetic, data, teacher=teacher, cfg=cfg, plan=plan, clock=clock)
     assert torch.equal(targets, synthetic.targets)
+
+
+class Ticking(Clock):
+    """A clock on which each record that a view embeds takes a millisecond."""
+
+    def __init__(self, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__(seconds)
+        self.records = 0
+        original = View.embed
+
+        def embed(view: View, inputs: torch.Tensor) -> torch.Tensor:
+            self.records += len(inputs)
+            return original(view, inputs)
+
+        monkeypatch.setattr(View, "embed", embed)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds by the records so far."""
+        return self.records / 1000
+
+
+@pytest.mark.parametrize(("seconds", "used"), [(60.0, 5), (1.0, 3), (0.3, 1), (0.1, 1)])
+def test_labels_are_solved_by_the_views_and_records_that_there_is_time_for(
+    seconds, used, monkeypatch
+):
+    data = blobs(counts=(100, 90, 80))  # in the order of their classes
+    synthetic, seen = _kmeans(data).synthetic, []
+
+    def views():
+        for view in random_views(dataclasses.replace(CFG, networks=5), plan_for(data)):
+            seen.append(view)
+            yield view
+
+    clock = Ticking(seconds, monkeypatch)
+    targets = solved(synthetic, data, views(), packing=Packing(), penalty=1e-2, clock=clock)
+    assert len(seen) - (used < 5) == used  # one is drawn and left where time is short
+    assert clock.elapsed <= max(seconds, 2 * TILE / 1000) + len(synthetic) / 1000
+    assert float((targets.argmax(dim=1) == synthetic.labels).float().mean()) > 0.9

@@ -8,8 +8,8 @@ import torch
 
 from fdd_flower.config import DistillerConfig
 from fdd_flower.distillers._marginals import quantile_means, with_marginals
-from fdd_flower.distillers._start import group_means, start_images
-from fdd_flower.distillers.base import DISTILLERS, ClassRecords
+from fdd_flower.distillers._start import group_means
+from fdd_flower.distillers.base import DISTILLERS
 from tests.conftest import blobs, plan_for
 
 
@@ -50,23 +50,16 @@ def test_no_value_ever_stands_for_fewer_records(n, kept):
     assert torch.equal(with_marginals(rows, _table(n), 8), rows) is kept
 
 
+@pytest.mark.parametrize("columns", [3, 300])
 @pytest.mark.parametrize(("n", "groups"), [(43, 5), (64, 8), (17, 2), (9, 1)])
-def test_groups_are_as_large_as_one_another(n, groups):
+def test_groups_are_as_large_as_one_another(n, groups, columns):
     # a column that counts the records of each group: their means are its members' numbers
-    records = torch.cat([_table(n, 3), torch.eye(n)], dim=1)
+    records = torch.cat([_table(n, columns), torch.eye(n)], dim=1)
     means = group_means(records, groups)
-    members = (means[:, 3:] > 0).sum(dim=1)
+    members = (means[:, columns:] > 0).sum(dim=1)
     assert len(means) == groups
     assert int(members.sum()) == n
     assert n // groups <= int(members.min()) <= int(members.max()) <= -(-n // groups)
-
-
-def test_a_table_starts_from_as_many_rows_as_its_records_have_room_for():
-    # one far group of 5: 2-means cuts it off, and that leaves k-means with too few clusters
-    inputs = torch.cat([_table(35), 100 + _table(5)])
-    part = ClassRecords(label=0, inputs=inputs, rows=5)
-    rng = torch.Generator().manual_seed(0)
-    assert len(start_images(part, 5, start="kmeans", min_records=8, rng=rng)) == 5
 
 
 @pytest.mark.parametrize("ipc", [1, 4])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from fdd_flower.config import DistillerConfig
 from fdd_flower.distillers._views import TILE, random_view
@@ -21,8 +22,9 @@ from tests.conftest import blobs, plan_for
 CFG = DistillerConfig(ipc=4, steps=80, networks=4, width=8, frequencies=64, start="class-mean")
 
 
-def test_the_wave_of_a_class_is_the_mean_of_complex_exponentials():
-    data = blobs(counts=(TILE + 44,))
+@pytest.mark.parametrize("shape", [(1, 8, 8), (13,)])
+def test_the_wave_of_a_class_is_the_mean_of_complex_exponentials(shape):
+    data = blobs(shape=shape, counts=(TILE + 44,))
     view = random_view(CFG, plan_for(data), 0)
     with torch.no_grad():
         features = view.embed(data.inputs)
@@ -34,6 +36,27 @@ def test_the_wave_of_a_class_is_the_mean_of_complex_exponentials():
     want = np.exp(1j * (z - z.mean(axis=0)) @ t).mean(axis=0)
     np.testing.assert_allclose(wave.cos.numpy(), want.real, atol=1e-3)
     np.testing.assert_allclose(wave.sin.numpy(), want.imag, atol=1e-3)
+
+
+class Largest(TorchDispatchMode):
+    """Remembers how many numbers the largest tensor made had."""
+
+    numbers = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        found = func(*args, **(kwargs or {}))
+        if isinstance(found, torch.Tensor):
+            self.numbers = max(self.numbers, found.numel())
+        return found
+
+
+def test_a_wave_takes_the_memory_of_a_tile():
+    data = blobs(shape=(13,), counts=(5 * TILE,))
+    view = random_view(CFG, plan_for(data), 0)
+    draw = frequencies(view.embed(data.inputs[:1]).shape[1], 300, seed=7, index=0)
+    with Largest() as largest:
+        wave_of(view, data.inputs, draw)
+    assert largest.numbers == 300 * TILE
 
 
 def test_records_deviate_along_frequencies_as_told_whatever_the_scale_of_features():

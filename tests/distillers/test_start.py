@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
 
-from fdd_flower.distillers._start import dissolve_small, halve_large, kmeans_centres, start_images
+from fdd_flower.distillers._clock import Clock
+from fdd_flower.distillers._start import (
+    along_principal_axis,
+    class_means,
+    dissolve_small,
+    halve_large,
+    kmeans_centres,
+    start_images,
+)
 from fdd_flower.distillers.base import ClassRecords
 from tests.conftest import blobs
 
@@ -15,6 +25,25 @@ def test_small_clusters_are_merged_into_their_nearest():
     flat = np.array([[0.0]] * 9 + [[10.0]] * 9 + [[11.0]] * 2 + [[-1.0]])
     members = np.repeat([0, 1, 2, 3], [9, 9, 2, 1])
     assert dissolve_small(flat, members, 8).tolist() == [0] * 9 + [1] * 11 + [0]
+
+
+def test_dissolving_equals_a_loop_over_records_and_needs_no_table_of_differences():
+    rng = np.random.default_rng(0)
+    flat = (rng.normal(size=(3000, 200)) + 100).astype(np.float32)
+    first = rng.integers(0, 90, size=3000)
+    want = first.copy()
+    while np.unique(want, return_counts=True)[1].min() < 150:
+        names, sizes = np.unique(want, return_counts=True)
+        others = np.delete(names, sizes.argmin())
+        centres = np.stack([flat[want == name].mean(axis=0) for name in others])
+        for place in np.flatnonzero(want == names[sizes.argmin()]):
+            want[place] = others[np.square(flat[place] - centres).sum(axis=1).argmin()]
+    tracemalloc.start()
+    got = dissolve_small(flat, first, 150)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (got == want).mean() > 0.99
+    assert peak < flat.nbytes / 2
 
 
 def test_one_cluster_is_left_alone_however_small():
@@ -61,7 +90,52 @@ def test_kmeans_finds_well_separated_means():
 def test_starts_give_rows_of_the_class_shape(start):
     inputs = blobs(counts=(64,)).inputs
     part = ClassRecords(label=0, inputs=inputs, rows=4)
-    rows = start_images(part, 4, start=start, min_records=8, rng=torch.Generator().manual_seed(0))
+    rng = torch.Generator().manual_seed(0)
+    rows = start_images(part, 4, start=start, min_records=8, rng=rng, clock=Clock(60), until=60)
     assert rows.shape[1:] == (1, 8, 8)
     gaps = (rows[:, None] - inputs[None]).flatten(2).abs().amax(dim=2).min(dim=1).values
     assert bool((gaps == 0).all()) is (start == "real-unsafe")
+
+
+@pytest.mark.parametrize("columns", [5, 300])
+def test_the_principal_axis_is_that_of_the_singular_value_decomposition(columns):
+    rng = np.random.default_rng(0)
+    table = rng.normal(size=(500, columns)) + 3 * rng.normal(size=(500, 1)) * np.ones(columns)
+    got = along_principal_axis(torch.from_numpy(table.astype(np.float32))).numpy()
+    left, *_ = np.linalg.svd(table - table.mean(axis=0))
+    assert abs(np.corrcoef(got, left[:, 0])[0, 1]) > 0.99
+
+
+@pytest.mark.filterwarnings("ignore:Number of distinct clusters")
+def test_equal_records_have_equal_means():
+    same = torch.full((64, 1, 8, 8), 2.0)
+    rng = torch.Generator().manual_seed(0)
+    rows = class_means(same, 8, min_records=8, rng=rng, clock=Clock(60), until=60)
+    assert torch.equal(rows, same[:8])
+
+
+@pytest.mark.parametrize("shape", [(6,), (1, 8, 8), (3, 16, 16)])
+def test_there_are_as_many_rows_as_the_records_have_room_for(shape):
+    # one far group of 5: 2-means cuts it off, and that leaves k-means with too few clusters
+    near, far = (torch.rand(n, *shape, generator=torch.Generator().manual_seed(n)) for n in (35, 5))
+    inputs = torch.cat([near, 100 + far])
+    rng = torch.Generator().manual_seed(0)
+    assert len(kmeans_centres(inputs, 5, min_records=8, rng=rng)) < 5
+    rows = class_means(inputs, 9, min_records=8, rng=rng, clock=Clock(60), until=60)
+    assert rows.shape == (5, *shape)
+    torch.testing.assert_close(rows.mean(dim=0), inputs.mean(dim=0))  # groups of 8 each
+
+
+def test_kmeans_is_what_it_was_while_there_is_time_and_equal_groups_when_there_is_none():
+    inputs = blobs(counts=(200,)).inputs
+    made = [
+        class_means(
+            inputs, 10, min_records=8, rng=torch.Generator().manual_seed(0), clock=Clock(60),
+            until=until,
+        )
+        for until in (60.0, 0.0)
+    ]  # fmt: skip
+    rng = torch.Generator().manual_seed(0)
+    assert torch.equal(made[0], kmeans_centres(inputs, 10, min_records=8, rng=rng))
+    assert not torch.equal(made[1], made[0])
+    torch.testing.assert_close(made[1].mean(dim=0), inputs.mean(dim=0))

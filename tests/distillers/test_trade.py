@@ -9,13 +9,17 @@ import torch
 
 from fdd_flower.config import CodecConfig, DistillerConfig
 from fdd_flower.data.base import Split
+from fdd_flower.distillers import _pipeline, dm
+from fdd_flower.distillers._budget import fit, plan_for_bytes
+from fdd_flower.distillers._canvas import Canvas
 from fdd_flower.distillers._clock import Clock
 from fdd_flower.distillers._fill import most_rows
 from fdd_flower.distillers._trade import best_codec, energy_distance
-from fdd_flower.distillers.base import DISTILLERS, usable_classes
+from fdd_flower.distillers.base import DISTILLERS, Distilled, Plan, usable_classes
+from fdd_flower.errors import DistillError
 from fdd_flower.wire.codecs._images import ImageCodec
 from fdd_flower.wire.codecs.base import CODECS, array_bytes
-from tests.conftest import plan_for
+from tests.conftest import blobs, plan_for
 
 
 @pytest.mark.parametrize("each", [1, 7, 1000])
@@ -98,15 +102,111 @@ def test_a_time_budget_ends_the_search():
     assert chosen(waves(48, fine=False), 1500, seconds=1e-6).resolution == 16
 
 
+def through(data: Split, codec: str) -> Plan:
+    return replace(plan_for(data), codec=CODECS.get(codec)(CodecConfig(name=codec)))
+
+
+def distilled(data: Split, codec: str, budget: int, name: str, **options: object) -> Distilled:
+    cfg = DistillerConfig(
+        name=name, bytes=budget, min_records=2, steps=12, networks=2, width=4,
+        **options,  # type: ignore[arg-type]
+    )  # fmt: skip
+    rng = torch.Generator().manual_seed(0)
+    return DISTILLERS.get(name)(cfg).distill(data, plan=through(data, codec), start=None, rng=rng)
+
+
+def size_of(made: Distilled) -> int:
+    assert made.codec is not None
+    return array_bytes(made.codec.encode(made.synthetic))
+
+
 @pytest.mark.parametrize("codec", ["avif", "webp"])
 def test_a_set_fills_the_budget_at_the_resolution_that_was_chosen(codec):
-    data, budget = waves(48, fine=False), 2500
-    cfg = DistillerConfig(name="kmeans", bytes=budget, min_records=2)
-    plan = replace(plan_for(data), codec=CODECS.get(codec)(CodecConfig(name=codec)))
-    made = DISTILLERS.get("kmeans")(cfg).distill(
-        data, plan=plan, start=None, rng=torch.Generator().manual_seed(0)
-    )
+    budget = 2500
+    made = distilled(waves(48, fine=False), codec, budget, "kmeans")
     assert isinstance(made.codec, ImageCodec)
     assert made.codec.cfg.resolution < 16
-    size = array_bytes(made.codec.encode(made.synthetic))
-    assert 0.5 * budget < size <= budget
+    assert 0.5 * budget < size_of(made) <= budget
+
+
+@pytest.mark.parametrize(("name", "aware"), [("kmeans", False), ("dm", False), ("dm", True)])
+@pytest.mark.parametrize(
+    ("codec", "shape"),
+    [(codec, (1, 12, 12)) for codec in ("float16", "uint8", "webp", "avif")]
+    + [(codec, (13,)) for codec in ("float16", "uint8")],
+)
+def test_a_byte_budget_is_kept_and_filled_through_any_codec(name, codec, shape, aware):
+    budget = 4000
+    data = blobs(shape=shape, counts=(200, 200))
+    assert 0.6 * budget < size_of(distilled(data, codec, budget, name, codec_aware=aware)) <= budget
+
+
+def test_what_is_decoded_is_what_was_optimised(monkeypatch):
+    seen: list[Canvas] = []
+
+    def watched(canvas, *args, **options):
+        seen.append(canvas)
+        return optimise(canvas, *args, **options)
+
+    optimise = dm.optimise
+    monkeypatch.setattr(dm, "optimise", watched)
+    data, budget = waves(16, fine=True), 3000
+    plain = distilled(data, "avif", budget, "dm")
+    made = distilled(data, "avif", budget, "dm", codec_aware=True)
+    canvas = seen[1]
+    assert isinstance(made.codec, ImageCodec)
+    assert isinstance(canvas.codec, ImageCodec)
+    assert made.codec.cfg == canvas.codec.cfg
+    assert 0.6 * budget < size_of(made) <= budget
+    canvas.through_codec(0)
+    back = made.codec.decode(
+        made.codec.encode(made.synthetic), feature_shape=(1, 16, 16), num_classes=2
+    )
+    torch.testing.assert_close(back.inputs, canvas.show_all().detach())
+    assert isinstance(plain.codec, ImageCodec)
+    assert plain.codec.cfg.quality > made.codec.cfg.quality  # where nothing was promised
+
+
+def test_rows_go_before_the_quality_that_they_were_optimised_at():
+    synthetic = distilled(waves(16, fine=True), "avif", 6000, "kmeans").synthetic
+    codec = CODECS.get("avif")(CodecConfig(name="avif", quality=60))
+    assert isinstance(codec, ImageCodec)
+    assert array_bytes(codec.encode(synthetic)) > 4000
+    kept, same = fit(synthetic, codec, max_bytes=4000, keep_quality=True)
+    assert same is codec
+    assert 0.8 * 4000 < array_bytes(same.encode(kept)) <= 4000
+    assert len(kept) < len(synthetic)
+    whole, coarser = fit(synthetic, codec, max_bytes=4000)
+    assert len(whole) == len(synthetic)
+    assert isinstance(coarser, ImageCodec)
+    assert coarser.cfg.quality < 60
+    # at this quality there is no room for a row a class
+    few, coarse = fit(synthetic, codec.at_quality(100), max_bytes=1000, keep_quality=True)
+    assert isinstance(coarse, ImageCodec)
+    assert coarse.cfg.quality < 100
+    assert array_bytes(coarse.encode(few)) <= 1000
+
+
+@pytest.mark.parametrize(
+    ("name", "labels"), [("kmeans", "ridge"), ("kmeans", "local"), ("krr", "hard")]
+)
+def test_rows_with_soft_labels_are_fewer(name, labels):
+    data = blobs(shape=(1, 8, 8), counts=(200,) * 8)
+
+    def rows(**options: object) -> int:
+        cfg = DistillerConfig(bytes=4000, **options)  # type: ignore[arg-type]
+        planned, _ = plan_for_bytes(data, cfg, through(data, "avif"), seed=0, clock=Clock(3600))
+        return planned.ipc
+
+    assert rows(name=name, labels=labels) < rows(name="kmeans")
+
+
+@pytest.mark.parametrize("codec", ["avif", "uint8"])
+def test_a_budget_without_room_is_refused_before_any_work(codec, monkeypatch):
+    def never(*args: object, **options: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(_pipeline, "start_images", never)
+    monkeypatch.setattr(dm, "optimise", never)
+    with pytest.raises(DistillError, match=r"distiller\.bytes: expected room for one row a class"):
+        distilled(blobs(shape=(1, 12, 12), counts=(60, 60)), codec, 640, "dm", start="noise")

@@ -47,9 +47,11 @@ def test_no_reply_is_larger_than_the_byte_budget_and_most_of_it_is_used(
 
 
 def test_a_budget_too_small_for_a_row_a_class_is_refused_by_the_client(tmp_path, caplog):
-    _, done = run(tmp_path, distiller__bytes=2000, partition__name="iid")
+    folder, done = run(tmp_path, distiller__bytes=2000, partition__name="iid")
     assert not done
     assert "distiller.bytes: expected room for one row a class" in caplog.text
+    most = "0 usable and 4 dropped, 4 of them 'refused', such as client 0: expected a set; got a"
+    assert f"{most} refusal (DistillError)" in summary(folder)["status"]
 
 
 def test_peers_go_down_from_the_second_round_without_the_client_s_own_rows(tmp_path, monkeypatch):
