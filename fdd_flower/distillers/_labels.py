@@ -14,13 +14,11 @@ from fdd_flower.distillers._clock import SHARE_TO_TEACH, Clock, evenly
 from fdd_flower.distillers._ridge import centred, features, sums_of
 from fdd_flower.distillers._trained import train_embedder
 from fdd_flower.distillers._views import TILE, View, random_view
-from fdd_flower.distillers.base import Plan, packing_of
+from fdd_flower.distillers.base import Plan, ignored_by, packing_of
 from fdd_flower.models.base import Network
 from fdd_flower.packing import Packing
 from fdd_flower.rng import derive, stream
 from fdd_flower.synthetic_set import SyntheticSet
-
-LEARNING = ("krr", "dm-krr")  # distillers that learn labels beside the rows
 
 
 def teacher_for(
@@ -42,7 +40,7 @@ def teacher_for(
 
 def solves(cfg: DistillerConfig, *, classes: int) -> bool:
     """Tell whether labels of rows of so many classes will be solved when the rows are there."""
-    return cfg.labels == "ridge" and classes > 1 and cfg.name not in LEARNING
+    return cfg.labels == "ridge" and classes > 1
 
 
 def as_sent(synthetic: SyntheticSet, cfg: DistillerConfig) -> SyntheticSet:
@@ -51,7 +49,8 @@ def as_sent(synthetic: SyntheticSet, cfg: DistillerConfig) -> SyntheticSet:
     Soft ones are any probabilities of which a row's own class has more than half.
     """
     soft = cfg.labels != "hard" and len(synthetic.labels.unique()) > 1
-    if not soft and cfg.name not in LEARNING:
+    learned = "labels" in ignored_by(cfg.name)
+    if not (soft or learned):
         return synthetic
     logits = torch.randn(synthetic.targets.shape, generator=stream(0, "targets"))
     return replace(synthetic, targets=(synthetic.targets + logits.softmax(dim=1)) / 2)

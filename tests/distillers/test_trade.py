@@ -201,12 +201,13 @@ def test_rows_with_soft_labels_are_fewer(name, labels):
     assert rows(name=name, labels=labels) < rows(name="kmeans")
 
 
-@pytest.mark.parametrize("codec", ["avif", "uint8"])
-def test_a_budget_without_room_is_refused_before_any_work(codec, monkeypatch):
+# room for a row of one class, but not of eight
+@pytest.mark.parametrize(("codec", "budget"), [("avif", 850), ("uint8", 2000)])
+def test_a_budget_without_room_is_refused_before_any_work(codec, budget, monkeypatch):
     def never(*args: object, **options: object) -> None:
         raise AssertionError
 
     monkeypatch.setattr(_pipeline, "start_images", never)
     monkeypatch.setattr(dm, "optimise", never)
     with pytest.raises(DistillError, match=r"distiller\.bytes: expected room for one row a class"):
-        distilled(blobs(shape=(1, 12, 12), counts=(60, 60)), codec, 640, "dm", start="noise")
+        distilled(blobs(shape=(1, 12, 12), counts=(60,) * 8), codec, budget, "dm", start="noise")
