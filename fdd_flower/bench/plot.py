@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 DPI = 120
 COLUMNS = 3
 COLOURS = ("#2563a8", "#c2571a", "#2c8a57", "#8a3fa0", "#b3261e", "#0f8a8a", "#7a5c00", "#444444")
-DASHES = {"random": ":", "herding": "-.", "kmeans": "--"}
+MARKS = {"random": (":", "x"), "herding": ("-.", "^"), "kmeans": ("--", "s")}  # also of one point
 
 Curve = list[tuple[float, float, float]]  # bytes, accuracy, spread
 
@@ -67,9 +67,10 @@ def _panel(axes: Axes, model: str, rows: Sequence[Row]) -> None:
         curve = _curve([row for row in own if row.distiller == name])
         _line(axes, curve, name, color=COLOURS[i % len(COLOURS)], marker="o", linewidth=1.8)
     for name in BASELINES:
+        dashes, marker = MARKS[name]
         _line(
-            axes, _beside(own, name, rows), f"{name}, equal bytes", color="0.45", marker=".",
-            linestyle=DASHES[name], linewidth=1.2,
+            axes, _beside(own, name, rows), f"{name}, equal bytes", color="0.45", marker=marker,
+            linestyle=dashes, linewidth=1.2,
         )  # fmt: skip
     for kind, colour, label in (
         (FULL, "black", "all records"),
