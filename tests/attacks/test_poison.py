@@ -33,10 +33,15 @@ Sets = Mapping[str, SyntheticSet]
 
 
 def config(**scoring: object) -> Config:
-    """Return settings that make a round take a moment."""
+    """Return settings that make a round take a moment.
+
+    They allow more rows a class than honest clients send: scores are to find who relabels rows, and
+    not the bound on rows, which would.
+    """
     base = Config()
     return replace(
-        base, codec=CodecConfig(name="float32"), model=ModelConfig(name="logistic"),
+        base, distiller=replace(base.distiller, ipc=20), codec=CodecConfig(name="float32"),
+        model=ModelConfig(name="logistic"),
         training=TrainingConfig(steps=2, batch_size=16),
         scoring=ScoringConfig(**({"mode": "quarantine"} | scoring)),  # type: ignore[arg-type]
     )  # fmt: skip
