@@ -5,6 +5,7 @@ python benchmarks/distiller_speed.py --distillers dm,kmeans --records 1000,10000
 
 Writes NAME.json, NAME.md and NAME.png. The data is --data with its training split cut to as
 many records; what a data set does not hold is left out. A run that fails is a row with a reason.
+Rows that NAME.json has already, by the same settings, versions and machine, are kept.
 """
 
 from __future__ import annotations
@@ -40,13 +41,17 @@ def main() -> int:
     except FddError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
-    rows: list[Row] = []
+    rows = _kept(asked.out, cfg)
+    done = {(row["distiller"], row["records"], row["ipc"]) for row in rows}
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     for records in (count for count in asked.records if count <= held):
         for ipc in asked.ipc:
             for name in asked.distillers:
-                rows.append(_measure(cfg, name, ipc, records))
-                print(_line(rows[-1]), flush=True)
+                if (name, records, ipc) in done:
+                    continue
+                row = _measure(cfg, name, ipc, records)
+                print(_line(row), flush=True)
+                rows = sorted([*rows, row], key=lambda row: (row["records"], row["ipc"]))
                 _write(asked.out, rows, cfg)
     return 1 if any(row["error"] for row in rows) else 0
 
@@ -107,16 +112,29 @@ def _line(row: Row) -> str:
     return f"{row['distiller']}, {row['records']} records, ipc {row['ipc']}: {result}"
 
 
-def _write(out: Path, rows: list[Row], cfg: Config) -> None:
-    facts = {
-        "command": " ".join(sys.argv),
+def _kept(out: Path, cfg: Config) -> list[Row]:
+    """Return the rows, but for failed ones, that an earlier run left and that fit beside new."""
+    path = out.with_name(out.name + ".json")
+    if not path.exists():
+        return []
+    found = json.loads(path.read_text())
+    if any(found[key] != value for key, value in _facts(cfg).items()):
+        return []
+    return [row for row in found["rows"] if not row["error"]]
+
+
+def _facts(cfg: Config) -> dict[str, Any]:
+    return {
         "data": cfg.data.name,
         "threads": cfg.runtime.client_threads,
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "versions": versions(),
         "settings": to_run_config(cfg),
-        "rows": rows,
     }
+
+
+def _write(out: Path, rows: list[Row], cfg: Config) -> None:
+    facts = {"command": " ".join(sys.argv)} | _facts(cfg) | {"rows": rows}
     write_atomic(out.with_name(out.name + ".json"), (json.dumps(facts, indent=1) + "\n").encode())
     write_atomic(out.with_name(out.name + ".md"), _markdown(facts).encode())
     _draw(rows, out.with_name(out.name + ".png"))

@@ -19,6 +19,7 @@ from fdd_flower.wire.codecs.base import Codec, Tunable, array_bytes
 
 MANY = 10_000  # rows a class that no budget is expected to pass
 FINEST, COARSEST = 90, 5  # qualities worth sending
+SPARE = 0.01  # of the bytes, for what rows gain between the last trip through the codec and the end
 
 
 def plan_for_bytes(
@@ -61,6 +62,16 @@ def _size(
         inputs.append(packing.pack(pairs.mean(dim=1)))
     synthetic = as_sent(assemble(parts, inputs, len(plan.classes), {}), cfg)
     return array_bytes(codec.encode(synthetic))
+
+
+def refit(cfg: DistillerConfig, synthetic: SyntheticSet, codec: Codec) -> Codec:
+    """Return `codec` at the finest quality at which the rows, as they are by now, fit `bytes`.
+
+    A little room is left for what changes until the end. Where not even the coarsest fits, the
+    codec stays, and rows will go.
+    """
+    room = int(cfg.bytes * (1 - SPARE))
+    return _finest(as_sent(synthetic, cfg), codec, room) or codec
 
 
 def fit(

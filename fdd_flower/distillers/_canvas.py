@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -10,6 +12,8 @@ from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.wire.codecs.base import Codec
 
 REFRESH = 10  # steps between two trips through the codec
+
+Refit = Callable[[SyntheticSet, Codec], Codec]  # the codec for rows as they are by now
 
 
 class Canvas:
@@ -28,6 +32,9 @@ class Canvas:
     codec
         If given, `show` returns what the codec gives back; gradients pass straight through
         (arXiv:1308.3432).
+    refit
+        If given, is asked for the codec before each trip through it: rows that gain detail take
+        more bytes, and their quality follows.
     """
 
     def __init__(
@@ -38,10 +45,11 @@ class Canvas:
         num_classes: int,
         packing: Packing | None = None,
         codec: Codec | None = None,
+        refit: Refit | None = None,
     ) -> None:
         self.sizes = [len(part) for part in rows]
         self.labels, self.num_classes = labels, num_classes
-        self.packing, self.codec = packing or Packing(), codec
+        self.packing, self.codec, self._refit = packing or Packing(), codec, refit
         self.rows = torch.cat(rows).clone().requires_grad_()
         self._lost: list[Tensor] | None = None
 
@@ -66,19 +74,18 @@ class Canvas:
         """Look again, every few steps, at what the codec makes of the rows."""
         if self.codec is None or step % REFRESH:
             return
-        rows = self.rows.detach()
-        self._lost = list((decoded(rows, self, self.codec) - rows).split(self.sizes))
+        sent = self._as_set()
+        if self._refit is not None:
+            self.codec = self._refit(sent, self.codec)
+        back = self.codec.decode(
+            self.codec.encode(sent), feature_shape=sent.feature_shape, num_classes=self.num_classes
+        )
+        self._lost = list((back.inputs - sent.inputs).split(self.sizes))
 
-
-def decoded(rows: Tensor, canvas: Canvas, codec: Codec) -> Tensor:
-    """Return packed rows as they come out of `codec`, in their order."""
-    labels = torch.tensor(canvas.labels).repeat_interleave(torch.tensor(canvas.sizes))
-    sent = SyntheticSet(
-        inputs=rows.contiguous(),
-        targets=torch.nn.functional.one_hot(labels, canvas.num_classes).float(),
-        weights=torch.ones(len(rows)),
-    )
-    back = codec.decode(
-        codec.encode(sent), feature_shape=sent.feature_shape, num_classes=canvas.num_classes
-    )
-    return back.inputs
+    def _as_set(self) -> SyntheticSet:
+        labels = torch.tensor(self.labels).repeat_interleave(torch.tensor(self.sizes))
+        return SyntheticSet(
+            inputs=self.rows.detach().contiguous(),
+            targets=torch.nn.functional.one_hot(labels, self.num_classes).float(),
+            weights=torch.ones(len(labels)),
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar, TypeVar
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from fdd_flower.config import DistillerConfig
 from fdd_flower.data.base import Split
-from fdd_flower.distillers._budget import fit, plan_for_bytes
+from fdd_flower.distillers._budget import fit, plan_for_bytes, refit
 from fdd_flower.distillers._canvas import Canvas
 from fdd_flower.distillers._clock import (
     SHARE_TO_FINISH,
@@ -38,6 +39,7 @@ from fdd_flower.models.base import Network
 from fdd_flower.packing import Packing
 from fdd_flower.rng import fork, stream
 from fdd_flower.synthetic_set import SyntheticSet
+from fdd_flower.wire.codecs.base import Codec
 
 T = TypeVar("T")
 
@@ -158,11 +160,12 @@ class Job:
         return Canvas(
             rows, self.labels, num_classes=len(self.data.classes), packing=self.packing,
             codec=self.plan.codec if self.cfg.codec_aware else None,
+            refit=partial(refit, self.cfg) if self.cfg.bytes else None,
         )  # fmt: skip
 
     def found(self, canvas: Canvas) -> Rows:
         """Return the rows of `canvas` as they are now."""
-        return Rows(list(canvas.rows.detach().split(canvas.sizes)))
+        return Rows(list(canvas.rows.detach().split(canvas.sizes)), codec=canvas.codec)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +174,7 @@ class Rows:
 
     inputs: list[Tensor]  # (m, *feature_shape) each
     targets: Tensor | None = None  # (sum of m, num_classes), rows sum to 1
+    codec: Codec | None = None  # that they were optimised through, if they were
 
 
 class Pipeline(ABC):
@@ -212,18 +216,19 @@ class Pipeline(ABC):
         cfg, seed = self.cfg, fork(rng)
         if cfg.bytes:
             cfg, plan = plan_for_bytes(data, cfg, plan, seed=seed, clock=clock)
-        codec = plan.codec
-        cells = packing_of(cfg, plan.feature_shape, codec).cells
+        cells = packing_of(cfg, plan.feature_shape, plan.codec).cells
         parts, withheld = usable_classes(data, cfg, cells=cells)
         job = Job(cfg=cfg, data=data, plan=plan, parts=parts, start=start, seed=seed, clock=clock)
         if solves(cfg, classes=len(parts)):
             clock.keep(SHARE_TO_FINISH)
         teacher = teacher_for(job.records, cfg=cfg, plan=plan, seed=job.seed, clock=clock)
         try:
-            synthetic = self._finish(job, self._rows(job), teacher)
+            rows = self._rows(job)
+            synthetic = self._finish(job, rows, teacher)
         except NonFiniteError as error:
             error.kept = self._finish(job, Rows(error.rows), teacher)
             raise
+        codec = rows.codec or plan.codec
         if cfg.bytes:
             assert codec is not None
             synthetic, codec = fit(

@@ -50,4 +50,4 @@ class MatchingAndRegression(Pipeline):
             yield from kernel.losses(step)
 
         optimise(canvas, objective, job.cfg, clock=job.clock, extra=[kernel.logits])
-        return Rows(job.found(canvas).inputs, targets=kernel.targets())
+        return replace(job.found(canvas), targets=kernel.targets())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 from fdd_flower.distillers._kernel import KernelTerm
@@ -37,4 +38,4 @@ class KernelRidge(Pipeline):
         canvas = job.canvas(job.first_rows())
         kernel = KernelTerm(job, job.views(), canvas)
         optimise(canvas, kernel.losses, job.cfg, clock=job.clock, extra=[kernel.logits])
-        return Rows(job.found(canvas).inputs, targets=kernel.targets())
+        return replace(job.found(canvas), targets=kernel.targets())

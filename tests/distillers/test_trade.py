@@ -151,20 +151,24 @@ def test_what_is_decoded_is_what_was_optimised(monkeypatch):
     optimise = dm.optimise
     monkeypatch.setattr(dm, "optimise", watched)
     data, budget = waves(16, fine=True), 3000
-    plain = distilled(data, "avif", budget, "dm")
     made = distilled(data, "avif", budget, "dm", codec_aware=True)
-    canvas = seen[1]
+    canvas = seen[0]
     assert isinstance(made.codec, ImageCodec)
     assert isinstance(canvas.codec, ImageCodec)
     assert made.codec.cfg == canvas.codec.cfg
-    assert 0.6 * budget < size_of(made) <= budget
+    assert 0.9 * budget < size_of(made) <= budget
     canvas.through_codec(0)
     back = made.codec.decode(
         made.codec.encode(made.synthetic), feature_shape=(1, 16, 16), num_classes=2
     )
     torch.testing.assert_close(back.inputs, canvas.show_all().detach())
-    assert isinstance(plain.codec, ImageCodec)
-    assert plain.codec.cfg.quality > made.codec.cfg.quality  # where nothing was promised
+    # the quality followed the rows, which took less than was expected of them at the start
+    first = plan_for_bytes(
+        data, DistillerConfig(name="dm", bytes=budget), through(data, "avif"), seed=0,
+        clock=Clock(3600),
+    )[1].codec  # fmt: skip
+    assert isinstance(first, ImageCodec)
+    assert made.codec.cfg.quality != first.cfg.quality
 
 
 def test_rows_go_before_the_quality_that_they_were_optimised_at():
