@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from uuid import uuid4
 
 from flwr.app import Context, Error, Message, RecordDict
@@ -34,6 +34,8 @@ class LocalGrid(Grid):
         By node id: entries that replace the two above (`data-path`, say).
     faults
         By node id: gets the node's reply and returns what arrives instead; None is silence.
+    absent
+        Node ids that never connect; the others keep theirs, and their share of the data.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class LocalGrid(Grid):
         *,
         node_configs: Mapping[int, Mapping[str, Scalar]] | None = None,
         faults: Mapping[int, Fault] | None = None,
+        absent: Container[int] = (),
     ) -> None:
         _set_task_identity()
         self._app = app
@@ -61,6 +64,7 @@ class LocalGrid(Grid):
                 run_config=dict(run_config),
             )
             for node in range(1, num_clients + 1)
+            if node not in absent
         }
 
     def set_run(self, run: object) -> None:

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fdd_flower.commands._errors import one_line_errors
+from fdd_flower.commands._errors import FAILED, one_line_errors
+
+if TYPE_CHECKING:
+    from fdd_flower.launch.begun import Begun
+    from fdd_flower.launch.progress import Progress
+    from fdd_flower.report.load import Run
+    from fdd_flower.strategies._forget import Scope
 
 
 def forget(
@@ -35,20 +43,20 @@ def forget(
     """Make the set and the model that a run would have given if a client had never joined.
 
     From the ledger, without asking anybody: rounds are merged and trained again from the first
-    one that has a set of the client. Bit for bit exact, and it says how far: where other clients'
+    one that has a set of the client. Bit for bit exact, and it says how far. Where other clients'
     later sets were made with the global model or beside the client's rows, only those clients
-    could make them anew, and the replay ends before.
+    can make them anew: the simulated clients of `fdd run` do, which takes as long as the run; in
+    a deployment the replay ends before.
 
     The new folder holds nothing that the client sent. RUN is left as it is, but for --purge.
     """
     from fdd_flower.commands._runs import find_run
     from fdd_flower.commands._tables import run_as_json, summary_line
-    from fdd_flower.launch.progress import Progress, instead_of_flower_log
+    from fdd_flower.launch.progress import Progress
     from fdd_flower.launch.settings import absolute
     from fdd_flower.ledger import Ledger
     from fdd_flower.report.load import load_run
     from fdd_flower.report.run_dir import LEDGER, RunDir
-    from fdd_flower.strategies._forget import forget as replay
     from fdd_flower.strategies._forget import scope_of
 
     progress = Progress(to_stderr=as_json)
@@ -56,8 +64,7 @@ def forget(
         found = load_run(find_run(run))
         ledger = Ledger(found.path / LEDGER)
         scope = scope_of(found, ledger.entries(), client)
-        with instead_of_flower_log(progress):
-            folder = replay(found, client, scope, Path(absolute(out)))
+        folder, scope = _made_again(found, client, scope, Path(absolute(out)), progress)
         purged = None
         if purge:
             purged = ledger.forget(client)
@@ -79,6 +86,65 @@ def forget(
         progress.say(f"made with it, and left as they are: {', '.join(left)}")
     # the last line, and whole: scripts read the path from it
     typer.echo(f"pictures and report: {folder}")
+
+
+def _made_again(
+    run: Run, client: str, scope: Scope, out: Path, progress: Progress
+) -> tuple[Path, Scope]:
+    """Return the folder of the run without `client`, and how it was made."""
+    from fdd_flower.launch.begun import read_begun
+    from fdd_flower.launch.output import choose
+    from fdd_flower.launch.preflight import preflight
+    from fdd_flower.launch.progress import instead_of_flower_log
+    from fdd_flower.launch.remake import can_remake, first_difference, without
+    from fdd_flower.strategies._forget import forget as replay
+
+    begun = read_begun(run.path)
+    short = scope.rounds < run.summary.rounds
+    if begun is None or not can_remake(begun, client):
+        if short:
+            scope = replace(scope, why=f"{scope.why}: left out, as only the clients can make them")
+        with instead_of_flower_log(progress):
+            return replay(run, client, scope, out), scope
+    left = without(begun, client, out)
+    if not short:
+        with instead_of_flower_log(progress):
+            folder = replay(run, client, scope, out)
+        left.write(folder)
+        return folder, scope
+    choose(left.config, datetime.now())
+    preflight(left.config, left.clients - len(left.absent))
+    progress.say(f"{scope.why}: the simulated clients make them anew")
+    _run(left, progress)
+    rounds = run.summary.rounds
+    other = first_difference(run.path, out, client, rounds=scope.rounds)
+    why = f"exact: all {rounds} rounds were made anew by the simulated clients"
+    if other is not None:
+        why = (
+            f"made anew by the simulated clients: in round {other} their sets are not those of "
+            f"{run.path}, which another machine or version made, so compare it with no run of then"
+        )
+    return out, replace(scope, rounds=rounds, why=why)
+
+
+def _run(begun: Begun, progress: Progress) -> None:
+    from fdd_flower.launch.in_process import run_in_process
+    from fdd_flower.launch.signals import Stopped, stop_on_signals
+
+    try:
+        with stop_on_signals():
+            outcome = run_in_process(begun, progress)
+    except Stopped as stopped:
+        progress.note("stopped; the run without the client is not complete")
+        status = stopped.exit_status
+    else:
+        if outcome.completed:
+            return
+        if not progress.errors:
+            progress.error(outcome.reason)
+        status = FAILED
+    progress.note(f"to go on: fdd run --in-process --resume {begun.config.output.dir}")
+    raise typer.Exit(status)
 
 
 def _made_with_it(folder: Path) -> list[Path]:

@@ -13,7 +13,8 @@ import typer
 from fdd_flower.commands._errors import COMPLETED, FAILED, one_line_errors
 
 if TYPE_CHECKING:
-    from fdd_flower.config import Config, Scalar
+    from fdd_flower.config import Scalar
+    from fdd_flower.launch.begun import Begun
     from fdd_flower.launch.outcome import Outcome
     from fdd_flower.launch.progress import Progress
 
@@ -75,7 +76,7 @@ def run(
     from fdd_flower.launch.signals import Stopped, stop_on_signals
     from fdd_flower.report.rows import COMPLETED as COMPLETED_RUN
 
-    progress, cfg = Progress(to_stderr=as_json), None
+    progress, folder = Progress(to_stderr=as_json), None
     try:
         with stop_on_signals():
             with one_line_errors(), progress.alive("checking the settings and the data"):
@@ -83,42 +84,44 @@ def run(
                     config_file=config, assignments=assignments or (), rounds=rounds, out=out
                 )
                 if resume:
-                    folder = find_run(resume, ended=False)
-                    if recorded_status(folder) == COMPLETED_RUN:
+                    found = find_run(resume, ended=False)
+                    if recorded_status(found) == COMPLETED_RUN:
                         progress.say("the run is complete: there is nothing to resume")
-                        raise typer.Exit(_show(folder, progress, as_json))
-                    cfg, count = _take_up(folder, values, clients)
+                        raise typer.Exit(_show(found, progress, as_json))
+                    begun = _take_up(found, values, clients)
                 else:
-                    count = DEFAULT_CLIENTS if clients is None else clients
-                    cfg = _prepare(values, count)
+                    begun = _prepare(values, DEFAULT_CLIENTS if clients is None else clients)
+                folder = Path(begun.config.output.dir)
             with progress.alive("running"):
-                outcome = _launch(cfg, count, progress, in_process)
+                outcome = _launch(begun, progress, in_process)
     except LaunchError as error:
         progress.error(str(error))
         raise typer.Exit(FAILED) from None
     except Stopped as stopped:
         progress.note("stopped; the run is not complete")
-        if cfg is not None and Path(cfg.output.dir).is_dir():
-            progress.note(f"what it left so far: {cfg.output.dir}")
-            progress.note(f"to go on: fdd run --resume {cfg.output.dir}")
+        if folder is not None and folder.is_dir():
+            progress.note(f"what it left so far: {folder}")
+            progress.note(f"to go on: fdd run --resume {folder}")
         raise typer.Exit(stopped.exit_status) from None
-    raise typer.Exit(_finish(cfg, outcome, progress, as_json))
+    raise typer.Exit(_finish(folder, outcome, progress, as_json))
 
 
-def _prepare(values: dict[str, Scalar], clients: int) -> Config:
+def _prepare(values: dict[str, Scalar], clients: int) -> Begun:
     """Return the checked settings of a new run, its folder claimed."""
     from fdd_flower.config import from_run_config
+    from fdd_flower.launch.begun import Begun
     from fdd_flower.launch.output import choose, claim
     from fdd_flower.launch.preflight import preflight
 
     cfg, now = from_run_config(values), datetime.now()
     choose(cfg, now)  # a folder that is taken is told before the data is loaded
     preflight(cfg, clients)
-    return replace(cfg, output=replace(cfg.output, dir=str(claim(cfg, now))))
+    cfg = replace(cfg, output=replace(cfg.output, dir=str(claim(cfg, now))))
+    return Begun(config=cfg, clients=clients)
 
 
-def _take_up(run: Path, values: dict[str, Scalar], clients: int | None) -> tuple[Config, int]:
-    """Return the checked settings of a run to go on with, and how many clients it has."""
+def _take_up(run: Path, values: dict[str, Scalar], clients: int | None) -> Begun:
+    """Return the checked settings of a run to go on with, and its clients."""
     from fdd_flower.errors import ConfigError
     from fdd_flower.launch.begun import take_up
     from fdd_flower.launch.preflight import preflight
@@ -128,22 +131,22 @@ def _take_up(run: Path, values: dict[str, Scalar], clients: int | None) -> tuple
             "--out", expected="nothing beside --resume", got=values["output.dir"],
             remedy="A run goes on in its own folder.",
         )  # fmt: skip
-    cfg, count = take_up(run, values, clients)
-    preflight(cfg, count)
-    return cfg, count
+    begun = take_up(run, values, clients)
+    preflight(begun.config, begun.clients)
+    return begun
 
 
-def _launch(cfg: Config, clients: int, progress: Progress, in_process: bool) -> Outcome:
+def _launch(begun: Begun, progress: Progress, in_process: bool) -> Outcome:
     if in_process:
         from fdd_flower.launch.in_process import run_in_process
 
-        return run_in_process(cfg, clients, progress)
+        return run_in_process(begun, progress)
     from fdd_flower.launch.simulate import run_in_simulation
 
-    return run_in_simulation(cfg, clients, progress)
+    return run_in_simulation(begun, progress)
 
 
-def _finish(cfg: Config, outcome: Outcome, progress: Progress, as_json: bool) -> int:
+def _finish(folder: Path, outcome: Outcome, progress: Progress, as_json: bool) -> int:
     """Show what the run left and return the exit status."""
     if not outcome.completed:
         if outcome.reason and not progress.errors:
@@ -151,7 +154,7 @@ def _finish(cfg: Config, outcome: Outcome, progress: Progress, as_json: bool) ->
         if outcome.log is not None:
             progress.note(f"log: {outcome.log}")
         return FAILED
-    return _show(Path(cfg.output.dir), progress, as_json)
+    return _show(folder, progress, as_json)
 
 
 def _show(folder: Path, progress: Progress, as_json: bool) -> int:

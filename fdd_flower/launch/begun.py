@@ -24,10 +24,19 @@ LAUNCH = "launch.toml"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begun:
-    """A simulation as it was started."""
+    """A simulation as it was started.
+
+    Attributes
+    ----------
+    clients
+        How many shares the data is cut into.
+    absent
+        Keys of those that never join: a run that was made again without them.
+    """
 
     config: Config
     clients: int
+    absent: tuple[str, ...] = ()
 
     def write(self, folder: Path) -> None:
         """Write `launch.toml` just before the run begins; a resumed run keeps the first one.
@@ -39,7 +48,11 @@ class Begun:
         """
         if self.config.resume:
             return
-        facts = {"clients": self.clients, "settings": nested(to_run_config(self.config))}
+        facts = {
+            "clients": self.clients,
+            "absent": list(self.absent),
+            "settings": nested(to_run_config(self.config)),
+        }
         try:
             folder.mkdir(parents=True, exist_ok=True)
             write_atomic(folder / LAUNCH, tomli_w.dumps(facts).encode())
@@ -64,7 +77,9 @@ def read_begun(folder: Path) -> Begun | None:
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
         return Begun(
-            config=from_run_config(flatten(found["settings"])), clients=int(found["clients"])
+            config=from_run_config(flatten(found["settings"])),
+            clients=int(found["clients"]),
+            absent=tuple(map(str, found.get("absent", ()))),
         )
     except (OSError, ValueError, KeyError, TypeError, FddError) as error:
         raise DataError(
@@ -73,8 +88,8 @@ def read_begun(folder: Path) -> Begun | None:
         ) from error  # fmt: skip
 
 
-def take_up(folder: Path, given: Mapping[str, Scalar], clients: int | None) -> tuple[Config, int]:
-    """Return the settings and the number of clients to go on with the run in `folder`.
+def take_up(folder: Path, given: Mapping[str, Scalar], clients: int | None) -> Begun:
+    """Return the settings and the clients to go on with the run in `folder`.
 
     What may change, and was given, is written into the run's own settings: there the server
     finds it, which cannot tell a default from a choice.
@@ -99,8 +114,9 @@ def take_up(folder: Path, given: Mapping[str, Scalar], clients: int | None) -> t
             got="none" if clients is None else clients,
             remedy="Their number decides how the data is cut: give it, and the right one.",
         )  # fmt: skip
+    absent = begun.absent if begun else ()
     if kept is None:  # it was killed before its server took the folder: begin it there
-        return replace(cfg, resume=""), count
+        return Begun(config=replace(cfg, resume=""), clients=count, absent=absent)
     if cfg.strategy != before.strategy:
         RunDir(folder).write_config(cfg)
-    return cfg, count
+    return Begun(config=cfg, clients=count, absent=absent)

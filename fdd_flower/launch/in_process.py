@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fdd_flower.config import Config, to_run_config
+from fdd_flower.config import to_run_config
 from fdd_flower.launch.begun import Begun
 from fdd_flower.launch.entry_points import load_entry
 from fdd_flower.launch.outcome import Outcome, recorded_status
@@ -12,16 +12,18 @@ from fdd_flower.launch.progress import Progress, instead_of_flower_log
 from fdd_flower.report.rows import COMPLETED
 
 
-def run_in_process(cfg: Config, num_clients: int, progress: Progress) -> Outcome:
+def run_in_process(begun: Begun, progress: Progress) -> Outcome:
     """Run every round here, one client after the other, and say how it ended."""
     from flwr.app import Context, RecordDict
 
     from fdd_flower.local_grid import LocalGrid
 
-    run_config = to_run_config(cfg)
-    Begun(config=cfg, clients=num_clients).write(Path(cfg.output.dir))
+    run_config, folder = to_run_config(begun.config), Path(begun.config.output.dir)
+    begun.write(folder)
+    absent = {int(client) + 1 for client in begun.absent}  # client k is node k + 1 of a LocalGrid
     with instead_of_flower_log(progress):
-        grid = LocalGrid(load_entry("client_app.py").app, num_clients, run_config)
+        app = load_entry("client_app.py").app
+        grid = LocalGrid(app, begun.clients, run_config, absent=absent)
         context = Context(
             run_id=1, node_id=0, node_config={}, state=RecordDict(), run_config=dict(run_config)
         )
@@ -32,7 +34,7 @@ def run_in_process(cfg: Config, num_clients: int, progress: Progress) -> Outcome
             if not progress.errors:
                 raise RuntimeError("the run failed for a reason it did not foresee") from error
             return Outcome(completed=False)
-    status = recorded_status(Path(cfg.output.dir))
+    status = recorded_status(folder)
     if status == COMPLETED:
         return Outcome(completed=True)
     return Outcome(completed=False, reason=status or "the run left no summary")

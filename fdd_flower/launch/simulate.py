@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-from fdd_flower.config import Config
 from fdd_flower.errors import LaunchError
 from fdd_flower.launch.begun import Begun
 from fdd_flower.launch.environment import TOKEN, child_environment
@@ -25,14 +24,22 @@ from fdd_flower.report.rows import COMPLETED
 LOG = "flower.log"
 
 
-def run_in_simulation(cfg: Config, num_clients: int, progress: Progress) -> Outcome:
+def run_in_simulation(begun: Begun, progress: Progress) -> Outcome:
     """Run every round in Flower's simulation and say how it ended.
 
     Raises
     ------
     LaunchError
-        If there is nothing to start: this package is not installed whole.
+        If there is nothing to start: this package is not installed whole; or Flower's simulation,
+        whose clients all join, is asked for a run that some never did.
     """
+    cfg, num_clients = begun.config, begun.clients
+    if begun.absent:
+        raise LaunchError(
+            f"run {cfg.output.dir} without client {', '.join(begun.absent)}",
+            expected="--in-process", got="Flower's simulation, in which every client joins",
+            remedy="Give --in-process; the result is the same, bit for bit.",
+        )  # fmt: skip
     at_once, each = clients_at_once(num_clients, cfg.runtime.client_threads)
     federation = (
         f"num-supernodes={num_clients} client-resources-num-cpus={each} "
@@ -47,7 +54,7 @@ def run_in_simulation(cfg: Config, num_clients: int, progress: Progress) -> Outc
             with superlink(stage, env) as port:
                 write_connection(stage, port)
                 flwr = Flwr(stage, env)
-                Begun(config=cfg, clients=num_clients).write(folder)
+                begun.write(folder)
                 run_id = flwr.run(federation, progress.log_line)
                 reason = _why_not(flwr, run_id, folder)
         except LaunchError as error:

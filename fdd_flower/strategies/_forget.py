@@ -5,7 +5,8 @@ from streams named by seed and round, and a client's work from one named by its 
 to leave a client out moves nobody else's numbers. Two things reach further:
 
 - Sets of later rounds that were made with the global model, or beside the other clients' rows, are
-  other sets than the clients would have sent. Only they can make those, so the replay ends before.
+  other sets than the clients would have sent. Only they can make those, so the replay ends before
+  (`launch.remake` asks them, if they are simulated).
 - A model that training starts from (`training.start=warm`) remembers: all rounds are trained anew.
 """
 
@@ -83,7 +84,7 @@ def scope_of(run: Run, entries: list[Entry], client: str) -> Scope:
         scope = Scope(
             first=first, rounds=first,
             why=f"exact up to round {first}; later rounds were conditioned on its set "
-            f"({', '.join(how)}) and were left out",
+            f"({', '.join(how)})",
         )  # fmt: skip
     else:
         scope = Scope(first=first, rounds=total, why="exact: nothing depended on it")

@@ -7,8 +7,12 @@ import shutil
 
 import pytest
 
+from fdd_flower.launch.begun import read_begun
 from fdd_flower.ledger import Ledger
 from tests.cli.conftest import QUICK
+from tests.strategies.test_forget import run as run_with
+from tests.strategies.test_forget import without
+from tests.strategies.test_resume import result as result_of
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +71,81 @@ def test_mistakes_are_one_line(done, fdd, tmp_path, monkeypatch, words, says):
     assert result.stderr.startswith(f"error: {says}")
     assert result.stderr.count("\n") == 1
     assert not (tmp_path / "new").exists()
+
+
+@pytest.fixture(scope="module")
+def conditioned(tmp_path_factory):
+    """Return the folder of a run of four clients that stand beside each other's rows."""
+    from typer.testing import CliRunner
+
+    from fdd_flower.cli import app
+    from tests.strategies.test_resume import METHODS, SETTINGS
+
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    words = ["run", "--in-process", "--clients", "4", "--out", str(folder)]
+    for key, value in (SETTINGS | METHODS["peers"]).items():
+        if key != "output.dir":
+            words += ["--set", f"{key}={str(value).lower()}"]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    return folder
+
+
+def test_simulated_clients_make_anew_what_was_conditioned_on_it(conditioned, fdd, tmp_path):
+    never = run_with(tmp_path / "never", "peers", faults=without("2"))
+    done = fdd("forget", conditioned, "--client", "2", "--out", tmp_path / "new")
+    assert done.exit_code == 0, done.output
+    assert "conditioned on its set (distiller.peers): the simulated clients" in done.stdout
+    assert "exact: all 3 rounds were made anew by the simulated clients" in done.stdout
+    assert result_of(tmp_path / "new") == result_of(never) != result_of(conditioned)
+    assert {entry.client for entry in Ledger(tmp_path / "new" / "ledger").entries()} == set("013")
+
+
+def test_a_second_client_is_forgotten_beside_the_first(conditioned, fdd, tmp_path):
+    never = run_with(tmp_path / "never", "peers", faults=without("2") | without("0"))
+    assert fdd("forget", conditioned, "--client", "2", "--out", tmp_path / "a").exit_code == 0
+    assert fdd("forget", tmp_path / "a", "--client", "0", "--out", tmp_path / "b").exit_code == 0
+    assert result_of(tmp_path / "b") == result_of(never)
+    begun = read_begun(tmp_path / "b")
+    assert begun is not None
+    assert begun.absent == ("2", "0")
+
+
+def test_what_is_stopped_half_way_can_be_resumed(conditioned, fdd, tmp_path, monkeypatch):
+    from fdd_flower.strategies import _server
+
+    def full(*_args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_server.RunDir, "append_round", full)
+        failed = fdd("forget", conditioned, "--client", "1", "--out", tmp_path / "new")
+    assert failed.exit_code == 1
+    assert f"to go on: fdd run --in-process --resume {tmp_path / 'new'}" in failed.stderr
+    refused = fdd("run", "--resume", tmp_path / "new")
+    assert refused.exit_code == 1
+    assert "expected --in-process" in refused.stderr
+    assert fdd("run", "--in-process", "--resume", tmp_path / "new").exit_code == 0
+    never = run_with(tmp_path / "never", "peers", faults=without("1"))
+    assert result_of(tmp_path / "new") == result_of(never)
+
+
+def test_sets_that_this_machine_does_not_make_are_told(conditioned, fdd, tmp_path):
+    old = tmp_path / "old"
+    shutil.copytree(conditioned, old)
+    text = (old / "launch.toml").read_text()
+    assert "seed = 0" in text
+    (old / "launch.toml").write_text(text.replace("seed = 0", "seed = 1"))
+    done = fdd("forget", old, "--client", "2", "--out", tmp_path / "new", "--json")
+    assert done.exit_code == 0, done.output
+    forgotten = json.loads(done.stdout)["forgotten"]
+    assert "in round 1 their sets are not those of" in forgotten["why"]
+    assert not forgotten["why"].startswith("exact")
+
+
+def test_a_deployment_leaves_out_what_only_its_clients_can_make(conditioned, fdd, tmp_path):
+    old = tmp_path / "old"
+    shutil.copytree(conditioned, old)
+    (old / "launch.toml").unlink()
+    done = fdd("forget", old, "--client", "2", "--out", tmp_path / "new")
+    assert "left out, as only the clients can make them" in done.stdout
+    assert len((tmp_path / "new" / "rounds.jsonl").read_text().splitlines()) == 1
