@@ -9,7 +9,7 @@ import torch
 from fdd_flower.config import DistillerConfig
 from fdd_flower.data.base import Split
 from fdd_flower.distillers._clock import Clock
-from fdd_flower.distillers._fill import most_rows
+from fdd_flower.distillers._fill import most_a_class, most_rows
 from fdd_flower.distillers._labels import as_sent
 from fdd_flower.distillers._trade import best_codec
 from fdd_flower.distillers.base import ClassRecords, Plan, assemble, packing_of, usable_classes
@@ -40,10 +40,10 @@ def plan_for_bytes(
     cells = packing_of(cfg, plan.feature_shape, plan.codec).cells
     parts, _ = usable_classes(data, fixed, cells=cells)
     codec = best_codec(parts, cfg, plan, seed=seed, clock=clock)
-    most = max(part.rows for part in parts)
     rows = most_rows(
-        lambda count: _size(parts, count, cfg, plan, codec), most=most, target=cfg.bytes
-    )
+        lambda count: _size(parts, count, cfg, plan, codec),
+        most=most_a_class(parts, codec, plan), target=cfg.bytes,
+    )  # fmt: skip
     if not rows:
         codec = _coarsest(codec)
         if _size(parts, 1, cfg, plan, codec) > cfg.bytes:

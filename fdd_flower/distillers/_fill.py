@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+from fdd_flower.distillers.base import ClassRecords, Plan, room_in_mosaic
+from fdd_flower.wire.codecs.base import Codec
 
 FIRST = 8  # rows to look at first
 SLACK = 0.02  # of the rows that fit: more are looked for only if there could be more than that
@@ -30,3 +33,10 @@ def most_rows(size: Callable[[int], int], *, most: int, target: int) -> int:
         guess = max(fits + 1, min(guess, above - 1))
         halve = not halve
     return fits
+
+
+def most_a_class(parts: Sequence[ClassRecords], codec: Codec, plan: Plan) -> int:
+    """Return the most rows that any of `parts` may have and `codec` has room for."""
+    room = room_in_mosaic(codec, plan.feature_shape)
+    most = max(part.rows for part in parts)
+    return most if room is None else min(most, room)

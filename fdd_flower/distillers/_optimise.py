@@ -13,6 +13,7 @@ from fdd_flower.distillers._canvas import Canvas
 from fdd_flower.distillers._clock import Clock
 from fdd_flower.errors import DistillError
 from fdd_flower.synthetic_set import SyntheticSet
+from fdd_flower.wire.codecs._arrays import MAX_MAGNITUDE
 
 # Yields the parts of one step's loss. Each is differentiated before the next is asked for, so
 # that only one part's activations are in memory.
@@ -20,7 +21,7 @@ Objective = Callable[[int], Iterable[Tensor]]
 
 
 class NonFiniteError(DistillError):
-    """A loss, or what is optimised, left the finite numbers.
+    """A loss, or what is optimised, left the finite numbers, or those that can be sent.
 
     Attributes
     ----------
@@ -50,7 +51,8 @@ def optimise(
     Raises
     ------
     NonFiniteError
-        If a loss is not a finite number, or a step makes a row or one of `extra` not finite.
+        If a loss is not a finite number, a step makes a row or one of `extra` not finite, or a row
+        larger than a codec takes.
     """
     adam = torch.optim.Adam([canvas.rows, *extra], lr=cfg.learning_rate)
     good = canvas.rows.detach().clone()
@@ -71,13 +73,25 @@ def optimise(
         # No loss follows the last step, and a codec refuses such rows before a loss can show them.
         if not all(bool(torch.isfinite(part).all()) for part in (canvas.rows, *extra)):
             raise _non_finite(f"rows after step {step}", "NaN or infinity", canvas, good, cfg)
+        largest = float(canvas.rows.detach().abs().max())
+        if largest > MAX_MAGNITUDE:
+            raise _non_finite(
+                f"rows after step {step}", f"{largest:g}", canvas, good, cfg,
+                expected=f"values within +-{MAX_MAGNITUDE:g}, which a codec takes",
+            )  # fmt: skip
 
 
 def _non_finite(
-    what: str, got: object, canvas: Canvas, good: Tensor, cfg: DistillerConfig
+    what: str,
+    got: object,
+    canvas: Canvas,
+    good: Tensor,
+    cfg: DistillerConfig,
+    *,
+    expected: str = "finite numbers",
 ) -> NonFiniteError:
     error = NonFiniteError(
-        f"{cfg.name} {what}", expected="finite numbers", got=got,
+        f"{cfg.name} {what}", expected=expected, got=got,
         remedy=f"Lower distiller.learning-rate (now {cfg.learning_rate:g}).",
     )  # fmt: skip
     error.rows = list(good.split(canvas.sizes))

@@ -6,7 +6,7 @@ import torch
 
 from fdd_flower.config import DistillerConfig
 from fdd_flower.distillers._budget import COARSEST
-from fdd_flower.distillers.base import Plan
+from fdd_flower.distillers.base import Plan, room_in_mosaic
 from fdd_flower.errors import ConfigError
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.wire.codecs.base import Codec, Tunable, array_bytes
@@ -27,19 +27,17 @@ def check_room(cfg: DistillerConfig, plan: Plan) -> None:
 
 
 def _check_mosaic(cfg: DistillerConfig, plan: Plan) -> None:
-    max_rows = getattr(plan.codec, "max_rows", None)
-    if max_rows is None:
-        return
-    most = max_rows(plan.feature_shape)
-    # a client with one class may get the rows of all of them
-    shared = cfg.spread == "classes"
-    rows = cfg.ipc * len(plan.classes) if shared else cfg.ipc
-    if rows > most:
+    most = room_in_mosaic(plan.codec, plan.feature_shape)
+    # a client with one class may get the rows of all of them; a byte budget asks for what has room
+    shared = cfg.spread == "classes" and not cfg.bytes
+    ipc = 1 if cfg.bytes else cfg.ipc
+    rows = ipc * len(plan.classes) if shared else ipc
+    if most is not None and rows > most:
         times = f" times {len(plan.classes)} classes under distiller.spread = classes"
         raise ConfigError(
             "distiller.ipc",
             expected=f"at most {most} images of {plan.feature_shape} in one mosaic of this codec",
-            got=f"{cfg.ipc}{times if shared else ''}",
+            got=f"{ipc}{times if shared else ''}",
             remedy="Lower distiller.ipc, or choose the codec uint8.",
         )  # fmt: skip
 

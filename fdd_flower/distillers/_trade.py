@@ -12,7 +12,7 @@ from torch import Tensor
 from fdd_flower import augment
 from fdd_flower.config import DistillerConfig
 from fdd_flower.distillers._clock import Clock
-from fdd_flower.distillers._fill import most_rows
+from fdd_flower.distillers._fill import most_a_class, most_rows
 from fdd_flower.distillers._labels import as_sent
 from fdd_flower.distillers._views import embed, random_view
 from fdd_flower.distillers.base import ClassRecords, Plan, assemble, packing_of
@@ -100,7 +100,7 @@ class Judge:
             coded[rows] = codec.encode(as_sent(part, self._cfg))
             return array_bytes(coded[rows])
 
-        most = max(part.rows for part in self._parts)
+        most = most_a_class(self._parts, codec, self._plan)
         rows = most_rows(size, most=most, target=self._cfg.bytes)
         if rows == 0:
             return math.inf

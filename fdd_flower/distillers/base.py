@@ -145,6 +145,12 @@ def takes_images(codec: Codec | None) -> bool:
     return hasattr(codec, "max_rows")
 
 
+def room_in_mosaic(codec: Codec | None, feature_shape: tuple[int, ...]) -> int | None:
+    """Return how many rows of a class a codec has room for; None where there is no bound."""
+    max_rows = getattr(codec, "max_rows", None)
+    return None if max_rows is None else max_rows(feature_shape)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassRecords:
     """The records of one class that a client may distil, and how many rows stand for them."""

@@ -74,6 +74,19 @@ def test_rows_that_a_step_makes_infinite_are_never_returned(steps, codec, monkey
     assert bool(torch.isfinite(moved[3]).all())
 
 
+@pytest.mark.parametrize("codec", [None, "uint8"])
+def test_rows_that_no_codec_takes_end_it_with_those_before(codec):
+    canvas = _canvas(codec=CODECS.get(codec)(CodecConfig(name=codec)) if codec else None)
+
+    def objective(step: int) -> Iterator[torch.Tensor]:
+        yield -canvas.show_all().sum()
+
+    cfg = DistillerConfig(name="dm", steps=9, learning_rate=4000.0)
+    with pytest.raises(NonFiniteError, match=r"rows after step 2: expected values within") as e:
+        optimise(canvas, objective, cfg, clock=Clock(60))
+    assert 5000 < float(torch.cat(e.value.rows).max()) <= 1e4
+
+
 def test_what_is_optimised_beside_the_rows_is_looked_at_too():
     canvas, logits = _canvas(), torch.zeros(3, requires_grad=True)
 

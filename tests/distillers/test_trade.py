@@ -87,6 +87,12 @@ def test_a_larger_budget_is_coded_no_coarser():
     assert qualities[0] < qualities[-1]
 
 
+def test_a_budget_asks_for_no_more_rows_than_a_mosaic_holds(monkeypatch):
+    monkeypatch.setattr("fdd_flower.wire.codecs._mosaic.MAX_PIXELS", 12 * 48 * 48)
+    made = distilled(waves(48, fine=True), "avif", 100_000, "kmeans")
+    assert torch.bincount(made.synthetic.labels).tolist() == [12, 12]
+
+
 def test_a_client_with_one_class_can_choose_too():
     assert chosen(waves(48, fine=False, classes=1), 1000).resolution < 16
 
