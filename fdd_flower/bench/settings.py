@@ -32,6 +32,7 @@ OWN = {
     "model.name": "--models", "output.dir": "--out", "runtime.client-threads": "--threads",
     "runtime.server-threads": "--threads",
 }  # fmt: skip
+EXAMPLES = {"--distillers": "dm,kmeans", "--models": "cnn,ridge"}  # of lists; others are numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +151,7 @@ def parse_list(option: str, text: str, kind: Callable[[str], T]) -> tuple[T, ...
             what = "integers" if kind is int else "names"
             raise ConfigError(
                 option, expected=f"{what} separated by commas", got=repr(text),
-                remedy=f"Write, say, {option} {'1,10' if kind is int else 'dm,kmeans'}.",
+                remedy=f"Write, say, {option} {EXAMPLES.get(option, '1,10')}.",
             ) from None  # fmt: skip
     return tuple(found)
 
