@@ -113,7 +113,7 @@ def _made_again(
         left.write(folder)
         return folder, scope
     choose(left.config, datetime.now())
-    preflight(left.config, left.clients - len(left.absent))
+    preflight(left.config, left.clients, absent=len(left.absent))
     progress.say(f"{scope.why}: the simulated clients make them anew")
     _run(left, progress)
     rounds = run.summary.rounds

@@ -55,6 +55,15 @@ def run(
     in_process: Annotated[
         bool, typer.Option("--in-process", help="Without Ray and a SuperLink: starts at once.")
     ] = False,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--without",
+            metavar="KEY",
+            help="A client that never joins, with --in-process; may be given many times. "
+            "The others keep their shares: what `fdd forget` is held against.",
+        ),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object; progress goes to stderr.")
     ] = False,
@@ -88,9 +97,9 @@ def run(
                     if recorded_status(found) == COMPLETED_RUN:
                         progress.say("the run is complete: there is nothing to resume")
                         raise typer.Exit(_show(found, progress, as_json))
-                    begun = _take_up(found, values, clients)
+                    begun = _take_up(found, values, clients, without or [])
                 else:
-                    begun = _prepare(values, DEFAULT_CLIENTS if clients is None else clients)
+                    begun = _prepare(values, clients or DEFAULT_CLIENTS, without or [], in_process)
                 folder = Path(begun.config.output.dir)
             with progress.alive("running"):
                 outcome = _launch(begun, progress, in_process)
@@ -106,21 +115,22 @@ def run(
     raise typer.Exit(_finish(folder, outcome, progress, as_json))
 
 
-def _prepare(values: dict[str, Scalar], clients: int) -> Begun:
+def _prepare(values: dict[str, Scalar], clients: int, absent: list[str], in_process: bool) -> Begun:
     """Return the checked settings of a new run, its folder claimed."""
     from fdd_flower.config import from_run_config
     from fdd_flower.launch.begun import Begun
     from fdd_flower.launch.output import choose, claim
-    from fdd_flower.launch.preflight import preflight
+    from fdd_flower.launch.preflight import check_absent, preflight
 
+    check_absent(absent, clients, in_process=in_process)
     cfg, now = from_run_config(values), datetime.now()
     choose(cfg, now)  # a folder that is taken is told before the data is loaded
-    preflight(cfg, clients)
+    preflight(cfg, clients, absent=len(absent))
     cfg = replace(cfg, output=replace(cfg.output, dir=str(claim(cfg, now))))
-    return Begun(config=cfg, clients=clients)
+    return Begun(config=cfg, clients=clients, absent=tuple(absent))
 
 
-def _take_up(run: Path, values: dict[str, Scalar], clients: int | None) -> Begun:
+def _take_up(run: Path, values: dict[str, Scalar], clients: int | None, absent: list[str]) -> Begun:
     """Return the checked settings of a run to go on with, and its clients."""
     from fdd_flower.errors import ConfigError
     from fdd_flower.launch.begun import take_up
@@ -131,8 +141,13 @@ def _take_up(run: Path, values: dict[str, Scalar], clients: int | None) -> Begun
             "--out", expected="nothing beside --resume", got=values["output.dir"],
             remedy="A run goes on in its own folder.",
         )  # fmt: skip
+    if absent:
+        raise ConfigError(
+            "--without", expected="nothing beside --resume", got=", ".join(absent),
+            remedy="A run goes on with the clients that it began with.",
+        )  # fmt: skip
     begun = take_up(run, values, clients)
-    preflight(begun.config, begun.clients)
+    preflight(begun.config, begun.clients, absent=len(begun.absent))
     return begun
 
 

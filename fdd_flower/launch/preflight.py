@@ -2,12 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fdd_flower.config import Config, find_key
 from fdd_flower.errors import ConfigError
 
 
-def preflight(cfg: Config, num_clients: int) -> None:
+def check_absent(absent: Sequence[str], num_clients: int, *, in_process: bool) -> None:
+    """Check the keys of clients that never join.
+
+    Raises
+    ------
+    ConfigError
+        If one is none of the `num_clients` or named twice, none would be left, or Flower's
+        simulation is asked for it, in which every client joins.
+    """
+    if not absent:
+        return
+    known = {str(client) for client in range(num_clients)}
+    if not set(absent) < known or len(set(absent)) < len(absent):
+        raise ConfigError(
+            "--without", expected=f"keys from 0 to {num_clients - 1}, each once and not all",
+            got=", ".join(absent), remedy="`fdd ledger RUN` lists the keys of a run.",
+        )  # fmt: skip
+    if not in_process:
+        raise ConfigError(
+            "--without", expected="--in-process beside it",
+            got="Flower's simulation, in which every client joins",
+            remedy="Add --in-process: it gives the same result, bit for bit.",
+        )  # fmt: skip
+
+
+def preflight(cfg: Config, num_clients: int, *, absent: int = 0) -> None:
     """Build and load what the run will, and throw it away.
+
+    Parameters
+    ----------
+    num_clients
+        Shares that the data is cut into.
+    absent
+        How many of their clients never join.
 
     Raises
     ------
@@ -31,10 +65,11 @@ def preflight(cfg: Config, num_clients: int) -> None:
         ("strategy.min-nodes", cfg.strategy.min_nodes),
         ("strategy.quorum", cfg.strategy.quorum),
     ):
-        if needed > num_clients:
+        if needed > num_clients - absent:
+            less = f" less {absent} that never join" if absent else ""
             raise ConfigError(
                 name,
-                expected=f"at most --clients = {num_clients}",
+                expected=f"at most --clients = {num_clients}{less}",
                 got=needed,
                 remedy=f"Run more clients or lower it; the default is {find_key(name).default}.",
             )

@@ -100,6 +100,41 @@ def test_simulated_clients_make_anew_what_was_conditioned_on_it(conditioned, fdd
     assert {entry.client for entry in Ledger(tmp_path / "new" / "ledger").entries()} == set("013")
 
 
+def test_what_is_left_is_a_run_without_it(done, fdd, tmp_path):
+    assert fdd("forget", done, "--client", "1", "--out", tmp_path / "new").exit_code == 0
+    words = (*QUICK, "--in-process", "--without", "1", "--out", tmp_path / "never")
+    never = fdd("run", *words)
+    assert never.exit_code == 0, never.output
+    assert result_of(tmp_path / "new") == result_of(tmp_path / "never")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--in-process", "--without", "3"), "keys from 0 to 2, each once and not all; got 3"),
+        (("--in-process", "--without", "1", "--without", "1"), "got 1, 1"),
+        (("--in-process", "--without", "0", "--without", "1", "--without", "2"), "not all"),
+        (("--without", "1"), "expected --in-process beside it"),
+        (("--in-process", "--without", "1", "--set", "strategy.quorum=3"), "less 1 that never"),
+    ],
+)
+def test_who_cannot_be_left_out_is_told_before_a_run(fdd, tmp_path, words, says):
+    refused = fdd(
+        "run", *(w for w in QUICK if w != "--in-process"), *words, "--out", tmp_path / "a"
+    )
+    assert refused.exit_code == 2
+    assert says in refused.stderr
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_run_is_resumed_with_the_clients_it_began_with(done, fdd, tmp_path):
+    shutil.copytree(done, tmp_path / "killed")
+    (tmp_path / "killed" / "summary.json").unlink()
+    refused = fdd("run", "--in-process", "--resume", tmp_path / "killed", "--without", "1")
+    assert refused.exit_code == 2
+    assert "--without: expected nothing beside --resume; got 1" in refused.stderr
+
+
 def test_a_second_client_is_forgotten_beside_the_first(conditioned, fdd, tmp_path):
     never = run_with(tmp_path / "never", "peers", faults=without("2") | without("0"))
     assert fdd("forget", conditioned, "--client", "2", "--out", tmp_path / "a").exit_code == 0
