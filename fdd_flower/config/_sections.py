@@ -128,6 +128,13 @@ class DistillerConfig:
         low=0,
         high=10**9,
     )
+    group_size: int = setting(
+        8,
+        "dm, dm-krr: images of a class, at least, that one group of its records is matched by; a "
+        "class of fewer than two such groups, or 0: the class as a whole",
+        low=0,
+        high=1_000_000,
+    )
     levels: str = setting(
         "last",
         "features that are matched: of the last block of a network, or of every block; not for "

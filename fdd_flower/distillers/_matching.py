@@ -1,9 +1,10 @@
-"""The matching term of an objective: class by class, moments of the rows and of the records."""
+"""The matching term of an objective: moments of rows and records, group by group of a class."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import torch
 from torch import Tensor
 
 from fdd_flower.distillers._canvas import Canvas
@@ -21,9 +22,15 @@ class MatchingTerm:
     def __init__(self, job: Job, views: Sequence[View], canvas: Canvas) -> None:
         self.canvas, self._views = canvas, views
         kind = job.cfg.moments
+        self._groups = [
+            job.groups(part, canvas.show(index).detach()) for index, part in enumerate(job.parts)
+        ]
         self._real = job.prepared(
             [
-                lambda i=i, v=v: [moments_of(v, job.seen(p, i), kind) for p in job.parts]
+                lambda i=i, v=v: [
+                    [moments_of(v, job.seen(part, i, group.records), kind) for group in groups]
+                    for part, groups in zip(job.parts, self._groups, strict=True)
+                ]
                 for i, v in enumerate(views)
             ]
         )
@@ -31,5 +38,7 @@ class MatchingTerm:
     def losses(self, step: int) -> Iterator[Tensor]:
         """Yield the loss of `step`, a class at a time."""
         view = step % len(self._real)
-        for part, target in enumerate(self._real[view]):
-            yield mismatch(self._views[view].embed(self.canvas.show(part)), target)
+        for part, targets in enumerate(self._real[view]):
+            features = self._views[view].embed(self.canvas.show(part))
+            found = [features[group.rows] for group in self._groups[part]]
+            yield torch.stack([mismatch(f, t) for f, t in zip(found, targets, strict=True)]).sum()

@@ -21,6 +21,7 @@ from fdd_flower.distillers._clock import (
     SHARE_TO_START,
     Clock,
 )
+from fdd_flower.distillers._groups import Group, count_of, deal, parts_of
 from fdd_flower.distillers._labels import soften, solves, teacher_for
 from fdd_flower.distillers._optimise import NonFiniteError
 from fdd_flower.distillers._options import check_plan
@@ -31,6 +32,7 @@ from fdd_flower.distillers.base import (
     Distilled,
     Plan,
     assemble,
+    declares,
     of_classes,
     packing_of,
     usable_classes,
@@ -99,16 +101,39 @@ class Job:
         """Return the embedders that the settings ask for and the time allows."""
         return embedding_views(self.cfg, self.plan, self.records, seed=self.seed, clock=self.clock)
 
-    def seen(self, part: ClassRecords, view: int) -> Tensor:
+    def seen(self, part: ClassRecords, view: int, places: Tensor | None = None) -> Tensor:
         """Return the records of `part` that network `view` sees: a draw of its own, or all.
 
         Over networks the draws together cover many more records than one of them embeds.
+
+        Parameters
+        ----------
+        places
+            Of those that may be drawn, int64, and then their share; None: all.
         """
-        inputs, limit = part.inputs, self._limit(part)
-        if limit == len(inputs):
-            return inputs
-        rng = stream(self.seed, "seen", part.label, view)
-        return inputs[torch.randperm(len(inputs), generator=rng)[:limit]]
+        held = torch.arange(len(part.inputs)) if places is None else places
+        limit = -(-self._limit(part) * len(held) // len(part.inputs))
+        if limit < len(held):
+            rng = stream(self.seed, "seen", part.label, view)
+            held = held[torch.randperm(len(held), generator=rng)[:limit]]
+        return part.inputs[held] if len(held) < len(part.inputs) else part.inputs
+
+    def groups(self, part: ClassRecords, images: Tensor) -> list[Group]:
+        """Return the groups of `part` and, in place of rows, of the `images` that stand for it.
+
+        The images of a row stay together.
+        """
+        cells = self.packing.cells
+        rows = images.flatten(1).view(-1, cells, images[0].numel()).mean(dim=1)
+        found = deal(
+            part.inputs.flatten(1), rows, count_of(len(rows), cells=cells, size=self._size)
+        )
+        within = torch.arange(cells)
+        return [Group(g.records, (g.rows[:, None] * cells + within).flatten()) for g in found]
+
+    @property
+    def _size(self) -> int:
+        return self.cfg.group_size if declares(self.cfg.name, "groups") else 0
 
     def _limit(self, part: ClassRecords) -> int:
         count = len(part.inputs)
@@ -138,8 +163,12 @@ class Job:
         for part, turn in zip(self.parts, turns, strict=True):
             if self.start is not None and bool((self.start.labels == part.label).any()):
                 rows.append(self.start.inputs[self.start.labels == part.label])
-            else:
-                rows.append(self.fresh_rows(part, self.cfg.start, until=turn))
+                continue
+            groups = parts_of(part, cells=self.packing.cells, size=self._size)
+            ends = self.clock.turns(len(groups), turn)
+            pairs = zip(groups, ends, strict=True)
+            fresh = [self.fresh_rows(g, self.cfg.start, until=end) for g, end in pairs]
+            rows.append(torch.cat(fresh))
         return rows
 
     def fresh_rows(self, part: ClassRecords, start: str, *, until: float) -> Tensor:
@@ -189,11 +218,14 @@ class Pipeline(ABC):
         needs `distiller.peers`.
     packs
         Rows hold several images by `distiller.packing`.
+    groups
+        Rows stand for groups of a class's records, by `distiller.group-size`.
     """
 
     sends_real: ClassVar[bool] = False
     joint: ClassVar[bool] = False
     packs: ClassVar[bool] = True
+    groups: ClassVar[bool] = False
 
     def __init__(self, cfg: DistillerConfig) -> None:
         self.cfg = cfg

@@ -160,20 +160,26 @@ def group_means(inputs: Tensor, groups: int) -> Tensor:
 
 
 def along_principal_axis(inputs: Tensor) -> Tensor:
-    """Return where each row of a table (n, d) lies along its principal axis: (n,).
+    """Return where each row of a table (n, d) lies along its principal axis: (n,)."""
+    axis = principal_axis(inputs)
+    return (inputs - inputs.mean(dim=0)).to(axis.dtype) @ axis
 
-    Of wide tables the axis is that of a few rows, by the power method from the farthest of them.
+
+def principal_axis(inputs: Tensor) -> Tensor:
+    """Return the principal axis of a table (n, d): (d,), double of narrow tables.
+
+    Of wide tables it is that of a few rows, by the power method from the farthest of them.
     """
     if inputs.shape[1] <= EXACT:
         centred = (inputs - inputs.mean(dim=0)).double()
-        return centred @ torch.linalg.eigh(centred.T @ centred).eigenvectors[:, -1]
+        return torch.linalg.eigh(centred.T @ centred).eigenvectors[:, -1]
     few = inputs[evenly(len(inputs), SEEN)]
     centred = few - few.mean(dim=0)
     centred = centred / centred.norm().clamp_min(TINY)  # no power of it overflows, or vanishes
     axis = centred[centred.square().sum(dim=1).argmax()]
     for _ in range(POWERS):
         axis = centred.T @ (centred @ axis)
-    return inputs @ axis
+    return axis
 
 
 def start_images(

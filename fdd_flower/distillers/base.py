@@ -82,7 +82,8 @@ class Distiller(Protocol):
     Its class may declare `sends_real = True`, if rows can be records as they are; `joint = True`,
     if its objective needs contrast between classes and can use `plan.peers`; `trains = True`, if
     peers matter only where networks train on the rows for `distiller.inner-steps`; `packs = True`,
-    if its rows hold several images by `distiller.packing`; and `ignores = ("labels",)`, or other
+    if its rows hold several images by `distiller.packing`; `groups = True`, if rows stand for
+    groups of a class's records by `distiller.group-size`; and `ignores = ("labels",)`, or other
     settings that it has no use for: a run that changes them is refused.
     """
 

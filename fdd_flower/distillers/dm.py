@@ -14,7 +14,8 @@ class DistributionMatching(Pipeline):
     """DM (arXiv:2110.04181), with the moments that `distiller.moments` names.
 
     Differs from the paper: deviations or covariances are matched beside means; the real side of
-    each network is computed once and kept; a network's augmentation is drawn once with it; rows
+    each network is computed once and kept; a network's augmentation is drawn once with it; the
+    records of a class are cut into groups, each matched by rows of its own (`_groups`); rows
     start from k-means centres and not from real images; networks may be partly trained, or the
     global model and perturbed copies of it (FedDM, arXiv:2207.09653; FedAF, arXiv:2404.18962);
     Adam with a cosine schedule; the columns of a table are given the values of the class in the
@@ -23,6 +24,8 @@ class DistributionMatching(Pipeline):
     The objective is a sum over classes, so under seeded networks a client with one class solves
     the same problem for it as a client with all.
     """
+
+    groups = True
 
     def _rows(self, job: Job) -> Rows:
         canvas = job.canvas(job.first_rows())

@@ -33,7 +33,7 @@ class MatchingAndRegression(Pipeline):
     of the moments at the start, so that the setting means the same for any network and data.
     """
 
-    joint = True
+    joint, groups = True, True
     ignores: ClassVar[tuple[str, ...]] = ("labels",)
 
     def _rows(self, job: Job) -> Rows:

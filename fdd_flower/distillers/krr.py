@@ -32,7 +32,7 @@ class KernelRidge(Pipeline):
     """
 
     joint = True
-    ignores: ClassVar[tuple[str, ...]] = ("labels",)
+    ignores: ClassVar[tuple[str, ...]] = ("labels", "group_size")
 
     def _rows(self, job: Job) -> Rows:
         canvas = job.canvas(job.first_rows())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -55,6 +56,8 @@ class CharacteristicFunctionMatching(Pipeline):
 
     The scale is the class's own, so the objective is a sum over classes, each as if alone.
     """
+
+    ignores: ClassVar[tuple[str, ...]] = ("group_size",)
 
     def _rows(self, job: Job) -> Rows:
         canvas = job.canvas(job.first_rows())
