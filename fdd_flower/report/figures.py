@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from fdd_flower.data.base import Normalisation
 from fdd_flower.report.files import write_atomic
@@ -31,6 +32,9 @@ def draw_synthetic(
 ) -> None:
     """Draw `set_` into the PNG `path`: a row a class, in the set's own order.
 
+    Of more than `max_columns` records of a class so many are shown, evenly spaced: neighbours may
+    stand for records that are alike.
+
     Images of 1 or 3 channels are shown in the units of the data, cut to [0, 1]. Records of any
     other shape are lines of a heat map, in normalised units, which features of different units
     share. A class without records keeps its row; of more than `MAX_CLASSES` classes only the
@@ -43,12 +47,12 @@ def draw_synthetic(
     filled_first = sorted(range(len(classes)), key=lambda c: len(members[c]) == 0)
     shown = sorted(filled_first[:MAX_CLASSES])
     labels = [f"{one_line(classes[c], 20)} ({len(members[c])})" for c in shown]
-    picks = [members[c][:max_columns] for c in shown]
+    picks = [_evenly(members[c], max_columns) for c in shown]
 
     title = f"Synthetic set: {len(set_)} records"
     note = "Rows: class (records in the set)"
     if any(len(members[c]) > max_columns for c in shown):
-        note += f", the first {max_columns} of each"
+        note += f", {max_columns} of each"
     if len(shown) < len(classes):
         note += f"; {len(shown)} of {len(classes)} classes"
 
@@ -75,6 +79,10 @@ def draw_curves(rows: Sequence[RoundRow], path: Path) -> None:
     if not rows:
         raise ValueError("rows must hold at least one round; got none")
     _save(curves(rows, DPI), path)
+
+
+def _evenly(places: Tensor, most: int) -> Tensor:
+    return places[torch.linspace(0, len(places) - 1, min(most, len(places))).round().long()]
 
 
 def _save(figure: Figure, path: Path) -> None:

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from fdd_flower.data.base import Normalisation
-from fdd_flower.report.figures import draw_curves, draw_synthetic
+from fdd_flower.report.figures import _evenly, draw_curves, draw_synthetic
 from fdd_flower.synthetic_set import SyntheticSet
 from tests.report.samples import make_row, make_set
 
@@ -162,3 +162,14 @@ def test_round_ticks_are_whole_numbers() -> None:
 def test_curves_need_a_round(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="at least one round"):
         draw_curves([], tmp_path / "c.png")
+
+
+def test_of_many_records_some_are_shown_evenly_spaced():
+    for count in (0, 1, 3, 10, 11, 40):
+        shown = _evenly(torch.arange(count), 10).tolist()
+        assert len(shown) == min(count, 10)
+        assert shown == sorted(set(shown))
+        if shown:
+            assert (shown[0], shown[-1]) == (0, count - 1)
+    gaps = torch.diff(_evenly(torch.arange(40), 10))
+    assert int(gaps.max() - gaps.min()) <= 1
