@@ -121,6 +121,14 @@ def test_a_later_round_deals_the_rows_that_it_starts_from(name, monkeypatch):
     assert all(seen[0])
 
 
+def test_a_client_with_one_class_solves_the_same_problem_for_it():
+    data = blobs(counts=(80, 60))
+    both, only = distilled(data, group_size=4), data.labels == 1
+    alone = dataclasses.replace(data, inputs=data.inputs[only], labels=data.labels[only])
+    made = distilled(alone, group_size=4)
+    torch.testing.assert_close(made.inputs, both.inputs[both.labels == 1], atol=1e-5, rtol=0)
+
+
 def test_a_group_gives_no_image_for_fewer_records_than_allowed():
     data = blobs(counts=(40, 16))
     made = distilled(data, ipc=10, min_records=8, group_size=2, steps=1)
