@@ -68,8 +68,10 @@ def refit(cfg: DistillerConfig, synthetic: SyntheticSet, codec: Codec) -> Codec:
     """Return `codec` at the finest quality at which the rows, as they are by now, fit `bytes`.
 
     A little room is left for what changes until the end. Where not even the coarsest fits, the
-    codec stays, and rows will go.
+    codec stays, and rows will go; so does one without qualities.
     """
+    if not isinstance(codec, Tunable):
+        return codec
     room = int(cfg.bytes * (1 - SPARE))
     return _finest(as_sent(synthetic, cfg), codec, room) or codec
 

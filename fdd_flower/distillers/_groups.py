@@ -12,8 +12,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from fdd_flower.distillers._start import principal_axis
+from fdd_flower.distillers._clock import evenly
 from fdd_flower.distillers.base import ClassRecords
+
+EXACT = 32  # values of a record up to which its principal axis is exact
+SEEN, POWERS = 128, 6  # records that it is found by beyond that, and steps of the power method
+TINY = 1e-12  # equal records have no axis
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +39,10 @@ def count_of(rows: int, *, cells: int, size: int) -> int:
 def deal(records: Tensor, rows: Tensor, groups: int) -> list[Group]:
     """Cut records (n, d) into groups of neighbours, and deal rows (m, d) out to them, m >= groups.
 
-    Over and over in two across the principal axis of the records (as in `_start.group_means`): the
-    rows in proportion to the groups on either side, and the records in proportion to the rows, so
-    that each row stands for as many. Rows that are means of the records of one group come to it,
+    Over and over in two across the principal axis of the records (principal direction divisive
+    partitioning, Boley, 1998; differs: cut at a rank): the rows in proportion to the groups on
+    either side, and the records in proportion to the rows, so that each row stands for as many.
+    Rows that are means of the records of one group come to it,
     others to where they lie nearest.
     """
     whole = Group(torch.arange(len(records)), torch.arange(len(rows)))
@@ -62,6 +67,23 @@ def _ranked(table: Tensor, held: Tensor, axis: Tensor, cut: int) -> Sequence[Ten
     """Return the `cut` places of `held` that lie lowest along `axis`, and the others."""
     along = table[held].to(axis.dtype) @ axis
     return held[along.argsort(stable=True)].tensor_split([cut])
+
+
+def principal_axis(inputs: Tensor) -> Tensor:
+    """Return the principal axis of a table (n, d): (d,), double of narrow tables.
+
+    Of wide tables it is that of a few rows, by the power method from the farthest of them.
+    """
+    if inputs.shape[1] <= EXACT:
+        centred = (inputs - inputs.mean(dim=0)).double()
+        return torch.linalg.eigh(centred.T @ centred).eigenvectors[:, -1]
+    few = inputs[evenly(len(inputs), SEEN)]
+    centred = few - few.mean(dim=0)
+    centred = centred / centred.norm().clamp_min(TINY)  # no power of it overflows, or vanishes
+    axis = centred[centred.square().sum(dim=1).argmax()]
+    for _ in range(POWERS):
+        axis = centred.T @ (centred @ axis)
+    return axis
 
 
 def parts_of(part: ClassRecords, *, cells: int, size: int) -> list[ClassRecords]:

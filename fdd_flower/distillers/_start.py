@@ -8,14 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fdd_flower.distillers._clock import Clock, evenly
+from fdd_flower.distillers._clock import Clock
+from fdd_flower.distillers._groups import deal
 from fdd_flower.distillers.base import ClassRecords
 from fdd_flower.rng import fork
 
 PART = 8  # one of so many records, and of as many centres, tell how long k-means takes
-EXACT = 32  # values of a record up to which its principal axis is exact
-SEEN, POWERS = 128, 6  # records that it is found by beyond that, and steps of the power method
-TINY = 1e-12  # equal records have no axis
 
 
 def class_means(
@@ -146,40 +144,10 @@ def halve_large(
 def group_means(inputs: Tensor, groups: int) -> Tensor:
     """Return the means (groups, d) of groups of a table (n, d) that are as large as one another.
 
-    Records are cut in two across their principal axis, over and over, in proportion to the groups
-    wanted on either side, so that each group has n / groups records or up to one more. Principal
-    direction divisive partitioning (Boley, 1998); differs: equal sizes, cut at a rank.
+    Each group has n / groups records or up to one more; see `_groups.deal`.
     """
-    if groups == 1:
-        return inputs.mean(dim=0, keepdim=True)
-    order = along_principal_axis(inputs).argsort()
-    left = groups // 2
-    cut = len(inputs) * left // groups
-    halves = ((order[:cut], left), (order[cut:], groups - left))
-    return torch.cat([group_means(inputs[held], wanted) for held, wanted in halves])
-
-
-def along_principal_axis(inputs: Tensor) -> Tensor:
-    """Return where each row of a table (n, d) lies along its principal axis: (n,)."""
-    axis = principal_axis(inputs)
-    return (inputs - inputs.mean(dim=0)).to(axis.dtype) @ axis
-
-
-def principal_axis(inputs: Tensor) -> Tensor:
-    """Return the principal axis of a table (n, d): (d,), double of narrow tables.
-
-    Of wide tables it is that of a few rows, by the power method from the farthest of them.
-    """
-    if inputs.shape[1] <= EXACT:
-        centred = (inputs - inputs.mean(dim=0)).double()
-        return torch.linalg.eigh(centred.T @ centred).eigenvectors[:, -1]
-    few = inputs[evenly(len(inputs), SEEN)]
-    centred = few - few.mean(dim=0)
-    centred = centred / centred.norm().clamp_min(TINY)  # no power of it overflows, or vanishes
-    axis = centred[centred.square().sum(dim=1).argmax()]
-    for _ in range(POWERS):
-        axis = centred.T @ (centred @ axis)
-    return axis
+    one_each = torch.zeros(groups, inputs.shape[1])  # a row a group: only their number counts
+    return torch.stack([inputs[g.records].mean(dim=0) for g in deal(inputs, one_each, groups)])
 
 
 def start_images(
