@@ -8,10 +8,8 @@ from contextlib import suppress
 from datetime import datetime
 from itertools import count
 from pathlib import Path
-from typing import NoReturn
 
 from fdd_flower.config import Config
-from fdd_flower.errors import ConfigError
 from fdd_flower.report import run_dir
 
 
@@ -27,7 +25,7 @@ def choose(cfg: Config, now: datetime) -> Path:
     """
     name = f"{now:%Y-%m-%d-%H%M%S}-{_plain(cfg.strategy.name)}-{_plain(cfg.data.name)}"
     path = run_dir.resolve(cfg.output.dir, name)
-    check_free(path if _was_set(cfg) else path.parent)
+    run_dir.check_free(path if _was_set(cfg) else path.parent)
     return path
 
 
@@ -47,26 +45,6 @@ def claim(cfg: Config, now: datetime) -> Path:
     raise AssertionError("count() has no end")
 
 
-def check_free(path: Path) -> None:
-    """Refuse a folder that a run could not claim; makes nothing.
-
-    Raises
-    ------
-    ConfigError
-        If `path` holds a run, is no folder, or cannot be made or written.
-    """
-    if path.exists() and not path.is_dir():
-        _refuse(path, "a folder", "a file")
-    marks = (run_dir.ROUNDS, run_dir.SUMMARY, run_dir.CONFIG, run_dir.SYNTHETIC, run_dir.MODEL,
-             run_dir.LEDGER, run_dir.REPORT, run_dir.CHECKPOINT)  # fmt: skip
-    taken = [name for name in marks if (path / name).exists()]
-    if taken:
-        _refuse(path, "a folder without a run in it", f"one that holds {', '.join(taken)}")
-    nearest = next(folder for folder in (path, *path.parents) if folder.exists())
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
-        _refuse(path, "a folder that can be written", f"{nearest}, which cannot")
-
-
 def _was_set(cfg: Config) -> bool:
     return bool(cfg.output.dir or os.environ.get("FDD_OUTPUT_DIR"))
 
@@ -74,12 +52,3 @@ def _was_set(cfg: Config) -> bool:
 def _plain(name: str) -> str:
     """Return `name` fit for a folder's name; `package.module:Factory` holds a colon."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "custom"
-
-
-def _refuse(path: Path, expected: str, got: str) -> NoReturn:
-    raise ConfigError(
-        f"output.dir {path}",
-        expected=expected,
-        got=got,
-        remedy="Name another folder with --out; nothing was written.",
-    )

@@ -70,6 +70,28 @@ def resolve(output_dir: str, run_id: str) -> Path:
     return Path.home() / ".fdd-flower" / "runs" / run_id
 
 
+def check_free(path: Path) -> None:
+    """Refuse a folder that a run could not claim; makes nothing.
+
+    Raises
+    ------
+    ConfigError
+        If `path` is a file, cannot be made or written, holds a file that a run would leave, or
+        lies inside of a run's folder, which would take what it finds there for its own.
+    """
+    if path.exists() and not path.is_dir():
+        _refuse(path, "a folder", "a file")
+    taken = [name for name in _LEFT_BY_A_RUN if (path / name).exists()]
+    if taken:
+        _refuse(path, _FREE, f"one that holds {', '.join(taken)}")
+    around = next((folder for folder in path.parents if (folder / ROUNDS).is_file()), None)
+    if around is not None:
+        _refuse(path, "a folder outside of every run's", f"one inside of {around}")
+    nearest = next(folder for folder in (path, *path.parents) if folder.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        _refuse(path, "a folder that can be written", f"{nearest}, which cannot")
+
+
 @dataclass(frozen=True, slots=True)
 class RunDir:
     """The folder of one run that is under way; each file is written whole or not at all."""
@@ -85,14 +107,10 @@ class RunDir:
         Raises
         ------
         ConfigError
-            If `path` is a file, cannot be written, or holds a file that a run would leave.
+            As `check_free` does, or if another run takes the folder first.
         """
         try:
-            if path.exists() and not path.is_dir():
-                _refuse(path, "a folder", "a file")
-            taken = [name for name in _LEFT_BY_A_RUN if (path / name).exists()]
-            if taken:
-                _refuse(path, _FREE, f"one that holds {', '.join(taken)}")
+            check_free(path)
             path.mkdir(parents=True, exist_ok=True)
             # exclusive, so that of two runs started at once only one gets the folder
             if config is not None:
@@ -217,5 +235,5 @@ def _refuse(path: Path, expected: str, got: str) -> NoReturn:
         f"output.dir {path}",
         expected=expected,
         got=got,
-        remedy="Name another folder in output.dir; nothing was written.",
+        remedy="Name another folder in output.dir or with --out; nothing was written.",
     )

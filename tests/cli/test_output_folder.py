@@ -10,7 +10,8 @@ import pytest
 
 from fdd_flower.config import Config, from_run_config
 from fdd_flower.errors import ConfigError
-from fdd_flower.launch.output import check_free, choose, claim
+from fdd_flower.launch.output import choose, claim
+from fdd_flower.report.run_dir import ROUNDS, RunDir, check_free
 
 NOW = datetime(2026, 1, 2, 3, 4, 5)
 
@@ -50,6 +51,20 @@ def test_a_folder_that_was_named_is_left_to_the_run(tmp_path):
 def test_a_folder_with_other_files_is_free(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     check_free(tmp_path)
+
+
+@pytest.mark.parametrize("below", ["ledger", "ledger/sets/mine", "my copy"])
+def test_a_folder_inside_of_a_run(tmp_path, below):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / ROUNDS).touch()
+    inside = run / below
+    with pytest.raises(ConfigError, match=f"outside of every run's.*inside of {run}"):
+        choose(from_run_config({"output.dir": str(inside)}), NOW)
+    with pytest.raises(ConfigError, match="outside of every run's"):
+        RunDir.create(inside)
+    assert not inside.exists()
+    check_free(tmp_path / "run-2")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
