@@ -81,12 +81,15 @@ class Finding:
         In a few words; empty where nothing speaks against the set.
     chance
         At most: of an honest set being as far off. 1 where the signal gives no such bound.
+    beside
+        The set that it is held against, where that is one other set.
     """
 
     value: float | None
     suspect: bool = False
     why: str = ""
     chance: float = 1.0
+    beside: Embedded | None = None
 
 
 Signal = Callable[[Evidence], dict[str, Finding]]

@@ -37,17 +37,19 @@ def duplicates(evidence: Evidence) -> dict[str, Finding]:
     counts = near_rows([*_rows(evidence)], evidence.root)
     senior, least, found = _seniority(evidence, counts), evidence.cfg.copied, {}
     for client, part in evidence.parts.items():
-        others: dict[str, int] = {}
-        for (who, _), count in counts[client].items():
-            if who != client:
-                others[who] = max(count, others.get(who, 0))
+        others = {of: count for of, count in counts[client].items() if of[0] != client}
         share = max(others.values(), default=0) / len(part)
         owners = [
-            who for who, count in others.items()
-            if count >= max(LEAST, least * len(part)) and senior[who] < senior[client]
+            of for of, count in others.items()
+            if count >= max(LEAST, least * len(part)) and senior[of[0]] < senior[client]
         ]  # fmt: skip
-        why = f"{share:.0%} of its rows are near copies of client {owners[0]}'s" if owners else ""
-        found[client] = Finding(share, bool(owners), why)
+        if not owners:
+            found[client] = Finding(share)
+            continue
+        owner, old = max(owners, key=lambda of: others[of])
+        original = (evidence.earlier if old else evidence.parts)[owner]
+        why = f"{share:.0%} of its rows are near copies of client {owner}'s"
+        found[client] = Finding(share, True, why, beside=original)
     return found
 
 

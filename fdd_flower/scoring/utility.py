@@ -72,15 +72,18 @@ class Game:
         return len(self.features[client])
 
     def value(self, sums: Gram | None, rows: int) -> float:
-        """Return the share of the root records' one-hot targets that is explained, up to 1.
+        """Return `explained` by `rows` summed rows; 0 of no rows."""
+        return 0.0 if sums is None or rows == 0 else explained(self.root, sums, rows)
 
-        1 - sum |y - f c|^2 / sum |y|^2, of the ridge coefficients c of `rows` summed rows; 0 for no
-        rows. Below 0 where a model is worse than none.
-        """
-        if sums is None or rows == 0:
-            return 0.0
-        wrong = self.root.targets - self.root.features @ solve_gram(sums, rows)
-        return float(1 - wrong.square().sum() / self.root.targets.square().sum())
+
+def explained(root: Root, sums: Gram, rows: int) -> float:
+    """Return the share of the root records' one-hot targets that sets explain, up to 1.
+
+    1 - sum |y - f c|^2 / sum |y|^2, of the ridge coefficients c of `rows` summed rows. Below 0
+    where a model is worse than none.
+    """
+    wrong = root.targets - root.features @ solve_gram(sums, rows)
+    return float(1 - wrong.square().sum() / root.targets.square().sum())
 
 
 def leave_one_out(game: Game) -> dict[str, float]:

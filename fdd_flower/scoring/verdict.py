@@ -11,6 +11,7 @@ from fdd_flower.scoring.base import Embedded, Evidence, Finding
 from fdd_flower.scoring.duplicates import duplicates
 from fdd_flower.scoring.labels import label_agreement
 from fdd_flower.scoring.outliers import outliers
+from fdd_flower.scoring.redundancy import redundancy
 from fdd_flower.scoring.root import Root
 from fdd_flower.scoring.utility import utility
 from fdd_flower.synthetic_set import SyntheticSet
@@ -61,13 +62,15 @@ def score_sets(
     )  # fmt: skip
     worth, labels = utility(evidence), label_agreement(evidence)
     far, copies = outliers(evidence), duplicates(evidence)
+    redundant = redundancy(evidence, copies)
     return {
         client: Score(
             utility=worth[client].value, agreement=labels[client].value,
             outlier=far[client].value, copied=copies[client].value,
             reason=reason(
                 utility=worth[client], labels=labels[client], outlier=far[client],
-                copies=copies[client], significance=cfg.significance,
+                copies=copies[client], redundant=redundant[client],
+                significance=cfg.significance,
             ),
         )
         for client in parts
@@ -75,18 +78,24 @@ def score_sets(
 
 
 def reason(
-    *, utility: Finding, labels: Finding, outlier: Finding, copies: Finding, significance: float
+    *,
+    utility: Finding,
+    labels: Finding,
+    outlier: Finding,
+    copies: Finding,
+    redundant: Finding,
+    significance: float,
 ) -> str:
     """Return why a set is kept aside; empty where it is not.
 
     An honest client whose data differ from the others' is an outlier, and one among many adds
     nothing: so neither counts without wrong labels, and wrong labels count only with one of them.
     Of few rows wrong labels alone are never unlikely enough: they count with an outlier where both
-    together are. Copies count alone: that two clients have the same rows comes from no kind of
-    honest data.
+    together are. Copied rows count where the set teaches nothing besides: two honest clients may
+    share some records, and have others.
     """
-    if copies.suspect:
-        return copies.why
+    if copies.suspect and redundant.suspect:
+        return f"{copies.why}, {redundant.why}"
     if labels.suspect and (utility.suspect or outlier.suspect):
         return "; ".join(one.why for one in (labels, utility, outlier) if one.suspect)
     # Below 1, labels agree more rarely than in half of all honest sets.

@@ -12,6 +12,8 @@ from fdd_flower.scoring import Root
 from fdd_flower.scoring.duplicates import duplicates, quantile
 from fdd_flower.scoring.labels import label_agreement, lower_tail
 from fdd_flower.scoring.outliers import outliers, robust_scores
+from fdd_flower.scoring.redundancy import redundancy
+from fdd_flower.synthetic_set import SyntheticSet
 from tests.attacks.poison import flip_labels, near_copy, noise
 from tests.scoring.scene import TEST, client, clients, evidence, only
 
@@ -94,6 +96,27 @@ def test_a_client_may_send_its_own_set_again() -> None:
     parts = clients(4)
     found = duplicates(evidence(parts, earlier=parts))
     assert all(finding.value == 0.0 and not finding.suspect for finding in found.values())
+
+
+def test_a_copy_teaches_nothing_and_records_that_are_shared_in_part_do() -> None:
+    parts = clients(4) | {"0": client(0, held=(0, 1))}
+    own = client(8, held=(2, 3))
+    parts["8"] = SyntheticSet(
+        inputs=torch.cat([parts["0"].inputs, own.inputs]),
+        targets=torch.cat([parts["0"].targets, own.targets]),
+        weights=torch.ones(len(parts["0"]) + len(own)),
+    )
+    parts |= {"9": near_copy(parts["0"], RNG), "91": flip_labels(parts["8"], RNG)}
+    found = evidence(parts)
+    copies = duplicates(found)
+    assert {name for name, finding in copies.items() if finding.suspect} == {"8", "9"}
+    assert copies["9"].beside is found.parts["0"]
+    beside = redundancy(found, copies)
+    assert beside["9"].suspect
+    assert beside["9"].value == pytest.approx(0, abs=0.002)
+    assert not beside["8"].suspect
+    assert (beside["8"].value or 0) > 0.02
+    assert beside["1"].value is beside["91"].value is None
 
 
 def test_means_of_many_records_are_no_copies() -> None:

@@ -15,7 +15,7 @@ from tests.scoring.scene import CFG, ROOT, client, clients
 FINE = Finding(0.5)
 
 
-SIGNALS = ("utility", "labels", "outlier", "copies")
+SIGNALS = ("utility", "labels", "outlier", "copies", "redundant")
 
 
 def why(**signals: str) -> str:
@@ -32,7 +32,8 @@ def test_signals_must_agree() -> None:
     assert why(labels="l", utility="u") == "l; u"
     assert why(labels="l", outlier="o") == "l; o"
     assert why(labels="l", utility="u", outlier="o") == "l; u; o"
-    assert why(copies="c") == why(copies="c", labels="l", utility="u") == "c"
+    assert why(copies="c") == why(redundant="r") == why(copies="c", utility="u", outlier="o") == ""
+    assert why(copies="c", redundant="r") == why(copies="c", redundant="r", labels="l") == "c, r"
 
 
 def test_of_few_rows_labels_and_outlier_count_together() -> None:
