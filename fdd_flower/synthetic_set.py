@@ -26,6 +26,9 @@ class SyntheticSet:
         float32, (n,): how many real records each row stands for; positive.
     meta
         Free text about the set: distiller, codec, seeds. Never read by the mathematics.
+    origin
+        int32, (n,), of a merged set: which of the sets that it was merged from a row came from, in
+        their order; below 0 where it came from several. None: not known, or not merged.
 
     Raises
     ------
@@ -37,6 +40,7 @@ class SyntheticSet:
     targets: Tensor
     weights: Tensor
     meta: Mapping[str, str] = field(default_factory=dict)
+    origin: Tensor | None = None
 
     def __post_init__(self) -> None:
         for name, dims in (("inputs", None), ("targets", 2), ("weights", 1)):
@@ -65,6 +69,12 @@ class SyntheticSet:
         )
         lightest = float(self.weights.min())
         _require(lightest > 0, "weights", "positive numbers", f"{lightest:.4g}", "Drop empty rows.")
+        if (origin := self.origin) is not None:
+            _require(
+                origin.dtype == torch.int32 and origin.shape == (n,), "origin",
+                f"int32 and {(n,)}, or None", f"{origin.dtype} and {tuple(origin.shape)}",
+                "Say of each row which set it came from, or leave it out.",
+            )  # fmt: skip
 
     @staticmethod
     def _check_tensor(name: str, value: object, dims: int | None) -> None:
@@ -133,6 +143,8 @@ class LazySets(Sequence[SyntheticSet]):
 def concatenate(parts: Sequence[SyntheticSet]) -> SyntheticSet:
     """Join sets row by row, in the order given; of `LazySets` one is in memory at a time.
 
+    The result says of each row which set it came from.
+
     Raises
     ------
     WireError
@@ -156,7 +168,10 @@ def concatenate(parts: Sequence[SyntheticSet]) -> SyntheticSet:
         inputs[start:end], targets[start:end] = part.inputs, part.targets
         weights[start:end] = part.weights
         meta = dict(part.meta) if meta is None else meta
-    return SyntheticSet(inputs=inputs, targets=targets, weights=weights, meta=meta or {})
+    origin = torch.arange(len(rows), dtype=torch.int32).repeat_interleave(torch.tensor(rows))
+    return SyntheticSet(
+        inputs=inputs, targets=targets, weights=weights, meta=meta or {}, origin=origin
+    )
 
 
 def _all_finite(values: Tensor) -> bool:

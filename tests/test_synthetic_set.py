@@ -89,6 +89,8 @@ def test_values_are_finite(key: str, value: float) -> None:
         ),
         ({"weights": torch.tensor([1.0, 1.0, 0.0, 1.0])}, "positive numbers"),
         ({"weights": torch.tensor([1.0, 1.0, -9.0, 1.0])}, "positive numbers"),
+        ({"origin": torch.zeros(4)}, "int32 and .4,., or None; got torch.float32"),
+        ({"origin": torch.zeros(3, dtype=torch.int32)}, "got torch.int32 and .3,."),
     ],
 )
 def test_rows_are_checked(change: dict[str, torch.Tensor], message: str) -> None:
@@ -108,6 +110,8 @@ def test_joining_keeps_every_row_in_order() -> None:
     assert joined.labels.tolist() == [0, 1, 0, 1, 2]
     assert torch.equal(joined.inputs[2:], second.inputs)
     assert joined.meta == {"who": "a"}
+    assert joined.origin is not None
+    assert joined.origin.tolist() == [0, 0, 1, 1, 1]
 
 
 @pytest.mark.parametrize("other", [None, {"shape": (4,)}, {"classes": 4}])

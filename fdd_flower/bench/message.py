@@ -101,7 +101,7 @@ class Made:
             codec.decode(part, feature_shape=feature_shape, num_classes=num_classes)
             for part in self.parts
         ]
-        joined = self.packing.unpack(concatenate(sets))
+        joined = concatenate([self.packing.unpack(part) for part in sets])
         return replace(joined, meta=dict(self.meta))
 
     def to_bytes(self) -> bytes:

@@ -25,6 +25,12 @@ def ledger(
         bool,
         typer.Option("--scores", help="List the sets that were scored: who helped, who did not."),
     ] = False,
+    row: Annotated[
+        int | None,
+        typer.Option(
+            "--row", metavar="N", min=0, help="Only the set that row N of the merged set came from."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """List what became of each reply of a run, which need not have ended.
@@ -35,6 +41,8 @@ def ledger(
     With --scores, of each set that was scored (`scoring.mode`): its utility to a cheap model of all
     sets, the share of its labels that a model of the server's records gives too, how far a class
     mean is off in robust deviations, and the share of its rows that are near another client's.
+
+    With --row, which client sent a row of `synthetic.safetensors`; the first row is 0.
     """
     from fdd_flower.commands._runs import find_run
     from fdd_flower.commands._screen import print_table
@@ -42,11 +50,15 @@ def ledger(
     from fdd_flower.ledger.verify import verify as damage
     from fdd_flower.report.ledger_table import ledger_table, scored, scores_table
     from fdd_flower.report.run_dir import LEDGER
+    from fdd_flower.report.traced import entry_of_row
     from fdd_flower.report.units import one_line
 
     with one_line_errors():
-        found = Ledger(find_run(run) / LEDGER)
+        folder = find_run(run)
+        found = Ledger(folder / LEDGER)
         entries = found.entries()
+        if row is not None:
+            entries = [entry_of_row(folder, entries, row)]
         damaged = list(damage(found, entries)) if verify else []
     if as_json:
         document: dict[str, object] = {

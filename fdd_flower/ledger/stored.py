@@ -78,24 +78,24 @@ class StoredSets(Mapping[str, SyntheticSet]):
     load
         Returns the set with a content hash.
     hashes
-        By client, in the order of merging.
+        By client, in the order of merging; kept as an attribute.
     """
 
     def __init__(self, load: Callable[[str], SyntheticSet], hashes: Mapping[str, str]) -> None:
-        self._load, self._hashes = load, dict(hashes)
+        self._load, self.hashes = load, dict(hashes)
 
     def __getitem__(self, client: str) -> SyntheticSet:
-        return self._load(self._hashes[client])
+        return self._load(self.hashes[client])
 
     def __contains__(self, client: object) -> bool:
-        return client in self._hashes  # without reading it
+        return client in self.hashes  # without reading it
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._hashes)
+        return iter(self.hashes)
 
     def __len__(self) -> int:
-        return len(self._hashes)
+        return len(self.hashes)
 
     def only(self, clients: Collection[str]) -> StoredSets:
         """Return the sets of some clients, in the same order."""
-        return StoredSets(self._load, {c: s for c, s in self._hashes.items() if c in clients})
+        return StoredSets(self._load, {c: s for c, s in self.hashes.items() if c in clients})

@@ -18,6 +18,10 @@ class Merger(Protocol):
     def merge(self, parts: Sequence[SyntheticSet], *, rng: torch.Generator) -> SyntheticSet:
         """Return one set made of `parts`; the same parts and `rng` give the same bits.
 
+        Its `origin` says which of `parts` each row came from, in their order, and is below 0 where
+        several gave it; a rule that leaves it out gives a merged set whose rows nobody can trace.
+        `concatenate` sets it.
+
         A part may be read from the disk each time it is asked for: who takes them one after
         another never has all of them in memory.
         """

@@ -17,7 +17,7 @@ from fdd_flower.errors import ConfigError, DataError
 from fdd_flower.report.checkpoint import Checkpoint, load_checkpoint
 from fdd_flower.report.files import append_line, sweep, sync_folder, write_atomic, write_new
 from fdd_flower.report.rows import RoundRow, Summary
-from fdd_flower.report.saved_set import SavedSet
+from fdd_flower.report.saved_set import SavedSet, Source
 from fdd_flower.report.tensor_file import pack
 from fdd_flower.synthetic_set import SyntheticSet
 
@@ -206,7 +206,11 @@ class RunDir:
         write_atomic(self.path / CONFIG, settings_text(config).encode())
 
     def write_synthetic(
-        self, set_: SyntheticSet, classes: tuple[str, ...], normalisation: Normalisation
+        self,
+        set_: SyntheticSet,
+        classes: tuple[str, ...],
+        normalisation: Normalisation,
+        sources: Sequence[Source] = (),
     ) -> None:
         """Write `synthetic.safetensors`: the merged set and what is needed to read it.
 
@@ -215,7 +219,9 @@ class RunDir:
         DataError
             If `classes` is not one name a target column.
         """
-        saved = SavedSet(set=set_, classes=tuple(classes), normalisation=normalisation)
+        saved = SavedSet(
+            set=set_, classes=tuple(classes), normalisation=normalisation, sources=tuple(sources)
+        )
         write_atomic(self.path / SYNTHETIC, saved.to_bytes())
 
     def write_model(self, state_dict: Mapping[str, Tensor]) -> None:

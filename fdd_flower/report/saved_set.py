@@ -13,19 +13,38 @@ from fdd_flower.synthetic_set import SyntheticSet
 
 # Of the file, as docs/wire-format.md has it: readers open every minor version of their major one,
 # and a file without a version, which is from before there was one, as 1.0.
-MAJOR, MINOR = 1, 0
+MAJOR, MINOR = 1, 1
 
-_TENSORS = {"inputs", "targets", "weights"}
-_FACTS = {"classes", "meta", "normalisation", "version"}
+_TENSORS = {"inputs", "targets", "weights", "origin"}
+_FACTS = {"classes", "meta", "normalisation", "sources", "version"}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A set that went into a merged one: its round, and its hash in the ledger.
+
+    Not whose it is: the ledger knows, and the merged set can be passed on.
+    """
+
+    round: int
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedSet:
-    """A set, the names of its target columns, and the way back to the units of the data."""
+    """A set, the names of its target columns, and the way back to the units of the data.
+
+    Attributes
+    ----------
+    sources
+        Of a merged set: what it was merged from, in order; `set.origin` says which of them each row
+        came from.
+    """
 
     set: SyntheticSet
     classes: tuple[str, ...]
     normalisation: Normalisation
+    sources: tuple[Source, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.classes) != self.set.num_classes:
@@ -35,6 +54,11 @@ class SavedSet:
                 got=len(self.classes),
                 remedy="Pass the class list of the plan that made the set.",
             )
+
+    def source_of(self, row: int) -> Source | None:
+        """Return the set that a row came from; None: from several, or not known."""
+        place = -1 if self.set.origin is None else int(self.set.origin[row])
+        return self.sources[place] if 0 <= place < len(self.sources) else None
 
     def to_bytes(self) -> bytes:
         """Return the bytes of `synthetic.safetensors`: the same set gives the same bytes."""
@@ -48,6 +72,10 @@ class SavedSet:
             "meta": dict(self.set.meta),
         }
         tensors = {name: getattr(self.set, name) for name in ("inputs", "targets", "weights")}
+        if self.sources:
+            facts["sources"] = [[one.round, one.sha256] for one in self.sources]
+            if self.set.origin is not None:
+                tensors["origin"] = self.set.origin
         return pack(tensors, facts)
 
 
@@ -69,11 +97,15 @@ def load_set(path: Path) -> SavedSet:
                 targets=tensors["targets"],
                 weights=tensors["weights"],
                 meta={str(name): str(value) for name, value in facts["meta"].items()},
+                origin=tensors.get("origin"),
             ),
             classes=tuple(str(name) for name in facts["classes"]),
             normalisation=Normalisation(
                 mean=tuple(float(x) for x in scale["mean"]),
                 std=tuple(float(x) for x in scale["std"]),
+            ),
+            sources=tuple(
+                Source(int(round_), str(sha256)) for round_, sha256 in facts.get("sources", ())
             ),
         )
     except (KeyError, TypeError, AttributeError, ValueError, FddError) as error:

@@ -242,7 +242,10 @@ class ServerRun:
             self.folder.write_model(self.model.state_dict())
             if self.side.merged is not None:
                 self.folder.write_synthetic(
-                    self.side.merged, self.plan.classes, self.plan.normalisation
+                    self.side.merged,
+                    self.plan.classes,
+                    self.plan.normalisation,
+                    self.side.sources,
                 )
         # Last of the data: a folder that has a summary has all that the summary speaks of.
         self.folder.write_summary(self._summary(status))

@@ -16,6 +16,7 @@ from fdd_flower.ledger import Ledger
 from fdd_flower.models import build_model
 from fdd_flower.models.base import Network
 from fdd_flower.registry import Registry
+from fdd_flower.report.saved_set import Source
 from fdd_flower.scoring import Root
 from fdd_flower.synthetic_set import SyntheticSet
 
@@ -60,9 +61,9 @@ class RoundTally:
 class ServerSide:
     """What the server half of a method works with.
 
-    `tally` and `merged` are written by the method and read by the runner. `client_at` is the
-    client key that each node replied under last. `root` is what sets are scored by; None: they
-    are not.
+    `tally`, and `merged` with the `sources` that its `origin` counts, are written by the method and
+    read by the runner. `client_at` is the client key that each node replied under last. `root` is
+    what sets are scored by; None: they are not.
     """
 
     cfg: Config
@@ -70,6 +71,7 @@ class ServerSide:
     ledger: Ledger
     tally: RoundTally = field(default_factory=RoundTally)
     merged: SyntheticSet | None = None
+    sources: tuple[Source, ...] = ()
     client_at: dict[int, str] = field(default_factory=dict)
     root: Root | None = None
 

@@ -18,6 +18,7 @@ from fdd_flower.errors import DistillError
 from fdd_flower.ledger import Staging, StoredSets, accepted_entry
 from fdd_flower.mergers.base import MERGERS
 from fdd_flower.models.base import Network
+from fdd_flower.report.saved_set import Source
 from fdd_flower.rng import stream
 from fdd_flower.scoring import bound_shares
 from fdd_flower.strategies._grid import wait_for_nodes
@@ -83,7 +84,7 @@ class FederatedDistillation(Strategy):
             messages.append(Message(content, node, MessageType.TRAIN))
         return messages
 
-    def resume(self, server_round: int, parts: Mapping[str, SyntheticSet]) -> None:
+    def resume(self, server_round: int, parts: StoredSets) -> None:
         """Take up the sets of the last round that was done; see `Resumable.resume`."""
         self.resumed = True
         self.merge(server_round, parts)
@@ -130,22 +131,21 @@ class FederatedDistillation(Strategy):
         parts = side.ledger.sets({envelope.client: sha256 for envelope, sha256 in usable})
         return trusted(parts, side=side, round_=server_round)
 
-    def learn(
-        self, server_round: int, parts: Mapping[str, SyntheticSet]
-    ) -> tuple[ArrayRecord, MetricRecord]:
+    def learn(self, server_round: int, parts: StoredSets) -> tuple[ArrayRecord, MetricRecord]:
         """Merge the sets of a round, by client in the order of merging, and train on them."""
         merged = self.merge(server_round, parts)
         arrays = self._train(server_round, merged)
         metrics = MetricRecord({"rows": len(merged), "seconds": self.side.tally.seconds_train})
         return arrays, metrics
 
-    def merge(self, server_round: int, parts: Mapping[str, SyntheticSet]) -> SyntheticSet:
+    def merge(self, server_round: int, parts: StoredSets) -> SyntheticSet:
         """Return the merged set of a round, by client in the order of merging."""
         self.parts, self.side.merged = parts, None  # no need for two merged sets at a time
         rng = stream(self.side.cfg.seed, "merge", server_round)
         each = LazySets([partial(parts.__getitem__, client) for client in parts])
         bounded = bound_shares(each, self.side.cfg.scoring.quota)
         self.side.merged = self.merger.merge(bounded, rng=rng)
+        self.side.sources = tuple(Source(server_round, sha256) for sha256 in parts.hashes.values())
         return self.side.merged
 
     def _rules(self, server_round: int, staged: Staging) -> Rules[SyntheticSet, str]:

@@ -6,7 +6,11 @@ import json
 
 import pytest
 
+from fdd_flower.data.base import Normalisation
 from fdd_flower.ledger import Ledger
+from fdd_flower.report.run_dir import RunDir
+from fdd_flower.report.saved_set import Source
+from fdd_flower.synthetic_set import concatenate
 from tests.ledger.test_ledger import make_set
 
 
@@ -69,6 +73,38 @@ def test_verify_names_what_is_damaged(run, fdd, at, damage):
     (found,) = json.loads(result.stdout)["damaged"]
     assert found["sha256"] == entry.sha256
     assert entry.sha256 in found["error"]
+
+
+@pytest.fixture
+def merged(run):
+    """Return the run, with the set that was merged from what it accepted."""
+    ledger = Ledger(run / "ledger")
+    sources = [Source(entry.round, entry.sha256) for entry in ledger.entries()[:2]]
+    set_ = concatenate([ledger.load(source.sha256) for source in sources])
+    scale = Normalisation(mean=(0.0,), std=(1.0,))
+    classes = tuple(map(str, range(set_.num_classes)))
+    RunDir(run).write_synthetic(set_, classes, scale, sources)
+    return run, len(ledger.load(sources[0].sha256)), len(set_)
+
+
+def test_a_row_is_traced_to_who_sent_it(merged, fdd):
+    run, first, total = merged
+    for row, client in ((0, "ward-a"), (first - 1, "ward-a"), (first, "ward-b"), (-1, "ward-b")):
+        (found,) = json.loads(fdd("ledger", run, "--row", row % total, "--json").stdout)["entries"]
+        assert found["client"] == client
+    assert "ward-b" not in fdd("ledger", run, "--row", 0).stdout
+
+
+def test_a_row_that_cannot_be_traced(merged, fdd):
+    run, _, total = merged
+    result = fdd("ledger", run, "--row", total)
+    assert result.exit_code == 2
+    assert f"expected 0 to {total - 1}; got {total}" in result.stderr
+    assert fdd("ledger", run, "--row", -1).exit_code == 2
+    Ledger(run / "ledger").forget("ward-a")
+    assert "forgotten" in fdd("ledger", run, "--row", 0).stderr
+    (run / "synthetic.safetensors").unlink()
+    assert "synthetic.safetensors" in fdd("ledger", run, "--row", 0).stderr
 
 
 def test_a_damaged_index_is_one_line(run, fdd):

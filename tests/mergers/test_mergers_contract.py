@@ -38,6 +38,8 @@ def test_rows_and_targets_stay_as_they_came(name: str, shape: tuple[int, ...]) -
     assert torch.equal(merged.inputs, torch.cat([p.inputs for p in parts]))
     assert torch.equal(merged.targets, torch.cat([p.targets for p in parts]))
     assert bool((merged.weights > 0).all())
+    assert merged.origin is not None
+    assert merged.origin.tolist() == [0] * 4 + [1] + [2] * 7
 
 
 @pytest.mark.parametrize("name", MERGERS.built_in())

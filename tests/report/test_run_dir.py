@@ -177,7 +177,7 @@ def test_synthetic_holds_tensors_and_one_json_of_facts(tmp_path: Path) -> None:
             assert (file.get_tensor(name) == getattr(set_, name).numpy()).all()
         facts = json.loads(file.metadata()["fdd_flower"])
     assert facts == {
-        "version": "1.0",
+        "version": "1.1",
         "classes": list(CLASSES),
         "normalisation": {"mean": [0.25], "std": [0.5]},
         "meta": {f"key{i}": str(i) for i in range(8)},

@@ -18,6 +18,7 @@ from fdd_flower.config import Config, Scalar, to_run_config
 from fdd_flower.errors import FddError
 from fdd_flower.ledger import Ledger
 from fdd_flower.local_grid import LocalGrid
+from fdd_flower.report.saved_set import Source, load_set
 from fdd_flower.strategies.base import STRATEGIES
 from fdd_flower.wire.records import ARRAYS, META, METRICS
 
@@ -108,6 +109,10 @@ def test_the_merged_set_is_what_the_ledger_accepted(tmp_path):
     parts = [load_file(folder / "ledger" / f"{entry.sha256}.safetensors") for entry in index]
     merged = load_file(folder / "synthetic.safetensors")
     np.testing.assert_array_equal(merged["inputs"], np.concatenate([p["inputs"] for p in parts]))
+    owners = np.repeat(np.arange(4), [len(part["inputs"]) for part in parts])
+    np.testing.assert_array_equal(merged["origin"], owners)
+    saved = load_set(folder / "synthetic.safetensors")
+    assert saved.sources == tuple(Source(1, entry.sha256) for entry in index)
 
 
 def _poison(message: Message) -> Message:

@@ -216,7 +216,7 @@ def test_sets_of_a_ledger_are_read_when_they_are_asked_for(tmp_path: Path) -> No
         read.append(sha256)
         return Ledger(tmp_path).load(sha256)
 
-    lazy = StoredSets(load, parts._hashes)
+    lazy = StoredSets(load, parts.hashes)
     assert (list(lazy), len(lazy), "10" in lazy, "11" in lazy) == (list(ORDER), 6, True, False)
     assert list(lazy.only(["7", "1"])) == ["1", "7"]
     assert read == []

@@ -21,8 +21,8 @@ from fdd_flower.data.base import Normalisation
 from fdd_flower.distillers.base import Plan
 from fdd_flower.ledger import Ledger
 from fdd_flower.report.rows import RoundRow
-from fdd_flower.report.saved_set import SavedSet
-from fdd_flower.synthetic_set import SyntheticSet
+from fdd_flower.report.saved_set import SavedSet, Source
+from fdd_flower.synthetic_set import SyntheticSet, concatenate
 from fdd_flower.wire.codecs.base import CODECS
 from fdd_flower.wire.records import (
     ARRAYS,
@@ -64,6 +64,14 @@ def part(shape: tuple[int, ...]) -> SyntheticSet:
     )
 
 
+def merged() -> SavedSet:
+    """Return a set that was merged from two."""
+    return SavedSet(
+        set=concatenate([part(IMAGE), part(IMAGE)]), classes=CLASSES, normalisation=NORMALISATION,
+        sources=(Source(2, "a" * 64), Source(2, "b" * 64)),
+    )  # fmt: skip
+
+
 def parameters() -> ArrayRecord:
     """Return the parameters of a model of two layers' worth of arrays."""
     return ArrayRecord({name: Array(values) for name, values in WEIGHTS.items()})
@@ -90,6 +98,7 @@ def write(folder: Path) -> None:
         (folder / f"{name}.bin").write_bytes(data)
     saved = SavedSet(set=part(IMAGE), classes=CLASSES, normalisation=NORMALISATION)
     (folder / "synthetic.safetensors").write_bytes(saved.to_bytes())
+    (folder / "synthetic-1.1.safetensors").write_bytes(merged().to_bytes())
     Ledger(folder / "ledger").record(
         part(IMAGE), client="site 3", round=2, plan=PLAN.nonce, num_bytes=321
     )

@@ -110,6 +110,15 @@ def test_a_saved_set_without_a_version_opens() -> None:
     assert dict(saved.set.meta) == {"distiller": "dm"}
 
 
+def test_a_saved_set_of_1_1_knows_where_its_rows_are_from() -> None:
+    saved, then = load_set(GOLDEN / "synthetic-1.1.safetensors"), sample.merged()
+    assert torch.equal(saved.set.inputs, then.set.inputs)
+    assert [saved.source_of(row) for row in range(8)] == [
+        then.sources[row // 4] for row in range(8)
+    ]
+    assert load_set(GOLDEN / "synthetic.safetensors").source_of(0) is None
+
+
 def test_a_ledger_opens_and_its_set_is_the_one_that_was_sent() -> None:
     ledger = Ledger(GOLDEN / "ledger")
     (entry,) = ledger.entries()
@@ -152,7 +161,7 @@ def test_what_this_version_does_not_define_is_named(tmp_path: Path, fact: str, t
     path = saved_as(tmp_path / "set", more={fact: 1} if fact else {}, tensor=tensor)
     with pytest.raises(DataError, match=rf"got '{fact or tensor}'"):
         load_set(path)
-    later = saved_as(tmp_path / "later", more={"version": "1.1"} | ({fact: 1} if fact else {}),
+    later = saved_as(tmp_path / "later", more={"version": "1.2"} | ({fact: 1} if fact else {}),
                      tensor=tensor)  # fmt: skip
     load_set(later)
 
@@ -161,7 +170,7 @@ def test_a_set_is_saved_with_its_version(tmp_path: Path) -> None:
     from fdd_flower.report.tensor_file import unpack
 
     (tmp_path / "set").write_bytes(load_set(GOLDEN / "synthetic.safetensors").to_bytes())
-    assert unpack(tmp_path / "set")[1]["version"] == "1.0"
+    assert unpack(tmp_path / "set")[1]["version"] == "1.1"
 
 
 def test_rows_of_later_versions_are_passed_over_by_key() -> None:
