@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "fdd_flower"
 ORDER = [
-    {"errors", "rng", "registry", "synthetic_set", "augment", "packing"}
+    {"errors", "rng", "registry", "synthetic_set", "augment", "packing", "herd"}
     | {"threads", "allocator", ""},
     {"config"},
     {"models", "data", "privacy"},

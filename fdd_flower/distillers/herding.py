@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from fdd_flower.distillers._clock import Clock, evenly
 from fdd_flower.distillers._pipeline import Job, Pipeline, Rows
 from fdd_flower.distillers._views import TILE, View, embed, random_view
 from fdd_flower.distillers.base import DISTILLERS
+from fdd_flower.herd import herd
 
 
 @DISTILLERS.register("herding")
@@ -41,29 +41,3 @@ def affordable(view: View, inputs: Tensor, count: int, *, clock: Clock, until: f
     fits = clock.repeats(lambda: herd(embed(view, tile), count), until=until)
     most = int(TILE * fits * min(1.0, len(tile) / count))
     return inputs[evenly(len(inputs), max(count, most))] if most < len(inputs) else inputs
-
-
-def herd(features: Tensor, count: int) -> Tensor:
-    """Return places of `count` rows of `features` (n, d) whose running mean follows the whole.
-
-    Rows are scaled to unit length first, as in iCaRL; step k picks the row that brings the mean
-    of k rows nearest to the mean of all, each row once.
-
-    Returns
-    -------
-    Tensor
-        int64, (min(count, n),), in the order picked.
-    """
-    unit = torch.nn.functional.normalize(features, dim=1)
-    mean, total = unit.mean(dim=0), torch.zeros(features.shape[1])
-    squares = unit.square().sum(dim=1)
-    left = torch.ones(len(unit), dtype=torch.bool)
-    picked = []
-    for k in range(1, min(count, len(unit)) + 1):
-        # |k mean - total - row|^2 without what is the same for every row.
-        distances = squares - 2 * (unit @ (k * mean - total))
-        best = int(torch.where(left, distances, torch.inf).argmin())
-        picked.append(best)
-        left[best] = False
-        total = total + unit[best]
-    return torch.tensor(picked)

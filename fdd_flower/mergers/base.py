@@ -13,7 +13,11 @@ from fdd_flower.synthetic_set import SyntheticSet
 
 
 class Merger(Protocol):
-    """Joins the accepted sets of one round, sorted by client key, into one."""
+    """Joins the accepted sets of one round, sorted by client key, into one.
+
+    A class may declare `uses`, the settings under `merger.` that it reads, besides its name: a
+    change of any other is then refused before a run.
+    """
 
     def merge(self, parts: Sequence[SyntheticSet], *, rng: torch.Generator) -> SyntheticSet:
         """Return one set made of `parts`; the same parts and `rng` give the same bits.

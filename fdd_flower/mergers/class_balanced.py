@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import ClassVar
 
 import torch
-from torch import Tensor
 
 from fdd_flower.config import MergerConfig
+from fdd_flower.mergers._claims import balanced
 from fdd_flower.mergers.base import MERGERS
 from fdd_flower.synthetic_set import SyntheticSet, concatenate
-
-LIMIT = 10.0  # how far a row's weight may be from its class's median, as a factor
 
 
 @MERGERS.register("class-balanced")
@@ -24,6 +23,8 @@ class ClassBalanced:
     less than a tenth of, the weight of its class's median row: a client that claims a billion
     records gets what ten ordinary rows get.
     """
+
+    uses: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, cfg: MergerConfig) -> None:
         self.cfg = cfg
@@ -37,31 +38,4 @@ class ClassBalanced:
             If there is no part, or their feature shapes or class counts differ.
         """
         whole = concatenate(parts)
-        return replace(whole, weights=balanced_weights(whole.weights, whole.labels))
-
-
-def balanced_weights(claimed: Tensor, labels: Tensor) -> Tensor:
-    """Return weights of mean 1 that sum to the same number over the rows of each class.
-
-    Parameters
-    ----------
-    claimed
-        float32, (n,): positive.
-    labels
-        int64, (n,).
-
-    Returns
-    -------
-    Tensor
-        float32, (n,).
-    """
-    present = labels.unique()
-    share = len(labels) / len(present)
-    # In double precision even the largest float32 claims have a finite sum.
-    weights = claimed.double()
-    for label in present:
-        rows = labels == label
-        median = weights[rows].median()
-        bounded = weights[rows].clamp(median / LIMIT, median * LIMIT)
-        weights[rows] = share * bounded / bounded.sum()
-    return weights.float()
+        return replace(whole, weights=balanced(whole.weights, whole.labels))

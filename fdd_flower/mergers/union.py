@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 
@@ -14,6 +15,8 @@ from fdd_flower.synthetic_set import SyntheticSet, concatenate
 @MERGERS.register("union")
 class Union:
     """Concatenates, weights included: for federations whose clients' counts are to be believed."""
+
+    uses: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, cfg: MergerConfig) -> None:
         self.cfg = cfg

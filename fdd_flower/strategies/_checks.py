@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
-from fdd_flower.config import Config
+from fdd_flower.config import Config, MergerConfig
 from fdd_flower.data.base import Dataset, Split
 from fdd_flower.distillers._options import check_options, check_plan, settings_of_round
 from fdd_flower.distillers.base import DISTILLERS, Plan
@@ -35,6 +35,7 @@ def check_components(cfg: Config) -> Method:
             factory(part)
         except (TypeError, AttributeError) as error:  # not a factory of one settings object
             raise _no_component(registry.kind, part.name, str(error)) from error
+    _check_merger(cfg.merger)
     if 0 < cfg.scoring.quota < 1:
         raise ConfigError(
             "scoring.quota", expected="0, or equal shares from 1", got=cfg.scoring.quota,
@@ -47,6 +48,17 @@ def check_components(cfg: Config) -> Method:
             remedy="Only sets are scored, and its clients send parameters.",
         )  # fmt: skip
     return method
+
+
+def _check_merger(cfg: MergerConfig) -> None:
+    uses = getattr(MERGERS.get(cfg.name), "uses", None)
+    for field in fields(cfg):
+        value = getattr(cfg, field.name)
+        if uses is not None and field.name not in ("name", *uses) and value != field.default:
+            raise ConfigError(
+                f"merger.{field.name}", expected=f"{field.default} with merger.name={cfg.name}",
+                got=value, remedy="That rule does not use it: leave it, or choose another rule.",
+            )  # fmt: skip
 
 
 def server_records(cfg: Config, dataset: Dataset) -> tuple[Split, Split | None]:

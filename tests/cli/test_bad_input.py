@@ -70,6 +70,8 @@ def refused(result) -> str:
         (("--set", "distiller.bytes=600"), "distiller.bytes: expected at least"),
         (("--set", "strategy.name=os:sep"), "a factory that takes its settings"),
         (("--set", "merger.name=magic"), "class-balanced"),
+        (("--set", "merger.rows=5"), "100 with merger.name=class-balanced"),
+        (("--set", "merger.name=herded", "--set", "merger.near=1"), "merger.near"),
         (("--set", "scoring.mode=score", "--set", "strategy.name=fedavg"), "scoring.mode"),
         (("--set", "scoring.quota=0.5"), "equal shares from 1"),
         (("--set", "codec.name=zip"), "uint8"),

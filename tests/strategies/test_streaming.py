@@ -15,7 +15,7 @@ from flwr.app import Message, RecordDict
 from fdd_flower.config import Config, MergerConfig
 from fdd_flower.errors import DataError, QuorumError
 from fdd_flower.ledger import Ledger, StoredSets, _blobs
-from fdd_flower.mergers.class_balanced import balanced_weights
+from fdd_flower.mergers._claims import balanced
 from fdd_flower.mergers.union import Union
 from fdd_flower.scoring import bound_shares
 from fdd_flower.strategies import _replies
@@ -96,7 +96,7 @@ def test_the_merged_set_is_that_of_all_sets_at_once(
     weights = torch.cat([part.weights for part in parts])
     if merger == "class-balanced":
         labels = torch.cat([part.targets for part in parts]).argmax(dim=1)
-        weights = balanced_weights(weights, labels)
+        weights = balanced(weights, labels)
     assert torch.equal(merged.inputs, torch.cat([part.inputs for part in parts]))
     assert torch.equal(merged.targets, torch.cat([part.targets for part in parts]))
     assert torch.equal(merged.weights, weights)
