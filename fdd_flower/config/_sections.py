@@ -177,8 +177,11 @@ class DistillerConfig:
 class MergerConfig:
     """How the server joins the sets that it accepted."""
 
-    name: str = setting("class-balanced", "class-balanced, dedupe, herded, union, weighted")
-    rows: int = setting(100, "of herded: rows a class at most", low=1, high=1_000_000)
+    name: str = setting(
+        "class-balanced", "class-balanced, dedupe, herded, redistil, union, weighted"
+    )
+    rows: int = setting(100, "of herded and redistil: rows a class at most", low=1, high=1_000_000)
+    steps: int = setting(100, "of redistil: optimisation steps", low=1, high=1_000_000)
     near: float = setting(
         0.1, "of dedupe: root mean square, in deviations, below which rows are one", low=0, high=100
     )

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from torch import Tensor
+
+from fdd_flower.synthetic_set import SyntheticSet
 
 LIMIT = 10.0  # how far a row's weight may be from its class's median, as a factor
 
@@ -42,3 +46,8 @@ def balanced(claimed: Tensor, labels: Tensor) -> Tensor:
         rows = labels == label
         weights[rows] = share * weights[rows] / weights[rows].sum()
     return weights.float()
+
+
+def rebalanced(whole: SyntheticSet) -> SyntheticSet:
+    """Return a set under the balanced weights of its rows."""
+    return replace(whole, weights=balanced(whole.weights, whole.labels))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import ClassVar
 
 import torch
 
 from fdd_flower.config import MergerConfig
-from fdd_flower.mergers._claims import balanced
+from fdd_flower.mergers._claims import rebalanced
 from fdd_flower.mergers.base import MERGERS
 from fdd_flower.synthetic_set import SyntheticSet, concatenate
 
@@ -37,5 +36,4 @@ class ClassBalanced:
         WireError
             If there is no part, or their feature shapes or class counts differ.
         """
-        whole = concatenate(parts)
-        return replace(whole, weights=balanced(whole.weights, whole.labels))
+        return rebalanced(concatenate(parts))

@@ -9,7 +9,7 @@ import torch
 
 from fdd_flower.config import MergerConfig
 from fdd_flower.herd import herd
-from fdd_flower.mergers._claims import balanced
+from fdd_flower.mergers._claims import rebalanced
 from fdd_flower.mergers._pick import picked
 from fdd_flower.mergers.base import MERGERS
 from fdd_flower.ridge.features import draw_features
@@ -47,4 +47,4 @@ class Herded:
         for label in whole.labels.unique():
             places = (whole.labels == label).nonzero()[:, 0]
             kept[places[herd(phi(whole.inputs[places]), self.cfg.rows)]] = True
-        return picked(whole, kept, balanced)
+        return rebalanced(picked(whole, kept))
