@@ -13,7 +13,7 @@ from torch import Tensor
 from fdd_flower.config import DistillerConfig, MergerConfig
 from fdd_flower.data.base import Normalisation, Split
 from fdd_flower.distillers.base import DISTILLERS, Plan
-from fdd_flower.mergers._claims import rebalanced
+from fdd_flower.mergers._claims import clamped, rebalanced
 from fdd_flower.mergers._pick import joined, picked
 from fdd_flower.mergers.base import MERGERS
 from fdd_flower.synthetic_set import SyntheticSet
@@ -34,7 +34,8 @@ class Redistil:
 
     A distilled row has the mean target of the rows that lie nearest to it, so that soft labels
     stay, and stands for as many records as they. It came from all of them, and its origin is
-    not known. Within a class every row that came counts once: claims only weigh rows.
+    not known. Within a class every row that came counts once: claims only
+    weigh rows, as far as `class-balanced` believes them.
     """
 
     uses: ClassVar[tuple[str, ...]] = ("rows", "steps")
@@ -96,7 +97,8 @@ def _told(made: SyntheticSet, source: SyntheticSet) -> SyntheticSet:
             dim=1
         )
         told, count = _sums(nearest, source.targets[old], int(new.sum()))
-        claimed, _ = _sums(nearest, source.weights[old][:, None], len(count))
+        claims = clamped(source.weights[old], source.labels[old]).float()
+        claimed, _ = _sums(nearest, claims[:, None], len(count))
         some = count > 0
         places = new.nonzero()[:, 0]
         targets[places[some]] = told[some] / count[some, None]

@@ -67,6 +67,14 @@ def test_a_row_has_the_mean_target_of_the_rows_nearest_to_it() -> None:
     assert max(totals) - min(totals) < 1e-3
 
 
+def test_a_lie_weighs_no_more_than_ten_rows() -> None:
+    part = client(0, (20, 0, 0))
+    weights = part.weights.clone()
+    weights[7] = 1e30
+    found, honest = merged([replace(part, weights=weights)]), merged([part])
+    assert float((found.weights / honest.weights).max()) < 10
+
+
 def test_memory_does_not_grow_with_clients(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redistil, "FOLD", 3)
     most = 0
