@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.faults.federation import CLIENTS, DEADLINE, ROUNDS, Federation
+from tests.faults.federation import CLIENTS, DEADLINE, ROUNDS, Federation, result
 
 LATE = 5.0  # seconds that a deadline may be missed by
 SOONER = 45.0  # seconds: after a minute without a heartbeat Flower itself gives a node up
@@ -58,20 +58,29 @@ def test_too_few_are_left(federation, attempt):
     assert "strategy.quorum = 2 usable replies" in federation.summary()["status"]
 
 
-@pytest.mark.parametrize("what", ["the node", "its client process"])
-def test_a_run_that_needs_every_client_is_resumed(federation, whole, attempt, what):
+def _in_its_second_round(federation: Federation) -> Federation:
     federation.start().submit(strategy__quorum=len(CLIENTS))
     federation.until("work at b", lambda: federation.client_app("b"))
     federation.until("b to be done", lambda: not federation.client_app("b"))
     federation.until("first round", federation.rounds)
     federation.until("more work at b", lambda: federation.client_app("b"))
-    federation.kill(federation.nodes["b"] if what == "the node" else federation.client_app("b"))
+    return federation
+
+
+def test_a_run_that_needs_every_client_is_resumed(federation, whole, attempt):
+    _in_its_second_round(federation).kill(federation.nodes["b"])
     assert federation.finished() != "finished:completed"
     assert f"strategy.quorum = {len(CLIENTS)} usable replies" in federation.summary()["status"]
-    if what == "the node":
-        federation.start_node("b")
-        federation.until_online(len(CLIENTS))
+    federation.start_node("b")
+    federation.until_online(len(CLIENTS))
     assert federation.resumed() == whole
+
+
+def test_the_process_of_a_client_is_killed(federation, whole, attempt):
+    _in_its_second_round(federation).kill(federation.client_app("b"))
+    # its SuperNode starts another one, half a minute later
+    assert federation.finished() == "finished:completed", federation.logs()
+    assert result(federation.out) == whole
 
 
 def test_a_client_comes_back(federation, attempt):
