@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fdd_flower.distillers._canvas import Canvas
-from fdd_flower.distillers._moments import mismatch, moments_of
+from fdd_flower.distillers._moments import mismatch, moments_of, side_by_side
 from fdd_flower.distillers._pipeline import Job
 from fdd_flower.distillers._views import View
 
@@ -28,7 +28,10 @@ class MatchingTerm:
         self._real = job.prepared(
             [
                 lambda i=i, v=v: [
-                    [moments_of(v, job.seen(part, i, group.records), kind) for group in groups]
+                    side_by_side(
+                        (moments_of(v, job.seen(part, i, group.records), kind) for group in groups),
+                        len(groups),
+                    )
                     for part, groups in zip(job.parts, self._groups, strict=True)
                 ]
                 for i, v in enumerate(views)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -54,6 +55,25 @@ def moments_of(view: View, inputs: Tensor, kind: str) -> Moments:
         covariance = products / len(inputs) - centre.T @ centre
         return Moments(mean.float(), covariance=covariance.float())
     return Moments(mean.float())
+
+
+def side_by_side(moments: Iterable[Moments], count: int) -> list[Moments]:
+    """Return `count` moments of one kind, copied into one tensor a field as they are made.
+
+    Small tensors that stay, between large ones that go, would leave holes of all sizes in the heap:
+    gigabytes of them, where freed memory is kept (`allocator`).
+    """
+    kept: list[Moments] = []
+    stores: dict[str, Tensor] = {}
+    for place, one in enumerate(moments):
+        found = {field.name: getattr(one, field.name) for field in fields(one)}
+        found = {name: values for name, values in found.items() if values is not None}
+        if not kept:
+            stores = {
+                name: values.new_empty(count, *values.shape) for name, values in found.items()
+            }
+        kept.append(Moments(**{name: stores[name][place].copy_(v) for name, v in found.items()}))
+    return kept
 
 
 def mismatch(features: Tensor, real: Moments) -> Tensor:
