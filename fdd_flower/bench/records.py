@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from fdd_flower.config import Config
 from fdd_flower.data import load_dataset
-from fdd_flower.data._fit import hold_out
 from fdd_flower.data.base import Dataset, Split
 from fdd_flower.distillers.base import Plan
-from fdd_flower.errors import DataError
 from fdd_flower.rng import derive, numpy_stream
 from fdd_flower.wire.codecs.base import CODECS
 
@@ -51,16 +49,9 @@ def load_material(cfg: Config, *, holdout: bool, limit: int = 0) -> Material:
     DataError
         If the data is missing, or a class is too small to be cut.
     """
-    dataset = load_dataset(cfg.data, seed=cfg.seed)
+    data = replace(cfg.data, holdout=HELD_OUT) if holdout else cfg.data
+    dataset = load_dataset(data, seed=cfg.seed)
     train, test = dataset.train, dataset.test
-    if holdout:
-        try:
-            train, test = hold_out(train, HELD_OUT, seed=derive(cfg.seed, "bench"))
-        except DataError as error:
-            raise DataError(
-                "--holdout", expected=error.expected, got=error.got,
-                remedy="Add records, or measure without --holdout.",
-            ) from error  # fmt: skip
     if limit and limit < len(train):
         rng = numpy_stream(cfg.seed, "bench", "limit")
         train = train.take(np.sort(rng.permutation(len(train))[:limit]))

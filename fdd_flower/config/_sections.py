@@ -259,6 +259,13 @@ class DataConfig:
         high=1,
     )
     image_size: int = setting(32, "folder: height and width in pixels", low=4, high=1_024)
+    holdout: float = setting(
+        0.0,
+        "share of each class of the training records that takes the place of the test split: for "
+        "choosing settings; 0: measure on the test split",
+        low=0,
+        high=0.9,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,6 +277,19 @@ class PartitionConfig:
     classes_per_client: int = setting(2, "classes: classes a client holds", low=1, high=10_000)
     shards_per_client: int = setting(
         2, "shards: label-sorted shards a client holds", low=1, high=1_000
+    )
+    quantity: float = setting(
+        0.0,
+        "after the cut, clients keep shares of their records that are uneven by a Dirichlet "
+        "distribution of this concentration; 0: all of them",
+        low=0,
+        high=1e4,
+    )
+    shift: str = setting(
+        "none",
+        "each client's images turned, inverted, blurred or noised in another way, and the test "
+        "split's in all of these ways",
+        choices=("none", "images"),
     )
 
 

@@ -12,18 +12,21 @@ from fdd_flower.config import DataConfig, PartitionConfig
 from fdd_flower.data._checks import check_records
 from fdd_flower.data._fit import fit_normalisation, hold_out
 from fdd_flower.data._paths import given_path
+from fdd_flower.data._shift import shifted, shifted_in_turn
 from fdd_flower.data.base import SOURCES, Dataset, Normalisation, Split, refuse, shown
 from fdd_flower.data.partition import partition_indices
+from fdd_flower.rng import derive
 
-__all__ = ["SOURCES", "client_share", "load_dataset", "load_own"]
+__all__ = ["SOURCES", "client_share", "evaluation_split", "load_dataset", "load_own"]
 
 
 def load_dataset(cfg: DataConfig, *, seed: int) -> Dataset:
     """Return the data set with its test split and normalisation.
 
-    Without a test split of its own, `cfg.test_fraction` of each class is held out; without
-    published constants, they are fitted on the training records (on the test records where
-    there are no others). Read once a process: later changes to the files are not seen.
+    Without a test split of its own, `cfg.test_fraction` of each class is held out; with
+    `cfg.holdout` a share of the training records takes its place. Without published constants,
+    they are fitted on the training records (on the test records where there are no others). Read
+    once a process: later changes to the files are not seen.
 
     Raises
     ------
@@ -50,6 +53,10 @@ def _load(cfg: DataConfig, seed: int) -> Dataset:
     train, test = source.train, source.test
     if test is None:
         train, test = hold_out(train, cfg.test_fraction, seed=seed)
+    if cfg.holdout:
+        train, test = hold_out(
+            train, cfg.holdout, seed=derive(seed, "holdout"), option="data.holdout"
+        )
     return Dataset(
         train=train,
         test=test,
@@ -131,7 +138,23 @@ def client_share(
             remedy="Start the SuperNodes with partition-id=0 up to num-partitions - 1.",
         )
     parts = _partition(dataset.train.labels.tobytes(), cfg, num_clients, seed)
-    return dataset.split(dataset.train.take(parts[client]))
+    records = dataset.train.take(parts[client])
+    if cfg.shift == "images":
+        records = shifted(records, client, seed=seed)
+    return dataset.split(records)
+
+
+def evaluation_split(dataset: Dataset, cfg: PartitionConfig, *, seed: int) -> Split:
+    """Return the test records as the clients' are: with `cfg.shift`, shifted in all ways.
+
+    Raises
+    ------
+    ConfigError
+        If the records cannot be shifted.
+    """
+    if cfg.shift == "none":
+        return dataset.split(dataset.test)
+    return dataset.split(shifted_in_turn(dataset.test, seed=seed))
 
 
 @lru_cache(maxsize=4)

@@ -27,10 +27,13 @@ def fit_normalisation(records: Records) -> Normalisation:
     return Normalisation(mean=tuple(mean.tolist()), std=tuple(std.tolist()))
 
 
-def hold_out(records: Records, fraction: float, *, seed: int) -> tuple[Records, Records]:
+def hold_out(
+    records: Records, fraction: float, *, seed: int, option: str = "data.test-fraction"
+) -> tuple[Records, Records]:
     """Return training and test records, `fraction` of every class in the test's.
 
-    A fraction of 1 leaves no training records: a server that only tests.
+    A fraction of 1 leaves no training records: a server that only tests. `option` is the setting
+    that asked for it.
 
     Raises
     ------
@@ -52,10 +55,10 @@ def hold_out(records: Records, fraction: float, *, seed: int) -> tuple[Records, 
         )
     except ValueError as error:
         raise refuse(
-            "data.test-fraction",
+            option,
             expected="two records or more in each class, and one of each in both splits",
             got=f"{fraction:g} of {len(records)} records, {math.ceil(fraction * len(records))} to "
             f"test {len(counts)} classes, the smallest of {counts.min()}",
-            remedy="Add records, change data.test-fraction, or give a test split of its own.",
+            remedy=f"Add records, change {option}, or give a test split of its own.",
         ) from error
     return records.take(np.sort(train)), records.take(np.sort(test))

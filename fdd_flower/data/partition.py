@@ -32,6 +32,10 @@ def partition_indices(
     - `shards`: records sorted by label are cut into equal shards, dealt at random
       (arXiv:1602.05629); a remainder smaller than the number of shards is left out.
 
+    With `quantity` above 0 a client then keeps a random part of what it was given: shares of a
+    Dirichlet distribution over clients (arXiv:2102.02079 calls it quantity skew), scaled so that
+    the largest client keeps all.
+
     Parameters
     ----------
     labels
@@ -59,6 +63,8 @@ def partition_indices(
     order = numpy_stream(seed, "partition", "order").permutation(len(labels))
     cut = {"iid": _iid, "dirichlet": _dirichlet, "classes": _classes, "shards": _shards}[cfg.name]
     parts = cut(labels[order], cfg, num_clients, seed)
+    if cfg.quantity:
+        parts = _thinned(parts, cfg.quantity, seed)
     return [np.sort(order[part]) for part in parts]
 
 
@@ -155,6 +161,17 @@ def _shards(
         seed=derive(seed, "partition", "shards"),
     )
     return _run(partitioner, labels, num_clients)
+
+
+def _thinned(parts: list[np.ndarray], concentration: float, seed: int) -> list[np.ndarray]:
+    """Return a random part of each client's records, in uneven shares, the largest of them 1."""
+    rng = numpy_stream(seed, "partition", "quantity")
+    drawn = rng.dirichlet(np.full(len(parts), concentration))
+    kept = [
+        max(1, round(len(part) * share / drawn.max()))
+        for part, share in zip(parts, drawn, strict=True)
+    ]
+    return [rng.permutation(part)[:keep] for part, keep in zip(parts, kept, strict=True)]
 
 
 def _run(partitioner: Partitioner, labels: np.ndarray, count: int) -> list[np.ndarray]:

@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from fdd_flower.config import Config, MergerConfig
+from fdd_flower.data import evaluation_split
 from fdd_flower.data.base import Dataset, Split
 from fdd_flower.distillers._options import check_options, check_plan, settings_of_round
 from fdd_flower.distillers.base import DISTILLERS, Plan
@@ -71,7 +72,7 @@ def server_records(cfg: Config, dataset: Dataset) -> tuple[Split, Split | None]:
     DataError
         If there are too few to score by.
     """
-    test = dataset.split(dataset.test)
+    test = evaluation_split(dataset, cfg.partition, seed=cfg.seed)
     if cfg.scoring.mode == "off":
         return test, None
     root, rest = hold_out_root(test, per_class=cfg.scoring.root_per_class, seed=cfg.seed)

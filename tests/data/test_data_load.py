@@ -9,6 +9,7 @@ import torch
 
 from fdd_flower.config import DataConfig, PartitionConfig
 from fdd_flower.data import SOURCES, client_share, load_dataset, load_own
+from fdd_flower.data._fit import hold_out
 from fdd_flower.data.base import Dataset, Normalisation, Records, Source, Split
 from fdd_flower.data.partition import partition_indices
 from fdd_flower.errors import DataError
@@ -202,3 +203,18 @@ def test_another_shape_is_refused(tmp_path: Path) -> None:
         DataError, match=r"shape of a record: expected \(3,\), .*got \(2,\)\. Bring"
     ):
         own(tmp_path / "own.csv", "a,b,label\n1,2,yes\n", shape=(3,))
+
+
+def test_held_out_training_records_take_the_place_of_the_test_split() -> None:
+    plain = load_dataset(DataConfig(name="digits"), seed=0)
+    held = load_dataset(DataConfig(name="digits", holdout=0.25), seed=0)
+    assert len(held.train) + len(held.test) == len(plain.train)
+    assert len(held.test) == pytest.approx(len(plain.train) / 4, abs=1)
+    rows = {row.tobytes() for row in plain.train.inputs}
+    assert {row.tobytes() for row in held.test.inputs} <= rows
+
+
+def test_a_class_too_small_to_be_held_out_is_told() -> None:
+    few = Records(inputs=np.zeros((3, 2), np.float32), labels=np.array([0, 0, 1]))
+    with pytest.raises(DataError, match=r"data\.holdout"):
+        hold_out(few, 0.5, seed=0, option="data.holdout")

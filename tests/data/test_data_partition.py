@@ -130,3 +130,18 @@ def test_more_shards_than_records_are_refused() -> None:
 def test_an_impossible_dirichlet_split_asks_for_a_larger_alpha() -> None:
     with pytest.raises(DataError, match=r"^partition\.alpha: .*Set a larger partition\.alpha"):
         cut("dirichlet", alpha=0.001, clients=200)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_quantity_skew_keeps_random_parts_of_the_same_cut(name: str) -> None:
+    whole, thin = cut(name), cut(name, quantity=1.0)
+    assert all(set(b) <= set(a) and len(b) for a, b in zip(whole, thin, strict=True))
+    shares = sorted(len(b) / len(a) for a, b in zip(whole, thin, strict=True))
+    assert shares[-1] == 1
+    assert shares[0] < 0.3
+    assert shares[4] < 0.9
+
+
+def test_a_large_concentration_leaves_sizes_nearly_even() -> None:
+    sizes = [len(part) for part in cut("iid", quantity=1e4)]
+    assert min(sizes) > 0.9 * max(sizes)
