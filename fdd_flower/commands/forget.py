@@ -148,7 +148,8 @@ def _run(begun: Begun, progress: Progress) -> None:
 
 
 def _made_with_it(folder: Path) -> list[Path]:
-    from fdd_flower.report.run_dir import MODEL, REPORT, SYNTHETIC, SYNTHETIC_PICTURE
+    from fdd_flower.report.run_dir import MODEL, REPORT, SYNTHETIC, SYNTHETIC_PICTURE, model_file
 
     names = (SYNTHETIC, MODEL, SYNTHETIC_PICTURE, REPORT)
-    return [folder / name for name in names if (folder / name).exists()]
+    more = sorted(folder.glob(model_file("*")))
+    return [*(folder / name for name in names if (folder / name).exists()), *more]

@@ -213,6 +213,17 @@ class ModelConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServerConfig:
+    """What the server makes of the merged set beside the global model."""
+
+    models: str = setting(
+        "",
+        "families, with commas between, that are trained on the last merged set too, as "
+        "model.name is, and measured: cnn,resnet18, say",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingConfig:
     """How the server trains the global model on the merged set."""
 
@@ -361,6 +372,7 @@ class Config:
     merger: MergerConfig = field(default_factory=MergerConfig)
     codec: CodecConfig = field(default_factory=CodecConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
+    server: ServerConfig = field(default_factory=ServerConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     data: DataConfig = field(default_factory=DataConfig)
     partition: PartitionConfig = field(default_factory=PartitionConfig)

@@ -58,6 +58,7 @@ def preflight(cfg: Config, num_clients: int, *, absent: int = 0) -> None:
         make_plan,
         server_records,
     )
+    from fdd_flower.strategies._more_models import check_models
     from fdd_flower.strategies.base import new_model
     from fdd_flower.threads import threads
 
@@ -82,5 +83,6 @@ def preflight(cfg: Config, num_clients: int, *, absent: int = 0) -> None:
         server_records(cfg, dataset)
         plan = make_plan(cfg, dataset, run_id="preflight")
         model = new_model(cfg, plan)
+        check_models(cfg, plan, distils=method.distils)
         if method.distils:
             check_distiller(cfg, plan, model)

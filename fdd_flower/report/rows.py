@@ -107,6 +107,8 @@ class Summary(_Record):
         After the last of them, from 0 to 1; nan where there is nothing to measure.
     bytes_up_per_client
         `bytes_up_total` / `num_clients`, over all rounds.
+    accuracy_by_model
+        Of each of `server.models`, trained on the last merged set.
     versions
         Version by package.
     status
@@ -132,6 +134,7 @@ class Summary(_Record):
     seed: int
     versions: Mapping[str, str]
     status: str
+    accuracy_by_model: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Return this summary indented; a number that is not finite becomes null."""
@@ -168,10 +171,9 @@ def _read(kind: str, value: object, where: str) -> Any:
             return value
         case "Sequence[float]", list():
             return tuple(_read("float", item, where) for item in value)
-        case "Mapping[str, str]", dict():
-            return {name: _read("str", item, where) for name, item in value.items()}
-        case "Mapping[str, int]", dict():
-            return {name: _read("int", item, where) for name, item in value.items()}
+        case (("Mapping[str, str]" | "Mapping[str, int]" | "Mapping[str, float]"), dict()):
+            inner = kind.removeprefix("Mapping[str, ").removesuffix("]")
+            return {name: _read(inner, item, where) for name, item in value.items()}
     raise _broken(where, kind, repr(value)[:80])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -224,9 +225,16 @@ class RunDir:
         )
         write_atomic(self.path / SYNTHETIC, saved.to_bytes())
 
-    def write_model(self, state_dict: Mapping[str, Tensor]) -> None:
-        """Write `model.safetensors`."""
-        write_atomic(self.path / MODEL, pack(state_dict))
+    def write_model(self, state_dict: Mapping[str, Tensor], *, name: str = "") -> None:
+        """Write `model.safetensors`, or `model-<name>.safetensors`."""
+        write_atomic(self.path / (model_file(name) if name else MODEL), pack(state_dict))
+
+
+def model_file(name: str) -> str:
+    """Return the file of one of `server.models`, or of all: `*`."""
+    # package.module:Factory holds a colon
+    plain = re.sub(r"[^A-Za-z0-9._*-]+", "-", name).strip("-.") or "custom"
+    return f"model-{plain}.safetensors"
 
 
 def settings_text(config: Config) -> str:

@@ -74,6 +74,8 @@ def summary_facts(summary: Summary) -> list[tuple[str, str]]:
     facts = [
         ("status", summary.status),
         ("accuracy", human_share(summary.accuracy)),
+        *((f"accuracy of {name}", human_share(share))
+          for name, share in summary.accuracy_by_model.items()),
         ("worst class", human_share(min(worst)) if worst else human_share(float("nan"))),
         ("strategy", summary.strategy),
         ("distiller → merger → codec", parts),

@@ -33,6 +33,7 @@ from fdd_flower.strategies._checks import (
 )
 from fdd_flower.strategies._grid import CountingGrid
 from fdd_flower.strategies._log import complain, say
+from fdd_flower.strategies._more_models import check_models, more_models
 from fdd_flower.strategies._remaining import Remaining, Resumable
 from fdd_flower.strategies.base import RoundTally, ServerSide, new_model
 from fdd_flower.threads import threads
@@ -108,10 +109,12 @@ class ServerRun:
         self.rows: list[RoundRow] = []
         self.clients: set[str] = set()
         self.last = Evaluation(accuracy=math.nan, loss=math.nan, accuracy_per_class=())
+        self.by_model: dict[str, float] = {}
         self.seconds_before = 0.0  # of the processes that were killed
         self.started = time.monotonic()
 
     def _check_options(self) -> None:
+        check_models(self.cfg, self.plan, distils=self.method.distils)
         if self.method.distils:
             check_distiller(self.cfg, self.plan, self.model)
 
@@ -134,6 +137,7 @@ class ServerRun:
                 self._return_to(checkpoint)
             try:
                 self._run_rounds(checkpoint)
+                self._train_more()
             except BaseException as error:
                 # What was reached is kept, and the error that ended the run is what shows.
                 with suppress(Exception):
@@ -237,6 +241,11 @@ class ServerRun:
         )
         return MetricRecord({"accuracy": row.accuracy, "loss": row.loss})
 
+    def _train_more(self) -> None:
+        for name, weights, accuracy in more_models(self.side, self.test, len(self.rows)):
+            self.folder.write_model(weights, name=name)
+            self.by_model[name] = accuracy
+
     def _finish_run(self, status: str) -> None:
         if self.rows:
             self.folder.write_model(self.model.state_dict())
@@ -274,4 +283,5 @@ class ServerRun:
             seed=cfg.seed,
             versions=versions(),
             status=status,
+            accuracy_by_model=self.by_model,
         )

@@ -56,6 +56,7 @@ SUMMARY_KEYS = [
     "seed",
     "versions",
     "status",
+    "accuracy_by_model",
 ]
 
 
@@ -129,12 +130,15 @@ def test_rounds_are_json_lines_with_exactly_these_keys(tmp_path: Path) -> None:
 
 
 def test_summary_is_json_with_exactly_these_keys(tmp_path: Path) -> None:
-    summary = make_summary(accuracy_per_class=[0.5, float("nan")])
+    summary = make_summary(
+        accuracy_per_class=[0.5, float("nan")], accuracy_by_model={"cnn": 0.25}
+    )  # fmt: skip
     RunDir.create(tmp_path).write_summary(summary)
     found = json.loads((tmp_path / "summary.json").read_text())
     assert list(found) == SUMMARY_KEYS
     assert found["accuracy_per_class"] == [0.5, None]
     assert found["versions"] == {"python": "3.11", "torch": "2.5"}
+    assert found["accuracy_by_model"] == {"cnn": 0.25}
 
 
 def test_a_row_comes_back_equal() -> None:

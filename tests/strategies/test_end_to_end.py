@@ -11,15 +11,19 @@ import numpy as np
 import pytest
 from flwr.app import Array, ArrayRecord, Context, Message, RecordDict
 from safetensors.numpy import load_file
+from safetensors.torch import load_file as load_tensors
 
 import client_app
 import server_app
-from fdd_flower.config import Config, Scalar, to_run_config
+from fdd_flower.config import Config, ModelConfig, Scalar, to_run_config
+from fdd_flower.data import load_dataset
 from fdd_flower.errors import FddError
 from fdd_flower.ledger import Ledger
 from fdd_flower.local_grid import LocalGrid
+from fdd_flower.models import build_model
 from fdd_flower.report.saved_set import Source, load_set
 from fdd_flower.strategies.base import STRATEGIES
+from fdd_flower.training import evaluate
 from fdd_flower.wire.records import ARRAYS, META, METRICS
 
 QUICK: dict[str, Scalar] = {
@@ -76,8 +80,6 @@ def test_every_strategy_completes_and_leaves_the_same_files(tmp_path, strategy):
 
 
 def test_the_model_left_behind_has_the_accuracy_that_was_reported(tmp_path):
-    from fdd_flower.data import load_dataset
-
     folder, _ = run(tmp_path)
     dataset = load_dataset(Config().data, seed=0)
     test = dataset.split(dataset.test)
@@ -86,6 +88,38 @@ def test_the_model_left_behind_has_the_accuracy_that_was_reported(tmp_path):
     logits = test.inputs.flatten(1).numpy() @ weight.T + bias
     accuracy = float((logits.argmax(axis=1) == test.labels.numpy()).mean())
     assert accuracy == pytest.approx(summary(folder)["accuracy"], abs=1e-9)
+
+
+def test_several_models_are_trained_on_the_same_merged_set(tmp_path):
+    plain, _ = run(tmp_path, "plain")
+    folder, done = run(tmp_path, server__models="mlp, convnet")
+    assert done
+    assert (folder / "model.safetensors").read_bytes() == (plain / "model.safetensors").read_bytes()
+    found = summary(folder)["accuracy_by_model"]
+    assert sorted(found) == ["convnet", "mlp"]
+    dataset = load_dataset(Config().data, seed=0)
+    test = dataset.split(dataset.test)
+    for name, accuracy in found.items():
+        model = build_model(
+            ModelConfig(name=name), feature_shape=(1, 8, 8), num_classes=10, seed=5
+        )  # fmt: skip
+        model.load_state_dict(load_tensors(folder / f"model-{name}.safetensors"))
+        assert evaluate(model, test).accuracy == pytest.approx(accuracy)
+        assert accuracy > 0.2
+    assert f"accuracy of {max(found)}" in (folder / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("names", "strategy"),
+    [
+        ("nonsense", "fdd"), ("cnn", "fdd"), ("mlp,mlp", "fdd"), ("mlp,", "fdd"),
+        ("logistic", "fdd"), ("mlp", "fedavg"),
+    ],
+)  # fmt: skip
+def test_models_that_cannot_be_trained_too_are_refused_before_anything(tmp_path, names, strategy):
+    folder, done = run(tmp_path, server__models=names, strategy__name=strategy)
+    assert not done
+    assert not folder.exists()
 
 
 def test_same_seed_same_bits_and_another_seed_others(tmp_path):
