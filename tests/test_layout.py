@@ -16,7 +16,7 @@ ORDER = [
     {"ridge", "training", "distillers", "mergers", "wire.codecs"},
     {"ledger", "report", "bench", "scoring"},
     {"wire.records", "strategies"},
-    {"local_grid", "bench.load", "launch", "commands", "doctor", "cli"},
+    {"local_grid", "bench.load", "bench.federated", "launch", "commands", "doctor", "cli"},
 ]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 WITH_FLOWER = {name for names in ORDER[-2:] for name in names}
@@ -27,8 +27,8 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 def _part(module: str) -> str:
     """Return the part of the house that `fdd_flower.<...>` belongs to."""
     names = module.split(".")[1:]
-    if names[:2] == ["bench", "load"]:  # takes replies in as a server does
-        return "bench.load"
+    if names[0:1] == ["bench"] and names[1:2] in (["load"], ["federated"]):
+        return ".".join(names[:2])  # they take replies in as a server does, or run whole methods
     if names[:1] == ["wire"]:
         return ".".join(names[:2]) if len(names) > 1 else ""
     return names[0] if names else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -41,14 +41,8 @@ class BenchDir:
         ConfigError
             If `path` holds something else, or cannot be written.
         """
-        wanted = settings(bench)
         cls.check(path, bench)
-        try:
-            for folder in (path, path / SETS, path / PICTURES):
-                folder.mkdir(parents=True, exist_ok=True)
-            write_atomic(path / CONFIG, toml(nested(wanted)).encode())
-        except OSError as error:
-            _refuse(path, "a folder that can be written", error.strerror or str(error))
+        claim_folder(path, settings(bench), folders=(SETS, PICTURES))
         return cls(path)
 
     @staticmethod
@@ -65,14 +59,7 @@ class BenchDir:
         ConfigError
             If so.
         """
-        if path.exists() and not path.is_dir():
-            _refuse(path, "a folder", "a file")
-        if (path / CONFIG).exists():
-            _compare(path, settings(bench))
-        elif resume:
-            _refuse(path, "a folder that holds a bench", "none")
-        elif path.exists() and any(path.iterdir()):
-            _refuse(path, "a new or empty folder, or that of a bench", "one that holds other files")
+        check_folder(path, settings(bench), lists=LISTS, resume=resume)
 
     def rows(self) -> list[Row]:
         """Return the rows so far.
@@ -102,6 +89,50 @@ class BenchDir:
         return self.path / PICTURES / f"{name}.png"
 
 
+def check_folder(
+    path: Path, wanted: Mapping[str, Any], *, lists: Sequence[str], resume: bool
+) -> None:
+    """Refuse a folder that a bench of the settings `wanted` may not use; makes nothing.
+
+    Parameters
+    ----------
+    lists
+        The settings that may have grown since; the first tells this kind of bench from others.
+        One that ends in a dot stands for all that begin with it, which may be new.
+    resume
+        Refuse also one that holds no bench yet.
+
+    Raises
+    ------
+    ConfigError
+        If so.
+    """
+    if path.exists() and not path.is_dir():
+        _refuse(path, "a folder", "a file")
+    if (path / CONFIG).exists():
+        _compare(path, wanted, lists)
+    elif resume:
+        _refuse(path, "a folder that holds a bench", "none")
+    elif path.exists() and any(path.iterdir()):
+        _refuse(path, "a new or empty folder, or that of a bench", "one that holds other files")
+
+
+def claim_folder(path: Path, wanted: Mapping[str, Any], *, folders: Sequence[str]) -> None:
+    """Make the folder of a bench, and write its settings there.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be written.
+    """
+    try:
+        for folder in (path, *(path / name for name in folders)):
+            folder.mkdir(parents=True, exist_ok=True)
+        write_atomic(path / CONFIG, toml(nested(wanted)).encode())
+    except OSError as error:
+        _refuse(path, "a folder that can be written", error.strerror or str(error))
+
+
 def set_name(distiller: str, ipc: int, seed: int) -> str:
     """Return the name of a set's files; `package.module:Factory` holds a colon."""
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", distiller).strip("-.") or "custom"
@@ -126,7 +157,7 @@ def settings(bench: Bench) -> dict[str, Any]:
 
 
 def toml(tables: Mapping[str, Any]) -> str:
-    """Return plain values, and tables of them one level deep, as TOML.
+    """Return plain values, and tables of them one level deep, as TOML; their names may hold dots.
 
     JSON's scalars and lists are TOML's too; no package is needed for so little.
     """
@@ -138,17 +169,18 @@ def toml(tables: Mapping[str, Any]) -> str:
     return text
 
 
-def _compare(path: Path, wanted: Mapping[str, Any]) -> None:
+def _compare(path: Path, wanted: Mapping[str, Any], lists: Sequence[str]) -> None:
     try:
         found: dict[str, Any] = flatten(tomllib.loads((path / CONFIG).read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         _refuse(path, "a folder of a bench", f"a {CONFIG} that cannot be read ({error})")
-    if "bench.distillers" not in found:
+    if lists[0] not in found:
         _refuse(path, "a folder of a bench", f"a {CONFIG} of something else")
     for name, value in wanted.items():
         before = found.get(name)
-        grown = name in LISTS and isinstance(before, list) and set(before) <= set(value)
-        if not grown and before != value and not name.startswith("versions."):
+        grown = name in lists and isinstance(before, list) and set(before) <= set(value)
+        new = before is None and name.rpartition(".")[0] + "." in lists
+        if not (grown or new) and before != value and not name.startswith("versions."):
             _refuse(
                 path, f"a bench of the same settings, {name} = {json.dumps(value)}",
                 f"one of {name} = {json.dumps(before)}",

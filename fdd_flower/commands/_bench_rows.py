@@ -1,7 +1,8 @@
-"""How a command of the bench ends: its table or its rows, where they are, and an exit status."""
+"""What the commands of the bench share: cores to use, and how they end."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -11,12 +12,13 @@ import typer
 from fdd_flower.commands._errors import COMPLETED, FAILED
 
 if TYPE_CHECKING:
+    from fdd_flower.bench.federated.rows import Row as FederatedRow
     from fdd_flower.bench.load.rows import Row as LoadRow
     from fdd_flower.bench.rows import Row
 
 
 def end_with(
-    found: Sequence[Row] | Sequence[LoadRow],
+    found: Sequence[Row] | Sequence[LoadRow] | Sequence[FederatedRow],
     table: Path,
     *,
     holds: str,
@@ -35,3 +37,9 @@ def end_with(
         # the last line, and whole: scripts read the path from it
         typer.echo(f"{holds}: {table.parent}")
     raise typer.Exit(FAILED if any(row.error for row in found) else COMPLETED)
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    allowed = getattr(os, "sched_getaffinity", None)  # Linux only
+    return len(allowed(0)) if allowed else os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""`fdd bench`: how good is a distilled set, and how many of them can a server take in?"""
+"""`fdd bench`: distilled sets, whole methods, and a server under load."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fdd_flower.commands._bench_rows import end_with
+from fdd_flower.commands._bench_rows import cores, end_with
 from fdd_flower.commands._errors import one_line_errors
+from fdd_flower.commands.bench_federated import EXAMPLE as FEDERATED_EXAMPLE
+from fdd_flower.commands.bench_federated import federated
 from fdd_flower.commands.bench_load import EXAMPLE as LOAD_EXAMPLE
 from fdd_flower.commands.bench_load import load
 
@@ -18,9 +20,11 @@ if TYPE_CHECKING:
     from fdd_flower.config import Config, Scalar
 
 app = typer.Typer(
-    help="Measure distillers beside their baselines, and a server under load.",
+    help="Measure distillers beside their baselines, methods beside each other, and a server "
+    "under load.",
     no_args_is_help=True,
 )
+app.command("federated", epilog=FEDERATED_EXAMPLE)(federated)
 app.command("load", epilog=LOAD_EXAMPLE)(load)
 
 EXAMPLE = (
@@ -143,7 +147,7 @@ def _bench(
 
     pairs: list[tuple[str, Scalar]] = [parse_assignment(text) for text in assignments]
     pairs = [(k, absolute(str(v)) if k == "data.path" and v else v) for k, v in pairs]
-    cfg = config_from(data, pairs, threads=threads or _cores())
+    cfg = config_from(data, pairs, threads=threads or cores())
     if full_steps is None:
         full_steps = FULL_MULTIPLE * cfg.training.steps
     return Bench(
@@ -165,9 +169,3 @@ def _models(text: str | None, cfg: Config) -> tuple[str, ...]:
     if text is None:
         return default_models(cfg)
     return all_models(cfg) if text == "all" else parse_list("--models", text, str)
-
-
-def _cores() -> int:
-    """Return how many cores this process may use."""
-    allowed = getattr(os, "sched_getaffinity", None)  # Linux only
-    return len(allowed(0)) if allowed else os.cpu_count() or 1

@@ -1,0 +1,73 @@
+"""One run of the bench, by `fdd run` in a process of its own; what was killed is gone on with."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+
+from fdd_flower.bench.federated.rows import Row, failed, row_of
+from fdd_flower.bench.federated.settings import Cell, Federated
+from fdd_flower.bench.progress import Say
+from fdd_flower.bench.spawn import environment
+from fdd_flower.launch.begun import LAUNCH
+from fdd_flower.report.load import load_run
+from fdd_flower.report.rows import COMPLETED
+from fdd_flower.report.run_dir import RunDir, settings_text
+from fdd_flower.report.units import one_line
+
+SHOWN = ": accuracy "  # in the lines of a run that tell a result
+WORDS = 300  # characters of a failed run's last line
+
+
+def run_cell(bench: Federated, cell: Cell, folder: Path, *, say: Say) -> Row:
+    """Return the row of `cell`, from its folder if its run is complete, else after it.
+
+    A run that refuses or breaks down gives a row with its error.
+    """
+    if RunDir(folder).status() != COMPLETED:
+        error = _run(bench, cell, folder, say=say)
+        if error:
+            return failed(cell, error)
+    found = load_run(folder)
+    return row_of(cell, found.summary, found.rows)
+
+
+def _run(bench: Federated, cell: Cell, folder: Path, *, say: Say) -> str:
+    """Run `cell`, or go on with it; return why it failed, or nothing."""
+    words = [sys.executable, "-m", "fdd_flower.cli", "run", "--in-process"]
+    if (folder / LAUNCH).exists():
+        words += ["--resume", str(folder)]
+    else:
+        shutil.rmtree(folder, ignore_errors=True)  # it was killed before it began
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        config = folder.with_name(f"{folder.name}.toml")
+        config.write_text(settings_text(bench.settings(cell)), encoding="utf-8")
+        words += ["--clients", str(bench.clients), "--config", str(config), "--out", str(folder)]
+    process = subprocess.Popen(
+        words, env=environment(bench.threads), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, errors="replace",
+    )  # fmt: skip
+    last: deque[str] = deque(maxlen=1)
+    try:
+        for line in _lines(process):
+            last.append(line)
+            if SHOWN in line:
+                say(f"  {cell}, {line}")
+    except BaseException:  # stopped: so is the run, which is gone on with next time
+        process.terminate()
+        process.wait()
+        raise
+    if process.wait() == 0:
+        return ""
+    return one_line(last[0].removeprefix("error: ") if last else "it said nothing", WORDS)
+
+
+def _lines(process: subprocess.Popen[str]) -> Iterator[str]:
+    assert process.stdout is not None  # it is a pipe
+    for line in process.stdout:
+        if line.strip():
+            yield line.strip()

@@ -1,0 +1,95 @@
+"""A line of the federated bench: one run, and its way there round by round."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from fdd_flower.bench.federated.settings import Cell
+from fdd_flower.report.rows import RoundRow, Summary
+
+Key = tuple[str, str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What `rows.json` holds a list of.
+
+    Attributes
+    ----------
+    method, split, seed
+        Which run; nobody else has the same three.
+    strategy, distiller, model
+        As its summary names them; `distiller` is empty where clients send parameters.
+    accuracy
+        Of the global model after the last round, from 0 to 1; None where the run failed.
+    best
+        The highest of all rounds: what tables that quote the best round show. It is chosen on the
+        records that it is measured on.
+    by_model
+        Of each of `server.models`, trained on the last merged set.
+    rounds
+        That finished.
+    bytes_up, bytes_down
+        A client's, all rounds together.
+    seconds_clients
+        The slowest client's own time, summed over rounds: what a federation waits for.
+    seconds_server
+        Training, summed over rounds.
+    seconds
+        Of the whole run on this machine, one client after the other.
+    curve
+        After each round: accuracy, bytes up a client so far, and seconds so far as a federation
+        takes them (`seconds_clients` and `seconds_server`).
+    error
+        Why the run failed; empty if it did not.
+    """
+
+    method: str
+    split: str
+    seed: int
+    strategy: str = ""
+    distiller: str = ""
+    model: str = ""
+    accuracy: float | None = None
+    best: float | None = None
+    by_model: Mapping[str, float] = field(default_factory=dict)
+    rounds: int | None = None
+    bytes_up: float | None = None
+    bytes_down: float | None = None
+    seconds_clients: float | None = None
+    seconds_server: float | None = None
+    seconds: float | None = None
+    curve: Sequence[Sequence[float]] = ()
+    error: str = ""
+
+    @property
+    def key(self) -> Key:
+        """What no two rows of a bench share."""
+        return (self.method, self.split, self.seed)
+
+
+def row_of(cell: Cell, summary: Summary, rounds: Sequence[RoundRow]) -> Row:
+    """Return the row of a run that completed."""
+    up = down = seconds = 0.0
+    curve = []
+    for row in rounds:
+        up += row.bytes_up / summary.num_clients
+        down += row.bytes_down / summary.num_clients
+        seconds += row.seconds_distill_max + row.seconds_train
+        curve.append((row.accuracy, up, seconds))
+    return Row(
+        method=cell.method, split=cell.split, seed=cell.seed, strategy=summary.strategy,
+        distiller=summary.distiller, model=summary.model, accuracy=summary.accuracy,
+        best=max((row.accuracy for row in rounds if math.isfinite(row.accuracy)), default=None),
+        by_model=dict(summary.accuracy_by_model), rounds=summary.rounds, bytes_up=up,
+        bytes_down=down, seconds_clients=sum(row.seconds_distill_max for row in rounds),
+        seconds_server=sum(row.seconds_train for row in rounds), seconds=summary.seconds_total,
+        curve=tuple(curve),
+    )  # fmt: skip
+
+
+def failed(cell: Cell, error: str) -> Row:
+    """Return the row of a run that did not complete."""
+    return Row(method=cell.method, split=cell.split, seed=cell.seed, error=error)

@@ -1,0 +1,158 @@
+"""What a federated bench is asked to do, checked before any work."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fdd_flower.bench.federated.methods import Method
+from fdd_flower.bench.federated.splits import settings_of
+from fdd_flower.bench.records import HELD_OUT
+from fdd_flower.bench.settings import check_list
+from fdd_flower.config import Config, Scalar, from_run_config, to_run_config
+from fdd_flower.errors import ConfigError, FddError
+from fdd_flower.report.versions import versions
+
+# Settings that the bench's own options say.
+OWN = {
+    "data.name": "--data", "data.holdout": "--holdout", "seed": "--seeds", "output.dir": "--out",
+    "resume": "--resume", "runtime.client-threads": "--threads",
+    "runtime.server-threads": "--threads", "partition.name": "--splits",
+    "partition.alpha": "--splits", "partition.classes-per-client": "--splits",
+    "partition.shards-per-client": "--splits", "partition.quantity": "--splits",
+    "partition.shift": "--splits",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One run of the bench: a method on a split from a seed."""
+
+    method: str
+    split: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """The name of its folder."""
+        return f"{self.split}/{_plain(self.method)}-seed{self.seed}"
+
+    def __str__(self) -> str:
+        return f"{self.method}, {self.split}, seed {self.seed}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Federated:
+    """One bench: every method on every split from every seed.
+
+    Attributes
+    ----------
+    methods
+        Each with its settings, which go before the common ones.
+    splits
+        Short names of cuts; see `splits`.
+    seeds
+        Of the cut, the models and all draws.
+    clients
+        Into which the records are cut.
+    data
+        The data set.
+    common
+        Settings of all methods.
+    holdout
+        Measure on a tenth of the training records: for choosing settings.
+    threads
+        Of a client and of the server.
+    """
+
+    methods: tuple[Method, ...]
+    splits: tuple[str, ...]
+    seeds: tuple[int, ...]
+    clients: int
+    data: str
+    common: Mapping[str, Scalar] = field(default_factory=dict)
+    holdout: bool = False
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        check_list("--methods", [_plain(method.name) for method in self.methods])
+        check_list("--splits", self.splits)
+        check_list("--seeds", self.seeds)
+        for values in (self.common, *(method.settings for method in self.methods)):
+            for key in values:
+                if key in OWN:
+                    raise ConfigError(
+                        key, expected=f"the option {OWN[key]} of the bench", got="a setting",
+                        remedy=f"Say it with {OWN[key]}, for all methods alike.",
+                    )  # fmt: skip
+
+    def cells(self) -> Iterator[Cell]:
+        """Return the runs: every method on every split of a seed before the next seed."""
+        for seed in self.seeds:
+            for split in self.splits:
+                for method in self.methods:
+                    yield Cell(method=method.name, split=split, seed=seed)
+
+    def settings(self, cell: Cell) -> Config:
+        """Return the settings of a run, but for its folder.
+
+        Raises
+        ------
+        ConfigError
+            If a key or value is not allowed.
+        """
+        method = next(m for m in self.methods if m.name == cell.method)
+        own: dict[str, Scalar] = {
+            "data.name": self.data, "data.holdout": HELD_OUT if self.holdout else 0.0,
+            "seed": cell.seed, "runtime.client-threads": self.threads,
+            "runtime.server-threads": self.threads,
+        }  # fmt: skip
+        return from_run_config({**self.common, **method.settings, **settings_of(cell.split), **own})
+
+    def flat(self) -> dict[str, Any]:
+        """Return every setting of the bench by name; what may grow is a list."""
+        found: dict[str, Any] = {
+            "bench.methods": [method.name for method in self.methods],
+            "bench.splits": list(self.splits),
+            "bench.seeds": list(self.seeds),
+            "bench.clients": self.clients,
+            "bench.holdout": self.holdout,
+            "bench.threads": self.threads,
+            "bench.data": self.data,
+        }
+        base = to_run_config(Config()) | dict(self.common)
+        found |= {f"common.{k}": v for k, v in base.items() if k not in OWN}
+        for method in self.methods:  # a list, so that a setting that was left out shows too
+            found[f"methods.{_plain(method.name)}"] = [
+                f"{key} = {value}" for key, value in sorted(method.settings.items())
+            ]
+        return found | {f"versions.{k}": v for k, v in versions().items()}
+
+
+def check(bench: Federated) -> None:
+    """Build what every method on every split will, and throw it away.
+
+    Raises
+    ------
+    FddError
+        If a setting does not fit the records, the clients, or another setting.
+    """
+    from fdd_flower.launch.preflight import preflight
+
+    for cell in bench.cells():
+        if cell.seed != bench.seeds[0]:
+            break
+        try:
+            preflight(bench.settings(cell), bench.clients)
+        except FddError as error:
+            raise type(error)(
+                f"method {cell.method} on {cell.split}, {error.what}", expected=error.expected,
+                got=error.got, remedy=error.remedy,
+            ) from error  # fmt: skip
+
+
+def _plain(name: str) -> str:
+    """Return `name` fit for a folder's name and a key of TOML."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-") or "custom"

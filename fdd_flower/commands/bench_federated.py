@@ -1,0 +1,151 @@
+"""`fdd bench federated`: which method is best, on which cut, for how many bytes?"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fdd_flower.commands._bench_rows import cores, end_with
+from fdd_flower.commands._errors import one_line_errors
+
+if TYPE_CHECKING:
+    from fdd_flower.bench.federated.settings import Federated
+
+EXAMPLE = (
+    "Example: fdd bench federated --data fashion-mnist --splits iid,dirichlet-0.1,classes-1 "
+    "--methods fdd,random,fedavg --rounds 3 --seeds 0,1,2 --out benches/federated"
+)
+DEFAULT_METHODS = "fdd,random,fedavg"
+
+
+def federated(
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="DIR", help="Folder; one of the same bench is gone on with."),
+    ],
+    data: Annotated[str, typer.Option("--data", metavar="NAME", help="The data set.")] = "digits",
+    clients: Annotated[
+        int, typer.Option("--clients", min=1, max=100_000, help="Clients to simulate.")
+    ] = 10,
+    splits: Annotated[
+        str,
+        typer.Option(
+            "--splits", metavar="NAMES",
+            help="Cuts, with commas between: iid, dirichlet-ALPHA, classes-K, shards-K; +quantity "
+            "for clients of uneven size, +shift for images that each client sees another way.",
+        ),
+    ] = "iid,dirichlet-0.5,dirichlet-0.1,classes-2,classes-1",
+    methods: Annotated[
+        str | None,
+        typer.Option(
+            "--methods", metavar="NAMES",
+            help="With commas between: a table of --config; or a strategy with its defaults; or a "
+            f"distiller, which fdd then uses. By default every table, or {DEFAULT_METHODS}.",
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config", metavar="FILE.toml", help="Methods by name: a table of settings each."
+        ),
+    ] = None,
+    rounds: Annotated[
+        int | None, typer.Option("--rounds", help="Of each method that does not name its own.")
+    ] = None,
+    seeds: Annotated[
+        str, typer.Option("--seeds", metavar="NUMBERS", help="Of cuts, models and all draws.")
+    ] = "0,1,2",
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="A setting of all methods; may be given many times."
+        ),
+    ] = None,
+    holdout: Annotated[
+        bool,
+        typer.Option(
+            "--holdout",
+            help="Measure on a held-out tenth of the training records, and leave the test split "
+            "alone: for choosing settings.",
+        ),
+    ] = False,
+    threads: Annotated[
+        int | None,
+        typer.Option("--threads", min=1, max=1_024, help="Of each task; by default every core."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Refuse a folder that holds no bench to go on with.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the rows as JSON; progress goes to stderr.")
+    ] = False,
+) -> None:  # fmt: skip
+    """Run methods beside each other on the same cuts, and count accuracy, bytes and time.
+
+    Each run is one of `fdd run --in-process`, in a process of its own, and leaves its folder in
+    DIR/runs; what is complete is not run again, and what was killed is gone on with. DIR gets
+    rows.json, table.txt, table.md, accuracy-bytes.png, accuracy-time.png and config.toml. Exit
+    status: 0 if every run completed, 1 if some failed, 2 if the input was wrong, 130 on Ctrl-C.
+    """
+    from fdd_flower.bench.federated.run import TABLE, check_path, run
+    from fdd_flower.bench.federated.settings import check
+    from fdd_flower.launch.signals import Stopped, stop_on_signals
+
+    def say(text: str) -> None:
+        typer.echo(text, err=as_json)
+
+    folder = Path(os.path.abspath(out.expanduser()))
+    try:
+        with stop_on_signals():
+            with one_line_errors():
+                bench = _bench(
+                    data, clients, splits, methods, config, rounds, seeds, assignments or [],
+                    holdout=holdout, threads=threads or cores(),
+                )  # fmt: skip
+                check_path(folder, bench, resume=resume)
+                check(bench)
+            with one_line_errors():
+                rows = run(bench, folder, say=say)
+    except Stopped as stopped:
+        typer.echo(f"stopped; the same command goes on with {folder}", err=True)
+        raise typer.Exit(stopped.exit_status) from None
+    end_with(rows, folder / TABLE, holds="rows, tables, plots and runs", as_json=as_json)
+
+
+def _bench(
+    data: str,
+    clients: int,
+    splits: str,
+    methods: str | None,
+    config: Path | None,
+    rounds: int | None,
+    seeds: str,
+    assignments: list[str],
+    *,
+    holdout: bool,
+    threads: int,
+) -> Federated:
+    """Return the bench that the options ask for."""
+    from fdd_flower.bench.federated.methods import named_methods, read_methods
+    from fdd_flower.bench.federated.settings import Federated
+    from fdd_flower.bench.settings import parse_list
+    from fdd_flower.launch.settings import given
+
+    file = {} if config is None else read_methods(config)
+    if methods is None:
+        names = tuple(file) or parse_list("--methods", DEFAULT_METHODS, str)
+    else:
+        names = parse_list("--methods", methods, str)
+    return Federated(
+        methods=named_methods(names, file),
+        splits=parse_list("--splits", splits, str),
+        seeds=parse_list("--seeds", seeds, int),
+        clients=clients,
+        data=data,
+        common=given(assignments=assignments, rounds=rounds),
+        holdout=holdout,
+        threads=threads,
+    )

@@ -1,0 +1,215 @@
+"""The federated bench: names of cuts and methods, rows from runs, tables, plots, going on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fdd_flower.bench.federated import cell as cells
+from fdd_flower.bench.federated import run as bench_run
+from fdd_flower.bench.federated.methods import Method, named_methods, read_methods
+from fdd_flower.bench.federated.plot import BYTES, SECONDS, draw
+from fdd_flower.bench.federated.rows import Row, row_of
+from fdd_flower.bench.federated.settings import Cell, Federated, check
+from fdd_flower.bench.federated.splits import settings_of
+from fdd_flower.bench.federated.table import header, markdown, plain
+from fdd_flower.errors import ConfigError
+from tests.report.samples import make_row, make_summary
+
+QUICK = {
+    "num-server-rounds": 1, "model.name": "logistic", "training.steps": 5,
+    "distiller.name": "random", "distiller.ipc": 1,
+}  # fmt: skip
+
+
+def bench(**changes: Any) -> Federated:
+    values: dict[str, Any] = {
+        "methods": (Method("mine", {}), Method("fedavg", {"strategy.name": "fedavg"})),
+        "splits": ("iid", "classes-2"), "seeds": (0, 1), "clients": 4, "data": "digits",
+        "common": QUICK,
+    }  # fmt: skip
+    return Federated(**values | changes)
+
+
+def rows() -> list[Row]:
+    found = []
+    for seed, share in ((0, 0.8), (1, 0.9)):
+        curve = [(share - 0.1, 1e3, 1.0), (share, 2e3, 3.0)]
+        found.append(
+            Row(
+                method="mine",
+                split="iid",
+                seed=seed,
+                model="cnn",
+                accuracy=share,
+                best=share,
+                by_model={"convnet": share + 0.05},
+                rounds=2,
+                bytes_up=2e3,
+                bytes_down=1e6,
+                seconds_clients=2.0,
+                seconds_server=1.0,
+                seconds=9.0,
+                curve=curve,
+            )
+        )  # fmt: skip
+    return [*found, Row(method="other", split="iid", seed=0, error="no | memory")]
+
+
+@pytest.mark.parametrize(
+    ("split", "expected"),
+    [
+        ("iid", {"partition.name": "iid"}),
+        ("dirichlet-0.01", {"partition.name": "dirichlet", "partition.alpha": 0.01}),
+        ("classes-3", {"partition.name": "classes", "partition.classes-per-client": 3}),
+        (
+            "shards-2+quantity-1+shift",
+            {
+                "partition.name": "shards", "partition.shards-per-client": 2,
+                "partition.quantity": 1.0, "partition.shift": "images",
+            },
+        ),
+        ("iid+quantity", {"partition.name": "iid", "partition.quantity": 0.5}),
+    ],
+)  # fmt: skip
+def test_the_name_of_a_cut_says_its_settings(split: str, expected: dict) -> None:
+    assert settings_of(split) == expected
+
+
+@pytest.mark.parametrize(
+    "split",
+    ["", "dirichlet", "iid-3", "classes-x", "dirichlet--1", "dirichlet-0", "iid+else", "shift"],
+)
+def test_another_name_is_refused(split: str) -> None:
+    with pytest.raises(ConfigError, match="--splits"):
+        settings_of(split)
+
+
+def test_methods_are_tables_strategies_or_distillers(tmp_path: Path) -> None:
+    file = tmp_path / "methods.toml"
+    file.write_text('["8 kB"]\ndistiller.bytes = 8000\nnum-server-rounds = 1\n[fedprox]\n')
+    mine, prox, krum, dc = named_methods(("8 kB", "fedprox", "krum", "dc"), read_methods(file))
+    assert mine.settings == {"distiller.bytes": 8000, "num-server-rounds": 1}
+    assert prox.settings == {}  # the file goes first
+    assert krum.settings == {"strategy.name": "krum"}
+    assert dc.settings == {"strategy.name": "fdd", "distiller.name": "dc"}
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("[a", "readable TOML"),
+        ("", "a table of settings"),
+        ("a = 1", "a table of settings"),
+        ("[a]\ndistiller.ipc = 'x'", r"method a: distiller\.ipc"),
+        ("[a]\ndistiller.ipcs = 1", "method a: run config key"),
+    ],
+)
+def test_a_file_of_methods_that_is_none_is_refused(tmp_path: Path, text: str, match: str) -> None:
+    file = tmp_path / "methods.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=match):
+        read_methods(file)
+
+
+def test_a_method_goes_before_what_is_common_and_a_split_before_both() -> None:
+    own = bench(methods=(Method("mine", {"distiller.ipc": 7}),), threads=3, holdout=True)
+    cfg = own.settings(Cell(method="mine", split="classes-2", seed=5))
+    assert (cfg.distiller.ipc, cfg.training.steps, cfg.seed) == (7, 5, 5)
+    assert (cfg.partition.name, cfg.partition.classes_per_client) == ("classes", 2)
+    assert (cfg.runtime.server_threads, cfg.data.holdout) == (3, 0.1)
+
+
+def test_all_of_a_seed_comes_before_the_next_seed() -> None:
+    order = [(cell.seed, cell.split, cell.method) for cell in bench().cells()]
+    assert order == sorted(order, key=lambda one: (one[0], one[1] != "iid", one[2] != "mine"))
+    assert len(order) == 8
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"methods": (Method("a b", {}), Method("a-b", {}))}, "--methods.*twice"),
+        ({"common": {"partition.alpha": 1.0}}, "--splits"),
+        ({"methods": (Method("a", {"seed": 1}),)}, "--seeds"),
+        ({"seeds": ()}, "--seeds"),
+    ],
+)
+def test_what_an_option_says_is_no_setting(changes: dict, match: str) -> None:
+    with pytest.raises(ConfigError, match=match):
+        bench(**changes)
+
+
+def test_what_does_not_fit_is_told_before_any_run() -> None:
+    with pytest.raises(ConfigError, match="method mine on iid, distiller"):
+        check(bench(common=QUICK | {"distiller.name": "nonsense"}))
+
+
+def test_a_row_sums_rounds_and_counts_a_client() -> None:
+    made = [
+        make_row(n, accuracy=a, bytes_up=800, bytes_down=400, seconds_distill_max=2.0,
+                 seconds_train=1.0)
+        for n, a in ((1, 0.7), (2, 0.6))
+    ]  # fmt: skip
+    row = row_of(
+        Cell(method="m", split="iid", seed=3),
+        make_summary(num_clients=4, accuracy=0.6, rounds=2, accuracy_by_model={"cnn": 0.5}), made,
+    )  # fmt: skip
+    assert (row.accuracy, row.best, row.by_model) == (0.6, 0.7, {"cnn": 0.5})
+    assert (row.bytes_up, row.bytes_down) == (400, 200)
+    assert list(row.curve) == [(0.7, 200, 3.0), (0.6, 400, 6.0)]
+    assert (row.seconds_clients, row.seconds_server) == (4.0, 2.0)
+
+
+def test_tables_have_means_and_spreads_and_say_what_failed() -> None:
+    head = header(bench())
+    text, marked = plain(head, rows()), markdown(head, rows())
+    assert "85.0 ±7.1 cnn" in text
+    assert "90.0 ±7.1" in text  # of the other model
+    assert "2.00 kB" in text
+    assert "other, iid, seed 0 failed: no | memory" in text
+    table = [line for line in marked.splitlines() if line.startswith("|")]
+    assert len({line.count("|") for line in table}) == 1
+    assert "failed" in table[-1]
+
+
+def test_plots_are_drawn_and_nothing_is_drawn_of_nothing(tmp_path: Path) -> None:
+    for against in (BYTES, SECONDS):
+        draw(rows(), "title", tmp_path / f"{against}.png", against=against)
+        assert (tmp_path / f"{against}.png").read_bytes().startswith(b"\x89PNG")
+    draw(rows()[-1:], "title", tmp_path / "none.png", against=BYTES)
+    assert not (tmp_path / "none.png").exists()
+
+
+def test_a_bench_runs_goes_on_and_tells_what_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    small = bench(methods=(Method("mine", {}),), splits=("iid",), seeds=(0,))
+    (row,) = bench_run.run(small, tmp_path / "out", say=said.append)
+    assert not row.error
+    assert row.accuracy is not None
+    assert row.accuracy > 0.1
+    assert any("mine, iid, seed 0, round 1/1: accuracy" in line for line in said)
+    assert (tmp_path / "out" / "runs" / "iid" / "mine-seed0" / "report.html").exists()
+
+    # a second method that cannot be run; the first is not run again
+    def refuse(cfg: object) -> str:
+        return "[distiller]\nipc = 0\n"
+
+    monkeypatch.setattr(cells, "settings_text", refuse)
+    larger = bench(methods=(*small.methods, Method("bad", {})), splits=("iid",), seeds=(0,))
+    again, bad = bench_run.run(larger, tmp_path / "out", say=said.append)
+    assert again == row
+    assert "distiller.ipc" in bad.error
+    found = json.loads((tmp_path / "out" / "rows.json").read_text())
+    assert [one["method"] for one in found] == ["mine", "bad"]
+    changed = bench(methods=(Method("mine", {"distiller.ipc": 2}),), splits=("iid",), seeds=(0,))
+    for other in (changed, bench(clients=5)):
+        with pytest.raises(ConfigError, match="same settings"):
+            bench_run.check_path(tmp_path / "out", other)
+    with pytest.raises(ConfigError, match="holds a bench"):
+        bench_run.check_path(tmp_path / "new", small, resume=True)
