@@ -28,7 +28,7 @@ MAX_KEY = 128  # characters of a client key
 
 _VERSION = ("schema", "schema-minor")
 _META = {"client": str, "nonce": str, "round": int}
-_METRICS = ("seconds", "num-examples")
+_METRICS = ("seconds", "num-examples", "num-steps")
 _PLAN = (
     "server-round", "seed", "nonce", "classes", "feature-shape", "mean", "std", "proximal-mu",
     "settings",
