@@ -206,7 +206,7 @@ def _require_known(what: str, names: Iterable[str], known: Collection[str], newe
 
 def to_array_record(arrays: Mapping[str, np.ndarray]) -> ArrayRecord:
     """Return named numpy arrays as a record."""
-    return ArrayRecord({name: Array(np.ascontiguousarray(a)) for name, a in arrays.items()})
+    return ArrayRecord({name: Array(np.asarray(a, order="C")) for name, a in arrays.items()})
 
 
 def to_numpy(record: ArrayRecord, *, max_bytes: int) -> dict[str, np.ndarray]:

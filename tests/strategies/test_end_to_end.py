@@ -19,7 +19,6 @@ from fdd_flower.errors import FddError
 from fdd_flower.ledger import Ledger
 from fdd_flower.local_grid import LocalGrid
 from fdd_flower.report.saved_set import Source, load_set
-from fdd_flower.strategies.base import STRATEGIES
 from fdd_flower.wire.records import ARRAYS, META, METRICS
 
 QUICK: dict[str, Scalar] = {
@@ -56,8 +55,8 @@ def rounds(folder: Path) -> list[dict]:
     return [json.loads(line) for line in (folder / "rounds.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES.built_in())
-def test_every_strategy_completes_and_leaves_the_same_files(tmp_path, strategy):
+@pytest.mark.parametrize("strategy", ["fdd", "fedavg"])
+def test_a_run_completes_and_leaves_the_same_files(tmp_path, strategy):
     folder, done = run(tmp_path, strategy__name=strategy)
     assert done
     result = summary(folder)
