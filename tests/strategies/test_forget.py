@@ -82,6 +82,16 @@ def test_exact_where_nothing_depended_on_it(tmp_path, client, training):
     assert holds_nothing_of(tmp_path / "new", client, whole)
 
 
+def test_with_a_draw_it_is_exact_among_those_that_were_drawn(tmp_path):
+    settings: dict[str, Scalar] = {"strategy__fraction": 0.75, "num_server_rounds": 2}
+    whole = run(tmp_path / "whole", **settings)
+    client = Ledger(whole / "ledger").entries()[0].client
+    never = run(tmp_path / "never", faults=without(client), **settings)
+    why = forgotten(whole, client, tmp_path / "new")
+    assert "without it strategy.fraction would have drawn others" in why
+    assert result(tmp_path / "new") == result(never)
+
+
 @pytest.mark.parametrize("training", ["warm", "scratch"])
 def test_a_client_that_came_late(tmp_path, training):
     late = without("1", until=1)
