@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from uuid import uuid4
 
 from flwr.app import Context, Error, Message, RecordDict
@@ -35,7 +35,11 @@ class LocalGrid(Grid):
     faults
         By node id: gets the node's reply and returns what arrives instead; None is silence.
     absent
-        Node ids that never connect; the others keep theirs, and their share of the data.
+        Node ids that are not connected; the others keep theirs, and their share of the data. Looked
+        at each time, so that nodes may come and go.
+    node_ids
+        Of the clients, in the order of their shares, where they are not 1 to n: Flower draws new
+        ones each time that it is started.
     """
 
     def __init__(
@@ -47,9 +51,11 @@ class LocalGrid(Grid):
         node_configs: Mapping[int, Mapping[str, Scalar]] | None = None,
         faults: Mapping[int, Fault] | None = None,
         absent: Container[int] = (),
+        node_ids: Sequence[int] | None = None,
     ) -> None:
         _set_task_identity()
         self._app = app
+        self._absent = absent
         self._faults = dict(faults or {})
         self._waiting: dict[str, Message] = {}
         self._contexts = {
@@ -58,13 +64,12 @@ class LocalGrid(Grid):
                 node_id=node,
                 node_config=dict(
                     (node_configs or {}).get(node)
-                    or {"partition-id": node - 1, "num-partitions": num_clients}
+                    or {"partition-id": share, "num-partitions": num_clients}
                 ),
                 state=RecordDict(),
                 run_config=dict(run_config),
             )
-            for node in range(1, num_clients + 1)
-            if node not in absent
+            for share, node in enumerate(node_ids or range(1, num_clients + 1))
         }
 
     def set_run(self, run: object) -> None:
@@ -86,8 +91,8 @@ class LocalGrid(Grid):
         raise TypeError("Grid.create_message is deprecated: call Message(...) instead.")
 
     def get_node_ids(self) -> list[int]:
-        """Return the ids of all nodes."""
-        return list(self._contexts)
+        """Return the ids of all connected nodes."""
+        return [node for node in self._contexts if node not in self._absent]
 
     def push_messages(self, messages: Iterable[Message]) -> list[str]:
         """Take messages; each is worked on when it is first pulled for."""
@@ -118,6 +123,8 @@ class LocalGrid(Grid):
 
     def _deliver(self, message: Message) -> Message | None:
         node = message.metadata.dst_node_id
+        if node in self._absent:
+            return None
         arrived = _over_the_wire(message)
         try:
             reply = self._app(arrived, self._contexts[node])

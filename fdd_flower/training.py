@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -139,11 +139,13 @@ def train_locally(
     *,
     rng: torch.Generator,
     proximal_mu: float = 0.0,
+    shift: Sequence[Tensor] | None = None,
 ) -> float:
     """Train `model` in place on real records by SGD; return the mean loss of the last epoch.
 
     With `proximal_mu` > 0 the loss has FedProx's term mu/2 |w - w_global|^2
-    (arXiv:1812.06127), w_global being the weights at the start.
+    (arXiv:1812.06127), w_global being the weights at the start. `shift`, one tensor a parameter,
+    is added to the gradient of every step (SCAFFOLD, arXiv:1910.06378).
 
     Raises
     ------
@@ -165,6 +167,10 @@ def train_locally(
                 loss = loss + proximal_mu / 2 * squared_distance(model, anchor)
             sgd.zero_grad(set_to_none=True)
             loss.backward()
+            if shift is not None:
+                for weight, extra in zip(model.parameters(), shift, strict=True):
+                    assert weight.grad is not None
+                    weight.grad += extra
             sgd.step()
         mean_loss = total / len(split)
     return mean_loss

@@ -120,9 +120,12 @@ def _made_again(
     other = first_difference(run.path, out, client, rounds=scope.rounds)
     why = f"exact: all {rounds} rounds were made anew by the simulated clients"
     if other is not None:
+        cause = "another machine or version made"
+        if run.config.strategy.fraction < 1:
+            cause = "drew others of them (strategy.fraction)"
         why = (
             f"made anew by the simulated clients: in round {other} their sets are not those of "
-            f"{run.path}, which another machine or version made, so compare it with no run of then"
+            f"{run.path}, which {cause}, so compare it with no run of then"
         )
     return out, replace(scope, rounds=rounds, why=why)
 

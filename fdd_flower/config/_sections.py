@@ -26,12 +26,38 @@ def setting(
 class StrategyConfig:
     """The federated method, and when a round counts."""
 
-    name: str = setting("fdd", "fdd, fedavg, fedprox, fedmedian, krum")
+    name: str = setting(
+        "fdd",
+        "bulyan, fdd, fedadam, fedavg, fedavgm, fedmedian, fednova, fedprox, fedtrimmedavg, "
+        "fedyogi, krum, multikrum, scaffold",
+    )
     min_nodes: int = setting(2, "connected clients to wait for before a round", low=1, high=100_000)
     quorum: int = setting(2, "usable replies below which the run ends", low=1, high=100_000)
     deadline: float = setting(3600.0, "seconds a round waits for replies", low=0.1, high=86_400)
+    fraction: float = setting(
+        1.0,
+        "share of the connected clients that a round asks, drawn by seed and round; at least "
+        "quorum of them",
+        low=1e-6,
+        high=1,
+    )
     proximal_mu: float = setting(0.1, "FedProx: weight of the proximal term", low=0, high=100)
-    num_malicious: int = setting(1, "Krum: hostile clients it allows for", low=0, high=10_000)
+    num_malicious: int = setting(
+        1, "Krum, multi-Krum, Bulyan: hostile clients it allows for", low=0, high=10_000
+    )
+    num_selected: int = setting(2, "multi-Krum: updates that are averaged", low=1, high=100_000)
+    beta: float = setting(
+        0.2, "trimmed mean: share of the replies cut from either end", low=0, high=0.49
+    )
+    server_learning_rate: float = setting(
+        0.0,
+        "FedAvgM, FedAdam, FedYogi: the server's step size; 0: 1, 0.1 and 0.01 of them",
+        low=0,
+        high=100,
+    )
+    server_momentum: float = setting(
+        0.9, "FedAvgM: momentum of the server's steps", low=0, high=0.999
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
+from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import FedAvg, Strategy
 
+from fdd_flower.config import StrategyConfig
 from fdd_flower.rng import stream
-from fdd_flower.strategies._grid import wait_for_nodes
 from fdd_flower.strategies._replies import arrays_of, screen
+from fdd_flower.strategies._sampling import Sampler
 from fdd_flower.strategies._validator import Rules
-from fdd_flower.strategies.base import ClientSide, ServerSide
+from fdd_flower.strategies.base import ClientSide, Method, ServerSide
 from fdd_flower.training import train_locally
 from fdd_flower.wire.codecs._codes import Code, RefusedError
 from fdd_flower.wire.records import ARRAYS, METRICS, to_array_record, to_numpy
 
-MAX_EXAMPLES = 10**9
+COUNT, STEPS = "num-examples", "num-steps"
+MAX_CLAIM = 10**9
 # Nobody can check a claimed count. Uneven federations stay within this factor of the median, so
 # that honest averages are what they were, and a client that claims a billion records gets a
 # hundred shares and not the whole. What holds against liars is krum or fedmedian, or fdd.
@@ -40,6 +42,11 @@ def guarded(kind: type[FedAvg], side: ServerSide, **options: Any) -> Strategy:
 
     Bad replies are dropped with a reason, the quorum holds, and the good replies reach the
     strategy sorted by client, so that sums round the same way in every run.
+
+    Parameters
+    ----------
+    kind
+        Where it reads other metrics than `num-examples`, it names all of them in `numbers`.
     """
 
     class Guarded(_Guard, kind):
@@ -47,11 +54,13 @@ def guarded(kind: type[FedAvg], side: ServerSide, **options: Any) -> Strategy:
 
     Guarded.__name__ = kind.__name__
     Guarded.side = side
+    Guarded.sampler = Sampler(side)
+    Guarded.numbers = getattr(kind, "numbers", (COUNT,))
     return Guarded(
-        fraction_train=1.0,
+        fraction_train=1.0,  # of the nodes that the sampler chose
         fraction_evaluate=0.0,
-        min_train_nodes=side.cfg.strategy.quorum,
-        min_available_nodes=side.cfg.strategy.min_nodes,
+        min_train_nodes=1,
+        min_available_nodes=1,
         arrayrecord_key=ARRAYS,
         **options,
     )
@@ -59,16 +68,21 @@ def guarded(kind: type[FedAvg], side: ServerSide, **options: Any) -> Strategy:
 
 class _Guard(Averaging):
     side: ServerSide
+    sampler: Sampler
+    numbers: tuple[str, ...]
 
     def configure_train(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
-        """Wait for enough clients, but not for ever, then do as the strategy does."""
-        cfg = self.side.cfg.strategy
-        wait_for_nodes(grid, max(cfg.min_nodes, cfg.quorum), seconds=cfg.deadline)
-        self.model = {name: (tuple(a.shape), a.dtype) for name, a in arrays.items()}
-        self.max_bytes = HEADROOM + sum(len(array.data) for array in arrays.values())
-        return super().configure_train(server_round, arrays, config, grid)
+        """Choose whom to ask, then do as the strategy does; a reply must be like what is sent."""
+        chosen = cast(Grid, _Chosen(self.sampler.choose(grid, server_round, config)))
+        messages = list(super().configure_train(server_round, arrays, config, chosen))
+        # Flower shuffles them
+        messages.sort(key=lambda message: message.metadata.dst_node_id)
+        sent = arrays_of(messages[0].content)
+        self.model = {name: (tuple(a.shape), a.dtype) for name, a in sent.items()}
+        self.max_bytes = HEADROOM + sum(len(array.data) for array in sent.values())
+        return messages
 
     def aggregate_train(
         self, server_round: int, replies: Iterable[Message]
@@ -81,10 +95,19 @@ class _Guard(Averaging):
             decode=self._judge, keep=lambda content: content,
         )  # fmt: skip
         usable = screen(replies, side=self.side, rules=rules)
-        _clamp_counts([content[METRICS] for _, content in usable])
+        for name in self.numbers:
+            _clamp_claims(name, [content[METRICS] for _, content in usable])
         template = next(message for message in replies if message.has_content())
         clean = [Message(content, reply_to=template) for _, content in usable]
-        return super().aggregate_train(server_round, clean)
+        arrays, metrics = super().aggregate_train(server_round, clean)
+        return arrays and self._as_sent(arrays), metrics
+
+    def _as_sent(self, arrays: ArrayRecord) -> ArrayRecord:
+        # Means of counters are floats, and some strategies compute in float64: the next round's
+        # replies would not be like what was sent.
+        return ArrayRecord(
+            {name: Array(_in_type(a.numpy(), self.model[name][1])) for name, a in arrays.items()}
+        )
 
     def _judge(self, content: RecordDict) -> RecordDict:
         arrays = to_numpy(arrays_of(content), max_bytes=self.max_bytes)
@@ -93,13 +116,34 @@ class _Guard(Averaging):
             raise _bad("reply.arrays", "the model's parameters", ascii(strangers), Code.ARRAYS)
         for name, (shape, dtype) in self.model.items():
             _check_parameter(f"reply.arrays.{name}", arrays[name], shape, dtype)
-        count = content[METRICS].get("num-examples")
-        if type(count) is not int or not 0 < count <= MAX_EXAMPLES:
-            expected = f"an integer from 1 to {MAX_EXAMPLES}"
-            raise _bad("reply.metrics.num-examples", expected, str(count)[:40], Code.WEIGHTS)
-        # What is averaged is what was judged: the decoded arrays, and only the known numbers.
-        numbers = MetricRecord({"num-examples": count})
-        return RecordDict({ARRAYS: to_array_record(arrays), METRICS: numbers})
+        numbers = MetricRecord({name: _claim(name, content) for name in self.numbers})
+        # What is averaged is what was judged: the decoded arrays, in the order of those that were
+        # sent, for some strategies go by the place; and only the known numbers.
+        in_order = to_array_record({name: arrays[name] for name in self.model})
+        return RecordDict({ARRAYS: in_order, METRICS: numbers})
+
+
+class _Chosen:
+    """A grid of the chosen nodes, for strategies that ask all there are."""
+
+    def __init__(self, nodes: list[int]) -> None:
+        self.nodes = nodes
+
+    def get_node_ids(self) -> list[int]:
+        return self.nodes
+
+
+def _in_type(values: np.ndarray, dtype: str) -> np.ndarray:
+    whole = np.issubdtype(np.dtype(dtype), np.integer)
+    return np.asarray(np.rint(values) if whole else values, dtype=dtype)
+
+
+def _claim(name: str, content: RecordDict) -> int:
+    count = content[METRICS].get(name)
+    if type(count) is not int or not 0 < count <= MAX_CLAIM:
+        expected = f"an integer from 1 to {MAX_CLAIM}"
+        raise _bad(f"reply.metrics.{name}", expected, str(count)[:40], Code.WEIGHTS)
+    return count
 
 
 def _check_parameter(what: str, array: np.ndarray, shape: tuple[int, ...], dtype: str) -> None:
@@ -114,12 +158,12 @@ def _check_parameter(what: str, array: np.ndarray, shape: tuple[int, ...], dtype
         raise _bad(what, f"values within +-{MAX_PARAMETER:g}", f"{largest:g}", Code.RANGE)
 
 
-def _clamp_counts(metrics: Sequence[Any]) -> None:
-    """Bound each client's claimed count by `MAX_RATIO` times the median of the round."""
-    counts = sorted(numbers["num-examples"] for numbers in metrics)
-    most = MAX_RATIO * counts[len(counts) // 2]
+def _clamp_claims(name: str, metrics: Sequence[Any]) -> None:
+    """Bound what each client claims by `MAX_RATIO` times the median of the round."""
+    claims = sorted(numbers[name] for numbers in metrics)
+    most = MAX_RATIO * claims[len(claims) // 2]
     for numbers in metrics:
-        numbers["num-examples"] = min(numbers["num-examples"], most)
+        numbers[name] = min(numbers[name], most)
 
 
 def average_client(
@@ -129,7 +173,23 @@ def average_client(
     model = side.global_model()
     rng = stream(side.cfg.seed, "local", side.client, side.plan.round)
     train_locally(side.data, model, side.cfg.local, rng=rng, proximal_mu=proximal_mu)
-    return ArrayRecord(model.state_dict()), {"num-examples": len(side.data)}
+    return ArrayRecord(model.state_dict()), {COUNT: len(side.data)}
+
+
+def averaging(
+    kind: type[FedAvg],
+    *,
+    client: Callable[[ClientSide], tuple[ArrayRecord, dict[str, int | float]]] = average_client,
+    uses: tuple[str, ...] = (),
+    options: Callable[[StrategyConfig], Mapping[str, Any]] = lambda cfg: {},
+    needs: Callable[[StrategyConfig], int] = lambda cfg: 1,
+) -> Method:
+    """Return one of Flower's averaging strategies as a method; `options` makes its own ones."""
+
+    def server(side: ServerSide) -> Strategy:
+        return guarded(kind, side, **options(side.cfg.strategy))
+
+    return Method(server=server, client=client, distils=False, uses=uses, needs=needs)
 
 
 def _bad(what: str, expected: str, got: object, code: Code) -> RefusedError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import Any
 
-from fdd_flower.config import Config, MergerConfig
+from fdd_flower.config import Config, MergerConfig, StrategyConfig
 from fdd_flower.data import evaluation_split
 from fdd_flower.data.base import Dataset, Split
 from fdd_flower.distillers._options import check_options, check_plan, settings_of_round
@@ -15,7 +15,7 @@ from fdd_flower.mergers.base import MERGERS
 from fdd_flower.models.base import Network
 from fdd_flower.rng import derive
 from fdd_flower.scoring import hold_out_root
-from fdd_flower.strategies.base import STRATEGIES, Method
+from fdd_flower.strategies.base import COMMON, STRATEGIES, Method
 from fdd_flower.wire.codecs.base import CODECS
 
 
@@ -36,7 +36,15 @@ def check_components(cfg: Config) -> Method:
             factory(part)
         except (TypeError, AttributeError) as error:  # not a factory of one settings object
             raise _no_component(registry.kind, part.name, str(error)) from error
-    _check_merger(cfg.merger)
+    refuse_unused("strategy", cfg.strategy, method.uses, common=COMMON)
+    refuse_unused("merger", cfg.merger, getattr(MERGERS.get(cfg.merger.name), "uses", None))
+    if cfg.strategy.quorum < (needed := method.needs(cfg.strategy)):
+        raise ConfigError(
+            "strategy.quorum", expected=f"at least {needed} with strategy.name={cfg.strategy.name}",
+            got=cfg.strategy.quorum,
+            remedy="It takes that many replies: raise the quorum, or lower "
+            f"{' or '.join(f'strategy.{_kebab(name)}' for name in method.uses or ())}.",
+        )  # fmt: skip
     if 0 < cfg.scoring.quota < 1:
         raise ConfigError(
             "scoring.quota", expected="0, or equal shares from 1", got=cfg.scoring.quota,
@@ -51,15 +59,32 @@ def check_components(cfg: Config) -> Method:
     return method
 
 
-def _check_merger(cfg: MergerConfig) -> None:
-    uses = getattr(MERGERS.get(cfg.name), "uses", None)
+def refuse_unused(
+    section: str,
+    cfg: StrategyConfig | MergerConfig,
+    uses: tuple[str, ...] | None,
+    *,
+    common: tuple[str, ...] = ("name",),
+) -> None:
+    """Refuse a changed setting that the chosen component does not read; None: it does not say.
+
+    Raises
+    ------
+    ConfigError
+        That names the setting.
+    """
     for field in fields(cfg):
         value = getattr(cfg, field.name)
-        if uses is not None and field.name not in ("name", *uses) and value != field.default:
+        if uses is not None and field.name not in (*common, *uses) and value != field.default:
             raise ConfigError(
-                f"merger.{field.name}", expected=f"{field.default} with merger.name={cfg.name}",
-                got=value, remedy="That rule does not use it: leave it, or choose another rule.",
+                f"{section}.{_kebab(field.name)}",
+                expected=f"{field.default} with {section}.name={cfg.name}", got=value,
+                remedy=f"That {section} does not use it: leave it, or choose another.",
             )  # fmt: skip
+
+
+def _kebab(name: str) -> str:
+    return name.replace("_", "-")
 
 
 def server_records(cfg: Config, dataset: Dataset) -> tuple[Split, Split | None]:

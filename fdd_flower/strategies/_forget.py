@@ -95,6 +95,11 @@ def scope_of(run: Run, entries: list[Entry], client: str) -> Scope:
                 why=f"exact up to round {round_ - 1}; in round {round_} {why}",
             )  # fmt: skip
             break
+    if run.config.strategy.fraction < 1:
+        scope = replace(
+            scope, why=f"{scope.why}; among the clients that were drawn, for without it "
+            "strategy.fraction would have drawn others",
+        )  # fmt: skip
     if scope.rounds == 0:
         raise DataError(
             f"run {run.path} without client {client}", expected="a round that can be replayed",

@@ -90,7 +90,8 @@ def wait_for_nodes(grid: Grid, minimum: int, *, seconds: float) -> list[int]:
             return nodes
         if time.monotonic() >= until:
             raise QuorumError(
-                "connected clients", expected=f"at least strategy.min-nodes = {minimum}",
+                "connected clients",
+                expected=f"at least {minimum}, the larger of strategy.min-nodes and quorum",
                 got=f"{len(nodes)} after {seconds:g} s",
                 remedy="Start more SuperNodes, or lower strategy.min-nodes and strategy.quorum.",
             )  # fmt: skip

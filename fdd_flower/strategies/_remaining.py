@@ -8,16 +8,30 @@ from typing import Protocol, runtime_checkable
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Strategy
+from torch import Tensor
 
 from fdd_flower.synthetic_set import SyntheticSet
 
 
 @runtime_checkable
 class Resumable(Protocol):
-    """A strategy that carries something from round to round beside the model's weights."""
+    """A strategy that carries the sets of a round to the next one."""
 
     def resume(self, server_round: int, parts: Mapping[str, SyntheticSet]) -> None:
         """Take up what was there after `server_round`, whose sets by client are `parts`."""
+        ...
+
+
+@runtime_checkable
+class Stateful(Protocol):
+    """A strategy that carries tensors from round to round, which the checkpoint then holds."""
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the tensors by name; those of one moment between two rounds."""
+        ...
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take up what `state` returned."""
         ...
 
 

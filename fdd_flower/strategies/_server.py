@@ -11,6 +11,7 @@ from typing import cast
 
 from flwr.app import ArrayRecord, Context, MetricRecord
 from flwr.serverapp import Grid
+from flwr.serverapp.strategy import Strategy
 
 from fdd_flower.config import Config, from_run_config
 from fdd_flower.data import load_dataset
@@ -34,7 +35,7 @@ from fdd_flower.strategies._checks import (
 from fdd_flower.strategies._grid import CountingGrid
 from fdd_flower.strategies._log import complain, say
 from fdd_flower.strategies._more_models import check_models, more_models
-from fdd_flower.strategies._remaining import Remaining, Resumable
+from fdd_flower.strategies._remaining import Remaining, Resumable, Stateful
 from fdd_flower.strategies.base import RoundTally, ServerSide, new_model
 from fdd_flower.threads import threads
 from fdd_flower.training import Evaluation, evaluate
@@ -106,6 +107,7 @@ class ServerRun:
         ledger.mkdir(exist_ok=True)
         root = None if records is None else Root.of(records, seed=cfg.seed)
         self.side = ServerSide(cfg=cfg, plan=self.plan, ledger=Ledger(ledger), root=root)
+        self.strategy: Strategy | None = None  # until the rounds begin
         self.rows: list[RoundRow] = []
         self.clients: set[str] = set()
         self.last = Evaluation(accuracy=math.nan, loss=math.nan, accuracy_per_class=())
@@ -170,12 +172,15 @@ class ServerRun:
 
     def _run_rounds(self, checkpoint: Checkpoint | None) -> None:
         config, strategy = plan_record(self.plan), self.method.server(self.side)
+        self.strategy = strategy
         done = checkpoint.round if checkpoint else 0
         if self.cfg.resume:
             # the run config of a resumed run may name the folder and nothing else
             config["settings"] = settings_text(self.cfg)
         if checkpoint and done and isinstance(strategy, Resumable):
             strategy.resume(done, self.side.ledger.sets(dict(checkpoint.parts)))
+        if checkpoint and done and isinstance(strategy, Stateful):
+            strategy.restore(checkpoint.state)
         if done == self.cfg.num_server_rounds:
             return
 
@@ -204,6 +209,7 @@ class ServerRun:
                 parts=tuple((client, entry.sha256) for client, entry in parts.items()),
                 client_at=self.side.client_at,
                 seconds=self._seconds(),
+                state=self.strategy.state() if isinstance(self.strategy, Stateful) else {},
             )
         )
 

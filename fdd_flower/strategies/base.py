@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from flwr.app import ArrayRecord, Context
 from flwr.serverapp.strategy import Strategy
 
-from fdd_flower.config import Config
+from fdd_flower.config import Config, StrategyConfig
 from fdd_flower.data.base import Split
 from fdd_flower.distillers.base import Plan
 from fdd_flower.ledger import Ledger
@@ -121,11 +121,19 @@ class Method:
         Does a client's work of one round: the arrays to send and metrics beside them.
     distils
         Whether clients send synthetic sets (or parameters of the model).
+    uses
+        The settings of `strategy` that it reads beside those of every method (`COMMON`); a change
+        of any other is refused. None: it does not say.
+    needs
+        How many usable replies it takes.
     """
 
     server: Callable[[ServerSide], Strategy]
     client: Callable[[ClientSide], tuple[ArrayRecord, dict[str, int | float]]]
     distils: bool
+    uses: tuple[str, ...] | None = None
+    needs: Callable[[StrategyConfig], int] = lambda cfg: 1
 
 
+COMMON = ("name", "min_nodes", "quorum", "deadline", "fraction")
 STRATEGIES: Registry[Method] = Registry("strategy", "fdd_flower.strategies")

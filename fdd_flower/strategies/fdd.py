@@ -21,14 +21,13 @@ from fdd_flower.models.base import Network
 from fdd_flower.report.saved_set import Source
 from fdd_flower.rng import stream
 from fdd_flower.scoring import bound_shares
-from fdd_flower.strategies._grid import wait_for_nodes
 from fdd_flower.strategies._log import say
-from fdd_flower.strategies._names import names_of
 from fdd_flower.strategies._replies import arrays_of, screen
+from fdd_flower.strategies._sampling import Sampler
 from fdd_flower.strategies._set_rules import SetRules, check_kind
 from fdd_flower.strategies._trusted import trusted
 from fdd_flower.strategies._validator import Rules
-from fdd_flower.strategies._warm_start import Memory
+from fdd_flower.strategies._warm_start import OwnSet
 from fdd_flower.strategies.base import STRATEGIES, ClientSide, Method, ServerSide
 from fdd_flower.synthetic_set import LazySets, SyntheticSet
 from fdd_flower.training import train_on
@@ -51,8 +50,7 @@ class FederatedDistillation(Strategy):
         self.merger = MERGERS.get(side.cfg.merger.name)(side.cfg.merger)
         self.arrays, self.round = ArrayRecord(), 0
         self.parts: Mapping[str, SyntheticSet] = {}  # of the last round, by client
-        self.resumed = False
-        self.names: dict[int, str] = {}  # client by node, where a server that resumes had to ask
+        self.resumed, self.sampler = False, Sampler(side)
 
     def summary(self) -> None:
         """Log the parts of the method."""
@@ -65,14 +63,12 @@ class FederatedDistillation(Strategy):
     def configure_train(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
-        """Send the plan and the global model to every connected client."""
-        cfg = self.side.cfg.strategy
-        nodes = wait_for_nodes(grid, cfg.min_nodes, seconds=cfg.deadline)
+        """Send the plan and the global model to the clients of the round."""
+        nodes = self.sampler.choose(grid, server_round, config)
         self.arrays, self.round = arrays, server_round
-        config["server-round"] = server_round
         if self.resumed and self.side.cfg.distiller.peers:
             # in a new Flower run the nodes have other ids, or restarted ones have
-            self.names = names_of(grid, nodes, config, plan=self.side.plan, cfg=cfg)
+            self.sampler.learn_names(grid, nodes, config)
         self.resumed = False
         shared = RecordDict({ARRAYS: arrays, CONFIG: config})
         messages = []
@@ -91,7 +87,7 @@ class FederatedDistillation(Strategy):
 
     def _peers_of(self, node: int, parts: Mapping[str, SyntheticSet]) -> ArrayRecord | None:
         """Return the rows of all clients but the one at `node`, merged."""
-        own = self.names.get(node, self.side.client_at.get(node))
+        own = self.sampler.name_of(node)
         others = [part for client, part in parts.items() if client != own]
         if not others:
             return None
@@ -209,7 +205,7 @@ def distil(side: ClientSide) -> tuple[ArrayRecord, dict[str, int | float]]:
     codec = CODECS.get(side.cfg.codec.name)(side.cfg.codec)
     plan = replace(side.plan, model=_model(side, cfg), peers=_peers(side, cfg), codec=codec)
     rng = stream(side.cfg.seed, "client", side.client, plan.round)
-    memory = Memory(side)
+    memory = OwnSet(side)
     start = memory.recall(plan)
     try:
         distilled = DISTILLERS.get(cfg.name)(cfg).distill(
@@ -259,4 +255,6 @@ def peers_codec() -> Codec:
     return CODECS.get("uint8")(CodecConfig(name="uint8"))
 
 
-STRATEGIES.register("fdd")(Method(server=FederatedDistillation, client=distil, distils=True))
+STRATEGIES.register("fdd")(
+    Method(server=FederatedDistillation, client=distil, distils=True, uses=())
+)

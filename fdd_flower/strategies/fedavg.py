@@ -2,9 +2,7 @@
 
 from flwr.serverapp.strategy import FedAvg
 
-from fdd_flower.strategies._averaging import average_client, guarded
-from fdd_flower.strategies.base import STRATEGIES, Method
+from fdd_flower.strategies._averaging import averaging
+from fdd_flower.strategies.base import STRATEGIES
 
-STRATEGIES.register("fedavg")(
-    Method(server=lambda side: guarded(FedAvg, side), client=average_client, distils=False)
-)
+STRATEGIES.register("fedavg")(averaging(FedAvg))

@@ -3,8 +3,8 @@
 from flwr.app import ArrayRecord
 from flwr.serverapp.strategy import FedProx
 
-from fdd_flower.strategies._averaging import average_client, guarded
-from fdd_flower.strategies.base import STRATEGIES, ClientSide, Method
+from fdd_flower.strategies._averaging import average_client, averaging
+from fdd_flower.strategies.base import STRATEGIES, ClientSide
 
 
 def proximal_client(side: ClientSide) -> tuple[ArrayRecord, dict[str, int | float]]:
@@ -13,9 +13,10 @@ def proximal_client(side: ClientSide) -> tuple[ArrayRecord, dict[str, int | floa
 
 
 STRATEGIES.register("fedprox")(
-    Method(
-        server=lambda side: guarded(FedProx, side, proximal_mu=side.cfg.strategy.proximal_mu),
+    averaging(
+        FedProx,
         client=proximal_client,
-        distils=False,
+        uses=("proximal_mu",),
+        options=lambda cfg: {"proximal_mu": cfg.proximal_mu},
     )
 )

@@ -2,15 +2,13 @@
 
 from flwr.serverapp.strategy import Krum
 
-from fdd_flower.strategies._averaging import average_client, guarded
-from fdd_flower.strategies.base import STRATEGIES, Method
+from fdd_flower.strategies._averaging import averaging
+from fdd_flower.strategies.base import STRATEGIES
 
 STRATEGIES.register("krum")(
-    Method(
-        server=lambda side: guarded(
-            Krum, side, num_malicious_nodes=side.cfg.strategy.num_malicious
-        ),
-        client=average_client,
-        distils=False,
+    averaging(
+        Krum,
+        uses=("num_malicious",),
+        options=lambda cfg: {"num_malicious_nodes": cfg.num_malicious},
     )
 )

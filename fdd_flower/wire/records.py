@@ -28,7 +28,7 @@ MAX_KEY = 128  # characters of a client key
 
 _VERSION = ("schema", "schema-minor")
 _META = {"client": str, "nonce": str, "round": int}
-_METRICS = ("seconds", "num-examples")
+_METRICS = ("seconds", "num-examples", "num-steps")
 _PLAN = (
     "server-round", "seed", "nonce", "classes", "feature-shape", "mean", "std", "proximal-mu",
     "settings",
@@ -206,7 +206,7 @@ def _require_known(what: str, names: Iterable[str], known: Collection[str], newe
 
 def to_array_record(arrays: Mapping[str, np.ndarray]) -> ArrayRecord:
     """Return named numpy arrays as a record."""
-    return ArrayRecord({name: Array(np.ascontiguousarray(a)) for name, a in arrays.items()})
+    return ArrayRecord({name: Array(np.asarray(a, order="C")) for name, a in arrays.items()})
 
 
 def to_numpy(record: ArrayRecord, *, max_bytes: int) -> dict[str, np.ndarray]:

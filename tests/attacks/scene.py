@@ -23,6 +23,7 @@ from fdd_flower.distillers.base import Plan
 from fdd_flower.ledger import REJECTED, Entry, Ledger, StoredSets, content_hash
 from fdd_flower.local_grid import _set_task_identity
 from fdd_flower.strategies.base import STRATEGIES, RoundTally, ServerSide, Verdict
+from fdd_flower.strategies.scaffold import VARIATE
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.wire.codecs.base import CODECS
 from fdd_flower.wire.records import ARRAYS, META, METRICS, Envelope, reply, set_record
@@ -93,7 +94,12 @@ def honest_parameters(client: str, side: ServerSide) -> RecordDict:
         name: Array((value.numpy() + rng.normal(size=value.shape)).astype(np.float32))
         for name, value in side.new_model().state_dict().items()
     }
-    return reply(ArrayRecord(noisy), envelope(client), {"num-examples": 30 + int(client)})
+    counts: dict[str, int | float] = {"num-examples": 30 + int(client)}
+    if side.cfg.strategy.name == "scaffold":
+        noisy |= {f"{VARIATE}{name}": noisy[name] for name in list(noisy)}
+    if side.cfg.strategy.name == "fednova":
+        counts["num-steps"] = 3 + int(client)
+    return reply(ArrayRecord(noisy), envelope(client), counts)
 
 
 def message(content: RecordDict | Error, node: int) -> Message:

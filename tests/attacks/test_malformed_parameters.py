@@ -60,9 +60,12 @@ def with_one_renamed(content: RecordDict) -> RecordDict:
     return content
 
 
-def without_count(content: RecordDict) -> RecordDict:
-    del metrics(content)["num-examples"]
-    return content
+def without(metric: str) -> Change:
+    def change(content: RecordDict) -> RecordDict:
+        del metrics(content)[metric]
+        return content
+
+    return change
 
 
 def lying_header(content: RecordDict) -> RecordDict:
@@ -87,7 +90,7 @@ ATTACKS: dict[str, tuple[Change, Code]] = {
     "parameter-huge": (with_one(3e38), Code.RANGE),
     "parameter-too-many-bytes": (with_last(lambda x: np.zeros(10**6, "f4")), Code.TOO_LARGE),
     "header-lies": (lying_header, Code.DTYPE),
-    "count-missing": (without_count, Code.WEIGHTS),
+    "count-missing": (without("num-examples"), Code.WEIGHTS),
     "count-zero": (with_metric("num-examples", 0), Code.WEIGHTS),
     "count-negative": (with_metric("num-examples", -9), Code.WEIGHTS),
     "count-huge": (with_metric("num-examples", 10**18), Code.WEIGHTS),
@@ -109,8 +112,8 @@ def honest(server: Server) -> list[Message]:
 @pytest.mark.parametrize("name", ATTACKS)
 def test_it_is_refused_and_the_model_is_as_without_it(name: str, position: str) -> None:
     change, code = ATTACKS[name]
-    without = Server(CFG)
-    expected = without.round(honest(without)).hash
+    without_it = Server(CFG)
+    expected = without_it.round(honest(without_it)).hash
     server = Server(CFG)
     changed = change(honest_parameters(LIAR, server.side))
     assert changed is not None
@@ -125,18 +128,47 @@ def test_it_is_refused_and_the_model_is_as_without_it(name: str, position: str) 
     assert [entry.code for entry in server.entries()] == [code]
 
 
-@pytest.mark.parametrize("strategy", ["fedprox", "fedmedian", "krum"])
-@pytest.mark.parametrize("name", ["parameter-nan", "parameter-huge", "parameter-of-one-value"])
-def test_every_strategy_that_averages_is_behind_the_same_checks(strategy: str, name: str) -> None:
+# `max` of the names of scaffold's arrays is one of its variates
+OF_A_STRATEGY: dict[str, tuple[str, Change, Code]] = {
+    "variate-missing": ("scaffold", without_one, Code.ARRAYS),
+    "variate-flat": ("scaffold", with_last(lambda x: x.reshape(-1)), Code.SHAPE),
+    "variate-of-one-value": ("scaffold", with_last(lambda x: x.reshape(-1)[:1]), Code.SHAPE),
+    "variate-float64": ("scaffold", with_last(lambda x: x.astype(np.float64)), Code.DTYPE),
+    "variate-nan": ("scaffold", with_one(np.nan), Code.NOT_FINITE),
+    "variate-infinite": ("scaffold", with_one(np.inf), Code.NOT_FINITE),
+    "variate-huge": ("scaffold", with_one(3e38), Code.RANGE),
+    "steps-missing": ("fednova", without("num-steps"), Code.WEIGHTS),
+    "steps-zero": ("fednova", with_metric("num-steps", 0), Code.WEIGHTS),
+    "steps-negative": ("fednova", with_metric("num-steps", -3), Code.WEIGHTS),
+    "steps-huge": ("fednova", with_metric("num-steps", 10**18), Code.WEIGHTS),
+    "steps-a-float": ("fednova", with_metric("num-steps", 0.5), Code.WEIGHTS),
+    "steps-nan": ("fednova", with_metric("num-steps", float("nan")), Code.WEIGHTS),
+    "steps-a-list": ("fednova", with_metric("num-steps", [3]), Code.WEIGHTS),
+}
+
+
+@pytest.mark.parametrize("name", OF_A_STRATEGY)
+def test_what_a_strategy_adds_to_a_reply_is_judged_too(name: str) -> None:
+    strategy, change, code = OF_A_STRATEGY[name]
     cfg = config(strategy=strategy)
-    without = Server(cfg)
-    expected = without.round(honest(without)).hash
+    without_it = Server(cfg)
+    expected = without_it.round(honest(without_it)).hash
     server = Server(cfg)
-    changed = ATTACKS[name][0](honest_parameters(LIAR, server.side))
+    changed = change(honest_parameters(LIAR, server.side))
     assert changed is not None
     found = server.round([message(changed, node_of(LIAR)), *honest(server)])
-    assert [v.code for v in found.refused] == [ATTACKS[name][1]]
+    assert [v.code for v in found.refused] == [code]
     assert found.hash == expected
+
+
+def test_a_claim_of_a_billion_steps_is_a_hundred_times_the_median() -> None:
+    hashes = []
+    for claim in (10**9, 100 * 6):  # 6 is the upper median of 3, 5, 6 and the claim
+        server = Server(config(strategy="fednova"))
+        found = honest_parameters(LIAR, server.side)
+        metrics(found)["num-steps"] = claim
+        hashes.append(server.round([*honest(server), message(found, node_of(LIAR))]).hash)
+    assert hashes[0] == hashes[1]
 
 
 def test_a_claim_of_a_billion_records_is_a_hundred_shares() -> None:

@@ -22,7 +22,6 @@ from fdd_flower.ledger import Ledger
 from fdd_flower.local_grid import LocalGrid
 from fdd_flower.models import build_model
 from fdd_flower.report.saved_set import Source, load_set
-from fdd_flower.strategies.base import STRATEGIES
 from fdd_flower.training import evaluate
 from fdd_flower.wire.records import ARRAYS, META, METRICS
 
@@ -60,8 +59,8 @@ def rounds(folder: Path) -> list[dict]:
     return [json.loads(line) for line in (folder / "rounds.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES.built_in())
-def test_every_strategy_completes_and_leaves_the_same_files(tmp_path, strategy):
+@pytest.mark.parametrize("strategy", ["fdd", "fedavg"])
+def test_a_run_completes_and_leaves_the_same_files(tmp_path, strategy):
     folder, done = run(tmp_path, strategy__name=strategy)
     assert done
     result = summary(folder)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flwr.app import Message, RecordDict
+from flwr.app import Message, MessageType, RecordDict
 
 from fdd_flower.config import Scalar
 from fdd_flower.errors import ConfigError, DataError
@@ -80,6 +80,20 @@ def test_exact_where_nothing_depended_on_it(tmp_path, client, training):
     assert result(tmp_path / "new") == result(never)
     assert result(tmp_path / "new") != result(whole)
     assert holds_nothing_of(tmp_path / "new", client, whole)
+
+
+def test_with_a_draw_it_is_exact_among_those_that_were_drawn(tmp_path):
+    def only_a_name(message: Message) -> Message:
+        if message.metadata.message_type == MessageType.TRAIN:
+            message.content = RecordDict()
+        return message
+
+    whole = run(tmp_path / "whole", strategy__fraction=0.75)
+    client = Ledger(whole / "ledger").entries()[0].client
+    never = run(tmp_path / "never", faults={int(client) + 1: only_a_name}, strategy__fraction=0.75)
+    why = forgotten(whole, client, tmp_path / "new")
+    assert "without it strategy.fraction would have drawn others" in why
+    assert result(tmp_path / "new") == result(never)
 
 
 @pytest.mark.parametrize("training", ["warm", "scratch"])

@@ -6,10 +6,12 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from flwr.app import Context, Message, RecordDict
 
 import client_app
@@ -20,6 +22,8 @@ from fdd_flower.ledger import Ledger, _blobs, _index
 from fdd_flower.ledger.verify import verify
 from fdd_flower.local_grid import LocalGrid
 from fdd_flower.report import files, run_dir
+from fdd_flower.report.checkpoint import Checkpoint, load_checkpoint
+from fdd_flower.report.tensor_file import unpack
 from fdd_flower.strategies import _server
 from fdd_flower.strategies._server import ServerRun
 from tests.strategies.test_end_to_end import QUICK
@@ -37,6 +41,7 @@ METHODS: dict[str, dict[str, Scalar]] = {
                "codec.name": "float16"},
     "peers": {"distiller.name": "krr", "distiller.peers": True, "distiller.first": "kmeans"},
     "fedavg": {"strategy.name": "fedavg"},
+    "scaffold": {"strategy.name": "scaffold"},
 }  # fmt: skip
 
 
@@ -311,6 +316,22 @@ def test_a_folder_of_an_earlier_version_is_named(killed):
     (killed / "checkpoint.safetensors").unlink()
     with pytest.raises(ConfigError, match=r"expected a checkpoint\.safetensors"):
         resume(killed)
+
+
+def test_a_checkpoint_holds_the_state_of_a_strategy_and_opens_without(tmp_path):
+    path, model = tmp_path / "checkpoint.safetensors", {"head.weight": torch.ones(2, 3)}
+    plain = Checkpoint(round=0, nonce="n", model=model)
+    path.write_bytes(plain.to_bytes())
+    # as it was before strategies had state: the model alone
+    assert set(unpack(path)[0]) == set(model)
+    assert load_checkpoint(path).state == {}
+    state = {"m/head.weight": torch.arange(3.0), "0": torch.tensor(7.0)}
+    path.write_bytes(replace(plain, state=state).to_bytes())
+    found = load_checkpoint(path)
+    assert set(found.model) == set(model)
+    assert {name: value.tolist() for name, value in found.state.items()} == {
+        "m/head.weight": [0, 1, 2], "0": 7,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("damage", ["cut", "other"])

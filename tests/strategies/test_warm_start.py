@@ -11,7 +11,7 @@ from flwr.app import ArrayRecord, Context, RecordDict
 
 from fdd_flower.config import Config, OutputConfig
 from fdd_flower.report.run_dir import RunDir
-from fdd_flower.strategies._warm_start import Memory
+from fdd_flower.strategies._warm_start import OwnSet
 from fdd_flower.strategies.base import ClientSide
 from fdd_flower.synthetic_set import SyntheticSet
 from tests.conftest import blobs, plan_for
@@ -40,14 +40,14 @@ def part(value: float) -> SyntheticSet:
 
 
 def remembered(memory_of: ClientSide) -> float | None:
-    found = Memory(memory_of).recall(memory_of.plan)
+    found = OwnSet(memory_of).recall(memory_of.plan)
     return None if found is None else float(found.inputs[0, 0, 0, 0])
 
 
 def test_a_state_dir_outlives_the_process(tmp_path):
     node = {"state_dir": str(tmp_path / "state")}
     assert remembered(side(1, **node)) is None
-    Memory(side(1, **node)).remember(part(0.1))
+    OwnSet(side(1, **node)).remember(part(0.1))
     assert remembered(side(2, **node)) == pytest.approx(0.1)
     assert [path.parent for path in tmp_path.rglob("*.safetensors")] == [tmp_path / "state"]
 
@@ -55,10 +55,10 @@ def test_a_state_dir_outlives_the_process(tmp_path):
 def test_a_round_that_is_asked_again_starts_where_it_started(tmp_path):
     node = {"state_dir": str(tmp_path)}
     for number in (1, 2, 3):
-        Memory(side(number, **node)).remember(part(number))
+        OwnSet(side(number, **node)).remember(part(number))
     assert remembered(side(3, **node)) == 2
     assert remembered(side(4, **node)) == 3
-    Memory(side(3, **node)).remember(part(9))
+    OwnSet(side(3, **node)).remember(part(9))
     assert remembered(side(4, **node)) == 9
     # nothing is ever asked of a server before its last two rounds
     assert len(list(tmp_path.iterdir())) == 2
@@ -66,21 +66,21 @@ def test_a_round_that_is_asked_again_starts_where_it_started(tmp_path):
 
 def test_a_round_it_missed_is_passed_over(tmp_path):
     node = {"state_dir": str(tmp_path)}
-    Memory(side(1, **node)).remember(part(1))
+    OwnSet(side(1, **node)).remember(part(1))
     assert remembered(side(5, **node)) == 1
 
 
 def test_other_runs_and_clients_do_not_meet(tmp_path):
     node = {"state_dir": str(tmp_path)}
-    Memory(side(1, **node)).remember(part(1))
+    OwnSet(side(1, **node)).remember(part(1))
     assert remembered(side(2, nonce="b" * 16, **node)) is None
     other = replace(side(2, **node), client="another")
-    assert Memory(other).recall(other.plan) is None
+    assert OwnSet(other).recall(other.plan) is None
 
 
 @pytest.mark.parametrize("nonce", ["../../outside", "/etc/x", "a\0b", "*"])
 def test_a_nonce_is_no_path(tmp_path, nonce):
-    Memory(side(1, nonce=nonce, state_dir=str(tmp_path / "state"))).remember(part(1))
+    OwnSet(side(1, nonce=nonce, state_dir=str(tmp_path / "state"))).remember(part(1))
     assert len(list((tmp_path / "state").iterdir())) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["state"]
 
@@ -88,7 +88,7 @@ def test_a_nonce_is_no_path(tmp_path, nonce):
 @pytest.mark.parametrize("damage", ["flip", "cut", "empty"])
 def test_a_damaged_file_is_said_and_the_client_starts_anew(tmp_path, damage, caplog):
     node = {"state_dir": str(tmp_path)}
-    Memory(side(1, **node)).remember(part(1))
+    OwnSet(side(1, **node)).remember(part(1))
     (path,) = tmp_path.iterdir()
     content = path.read_bytes()
     path.write_bytes({
@@ -103,7 +103,7 @@ def test_a_damaged_file_is_said_and_the_client_starts_anew(tmp_path, damage, cap
 def test_a_folder_that_cannot_be_written_costs_no_round(tmp_path, caplog):
     (tmp_path / "file").touch()
     one = side(1, state_dir=str(tmp_path / "file" / "state"))
-    Memory(one).remember(part(1))
+    OwnSet(one).remember(part(1))
     assert "cannot write its state" in caplog.text
     # the process goes on, and Flower's own state is there
     later = replace(one, plan=replace(one.plan, round=2))
@@ -113,7 +113,7 @@ def test_a_folder_that_cannot_be_written_costs_no_round(tmp_path, caplog):
 def test_in_simulation_the_run_has_a_place_for_it(tmp_path):
     run = RunDir.create(tmp_path / "run")
     run.welcome_clients("a" * 16)
-    Memory(side(1, output=run.path)).remember(part(1))
+    OwnSet(side(1, output=run.path)).remember(part(1))
     assert remembered(side(2, output=run.path)) == 1
     assert len(list((run.path / "clients").glob("*.safetensors"))) == 1
 
@@ -125,7 +125,7 @@ def test_a_server_elsewhere_names_no_folder_here(tmp_path):
         if nonce:
             run.welcome_clients(nonce)
         before = sorted(path.name for path in run.path.rglob("*"))
-        Memory(side(1, output=run.path)).remember(part(1))
+        OwnSet(side(1, output=run.path)).remember(part(1))
         assert sorted(path.name for path in run.path.rglob("*")) == before
         assert remembered(side(2, output=run.path)) is None
 
@@ -134,5 +134,5 @@ def test_a_client_with_records_of_its_own_keeps_them_to_itself(tmp_path):
     run = RunDir.create(tmp_path / "run")
     run.welcome_clients("a" * 16)
     before = sorted(run.path.rglob("*"))
-    Memory(side(1, output=run.path, data_path="/data")).remember(part(1))
+    OwnSet(side(1, output=run.path, data_path="/data")).remember(part(1))
     assert sorted(run.path.rglob("*")) == before
