@@ -97,7 +97,8 @@ class Federation:
         """Return the model trained on the merged `parts`, which `key` names."""
         if key not in self._trained:
             seed, rng = self.cfg.seed, stream(self.cfg.seed, "train", 1)
-            bounded = bound_shares(list(parts.values()), self.cfg.scoring.quota)
+            quota = self.cfg.scoring.quota
+            bounded = bound_shares(list(parts.values()), quota, owners=list(parts))
             merged = MERGERS.get("class-balanced")(self.cfg.merger).merge(bounded, rng=rng)
             model = build_model(
                 self.cfg.model, feature_shape=self.data.feature_shape, num_classes=10, seed=seed

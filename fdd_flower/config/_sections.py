@@ -41,6 +41,19 @@ class StrategyConfig:
         low=1e-6,
         high=1,
     )
+    pool: str = setting(
+        "round",
+        "fdd: the sets that are merged: of the round alone; or of the last pool-rounds rounds, the "
+        "last set of each client or all sets",
+        choices=("round", "last", "all"),
+    )
+    pool_rounds: int = setting(3, "pool last, all: rounds that it reaches back", low=1, high=10_000)
+    pool_decay: float = setting(
+        0.5,
+        "pool last, all: what every round of its age leaves of a set's claims",
+        low=1e-3,
+        high=1,
+    )
     proximal_mu: float = setting(0.1, "FedProx: weight of the proximal term", low=0, high=100)
     num_malicious: int = setting(
         1, "Krum, multi-Krum, Bulyan: hostile clients it allows for", low=0, high=10_000
@@ -193,6 +206,12 @@ class DistillerConfig:
     )
     peers: bool = setting(
         False, "other clients' rows of the round before stand beside this client's own"
+    )
+    peer_rows: int = setting(
+        0,
+        "peers: rows a class of theirs that a client is sent at most, picked by herding; 0: all",
+        low=0,
+        high=1_000_000,
     )
     first: str = setting(
         "", "peers: the class-wise distiller of the first round, when there are none yet"

@@ -47,6 +47,11 @@ def check_options(cfg: DistillerConfig, feature_shape: tuple[int, ...], *, round
             "distiller.peers", expected="at least 2 rounds", got=rounds,
             remedy="Peers are the other clients' rows of the round before: add a round.",
         )  # fmt: skip
+    if cfg.peer_rows and not cfg.peers:
+        raise ConfigError(
+            "distiller.peer-rows", expected="distiller.peers = true", got="false",
+            remedy="Leave distiller.peer-rows at 0 without peers.",
+        )  # fmt: skip
     if cfg.first and not cfg.peers:
         raise ConfigError(
             "distiller.first", expected="distiller.peers = true", got="false",

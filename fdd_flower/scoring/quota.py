@@ -12,24 +12,34 @@ from torch import Tensor
 from fdd_flower.synthetic_set import LazySets, SyntheticSet
 
 
-def bound_shares(parts: Sequence[SyntheticSet], quota: float) -> Sequence[SyntheticSet]:
+def bound_shares(
+    parts: Sequence[SyntheticSet], quota: float, *, owners: Sequence[str]
+) -> Sequence[SyntheticSet]:
     """Return `parts` with weights by which nobody has more than its quota of a class.
 
     Of a class that m clients hold, at most `quota` / m of the claimed weight: 1 makes all equal,
     and a client that alone holds a class keeps it. Within a client's class the weights keep their
     ratios. A `quota` of 0 bounds nothing. A merger that sets weights does so afterwards.
+
+    Parameters
+    ----------
+    owners
+        The client that each of `parts` is of; one may have several.
     """
-    if quota == 0 or len(parts) < 2:
+    if quota == 0 or len(set(owners)) < 2:
         return parts
     claimed, labels = zip(*((part.weights.clone(), part.labels) for part in parts), strict=True)
     weights = [own.clone() for own in claimed]
+    place = {owner: at for at, owner in enumerate(dict.fromkeys(owners))}
+    of = torch.tensor([place[owner] for owner in owners])
     for label in torch.cat(labels).unique():
         rows = [held == label for held in labels]
-        claims = torch.stack([
+        each = torch.stack([
             own[held].double().sum() for own, held in zip(claimed, rows, strict=True)
         ])  # fmt: skip
+        claims = torch.zeros(len(place), dtype=torch.float64).index_add_(0, of, each)
         scale = (bound_claims(claims, quota) / claims.clamp_min(1e-300)).float()
-        for own, held, factor in zip(weights, rows, scale, strict=True):
+        for own, held, factor in zip(weights, rows, scale[of], strict=True):
             own[held] *= factor
     return LazySets([partial(_weighted, parts, at, own) for at, own in enumerate(weights)])
 

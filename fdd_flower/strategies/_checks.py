@@ -37,6 +37,9 @@ def check_components(cfg: Config) -> Method:
         except (TypeError, AttributeError) as error:  # not a factory of one settings object
             raise _no_component(registry.kind, part.name, str(error)) from error
     refuse_unused("strategy", cfg.strategy, method.uses, common=COMMON)
+    if cfg.strategy.pool == "round":
+        unused = tuple(f.name for f in fields(cfg.strategy) if not f.name.startswith("pool_"))
+        refuse_unused("strategy", cfg.strategy, unused, by="strategy.pool=round")
     refuse_unused("merger", cfg.merger, getattr(MERGERS.get(cfg.merger.name), "uses", None))
     if cfg.strategy.quorum < (needed := method.needs(cfg.strategy)):
         raise ConfigError(
@@ -65,8 +68,11 @@ def refuse_unused(
     uses: tuple[str, ...] | None,
     *,
     common: tuple[str, ...] = ("name",),
+    by: str = "",
 ) -> None:
     """Refuse a changed setting that the chosen component does not read; None: it does not say.
+
+    `by` is the choice that leaves it unread, where that is not the component's name.
 
     Raises
     ------
@@ -78,8 +84,8 @@ def refuse_unused(
         if uses is not None and field.name not in (*common, *uses) and value != field.default:
             raise ConfigError(
                 f"{section}.{_kebab(field.name)}",
-                expected=f"{field.default} with {section}.name={cfg.name}", got=value,
-                remedy=f"That {section} does not use it: leave it, or choose another.",
+                expected=f"{field.default} with {by or f'{section}.name={cfg.name}'}", got=value,
+                remedy="That does not use it: leave it, or choose another.",
             )  # fmt: skip
 
 

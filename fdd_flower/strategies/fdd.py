@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -11,17 +11,17 @@ from flwr.app import ArrayRecord, ConfigRecord, Message, MessageType, MetricReco
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Strategy
 
-from fdd_flower.config import CodecConfig, DistillerConfig
+from fdd_flower.config import CodecConfig, DistillerConfig, MergerConfig
 from fdd_flower.distillers._options import settings_of_round
 from fdd_flower.distillers.base import DISTILLERS, packing_of
 from fdd_flower.errors import DistillError
 from fdd_flower.ledger import Staging, StoredSets, accepted_entry
 from fdd_flower.mergers.base import MERGERS
 from fdd_flower.models.base import Network
-from fdd_flower.report.saved_set import Source
 from fdd_flower.rng import stream
 from fdd_flower.scoring import bound_shares
 from fdd_flower.strategies._log import say
+from fdd_flower.strategies._pool import POOLING, Pooled, pool_of
 from fdd_flower.strategies._replies import arrays_of, screen
 from fdd_flower.strategies._sampling import Sampler
 from fdd_flower.strategies._set_rules import SetRules, check_kind
@@ -49,7 +49,7 @@ class FederatedDistillation(Strategy):
         self.codec = CODECS.get(side.cfg.codec.name)(side.cfg.codec)
         self.merger = MERGERS.get(side.cfg.merger.name)(side.cfg.merger)
         self.arrays, self.round = ArrayRecord(), 0
-        self.parts: Mapping[str, SyntheticSet] = {}  # of the last round, by client
+        self.pool: Sequence[Pooled] = ()  # what was merged last
         self.resumed, self.sampler = False, Sampler(side)
 
     def summary(self) -> None:
@@ -73,9 +73,10 @@ class FederatedDistillation(Strategy):
         shared = RecordDict({ARRAYS: arrays, CONFIG: config})
         messages = []
         # a set is merged once for every other client: all are in memory here
-        parts = dict(self.parts) if self.side.cfg.distiller.peers else {}
+        peers = self.side.cfg.distiller.peers
+        pool = [(one.client, one.load(self.side)) for one in self.pool] if peers else []
         for node in nodes:
-            others = self._peers_of(node, parts)
+            others = self._peers_of(node, pool)
             content = shared if others is None else RecordDict({**shared, PEERS: others})
             messages.append(Message(content, node, MessageType.TRAIN))
         return messages
@@ -85,14 +86,18 @@ class FederatedDistillation(Strategy):
         self.resumed = True
         self.merge(server_round, parts)
 
-    def _peers_of(self, node: int, parts: Mapping[str, SyntheticSet]) -> ArrayRecord | None:
-        """Return the rows of all clients but the one at `node`, merged."""
-        own = self.sampler.name_of(node)
-        others = [part for client, part in parts.items() if client != own]
+    def _peers_of(self, node: int, pool: Sequence[tuple[str, SyntheticSet]]) -> ArrayRecord | None:
+        """Return the rows of all clients but the one at `node`, merged, or a part of them."""
+        own, cfg = self.sampler.name_of(node), self.side.cfg
+        others = [part for client, part in pool if client != own]
         if not others:
             return None
-        rng = stream(self.side.cfg.seed, "peers", self.side.plan.nonce)
-        return set_record(self.merger.merge(others, rng=rng), peers_codec())
+        rng = stream(cfg.seed, "peers", self.side.plan.nonce)
+        found = self.merger.merge(others, rng=rng)
+        if cfg.distiller.peer_rows:
+            some = MergerConfig(name="herded", rows=cfg.distiller.peer_rows)
+            found = MERGERS.get("herded")(some).merge([found], rng=rng)
+        return set_record(found, peers_codec())
 
     def aggregate_train(
         self, server_round: int, replies: Iterable[Message]
@@ -135,14 +140,17 @@ class FederatedDistillation(Strategy):
         return arrays, metrics
 
     def merge(self, server_round: int, parts: StoredSets) -> SyntheticSet:
-        """Return the merged set of a round, by client in the order of merging."""
-        self.parts, self.side.merged = parts, None  # no need for two merged sets at a time
-        rng = stream(self.side.cfg.seed, "merge", server_round)
-        each = LazySets([partial(parts.__getitem__, client) for client in parts])
-        bounded = bound_shares(each, self.side.cfg.scoring.quota)
-        self.side.merged = self.merger.merge(bounded, rng=rng)
-        self.side.sources = tuple(Source(server_round, sha256) for sha256 in parts.hashes.values())
-        return self.side.merged
+        """Return the merged set after a round, whose own sets are `parts`."""
+        side = self.side
+        self.pool = pool_of(parts, side, server_round)
+        side.merged = None  # no need for two merged sets at a time
+        rng = stream(side.cfg.seed, "merge", server_round)
+        each = LazySets([partial(one.load, side) for one in self.pool])
+        owners = [one.client for one in self.pool]
+        bounded = bound_shares(each, side.cfg.scoring.quota, owners=owners)
+        side.merged = self.merger.merge(bounded, rng=rng)
+        side.sources = tuple(one.source for one in self.pool)
+        return side.merged
 
     def _rules(self, server_round: int, staged: Staging) -> Rules[SyntheticSet, str]:
         """Return what a reply of the round must be; its set goes to disk, and its hash stays."""
@@ -256,5 +264,5 @@ def peers_codec() -> Codec:
 
 
 STRATEGIES.register("fdd")(
-    Method(server=FederatedDistillation, client=distil, distils=True, uses=())
+    Method(server=FederatedDistillation, client=distil, distils=True, uses=POOLING)
 )

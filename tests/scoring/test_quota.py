@@ -38,8 +38,16 @@ def test_a_loud_client_has_its_share_and_a_sole_holder_keeps_its_class() -> None
     loud = client(0, held=(0, 1))
     loud = replace(loud, weights=torch.full_like(loud.weights, 1e9))
     parts = [loud, client(1, held=(0,)), client(2, held=(0,))]
-    found = bound_shares(parts, 1.0)
+    found = bound_shares(parts, 1.0, owners="abc")
     of_class = [float(part.weights[part.labels == 0].sum()) for part in found]
     assert of_class == pytest.approx([6.0, 6.0, 6.0])
     assert found[0].weights[found[0].labels == 1].tolist() == [1e9] * 6
-    assert bound_shares(parts, 0.0) == parts
+    assert bound_shares(parts, 0.0, owners="abc") == parts
+
+
+def test_several_sets_of_one_client_share_its_quota() -> None:
+    parts = [client(seed, held=(0,)) for seed in range(4)]
+    found = bound_shares(parts, 1.0, owners="aaab")
+    of_set = [float(part.weights.sum()) for part in found]
+    assert sum(of_set[:3]) == pytest.approx(of_set[3])
+    assert of_set[0] == pytest.approx(of_set[1])

@@ -92,7 +92,9 @@ def test_the_merged_set_is_that_of_all_sets_at_once(
 ) -> None:
     cfg = settings(codec, merger, quota)
     merged, _ = merged_of(cfg, tmp_path)
-    parts = list(bound_shares(by_hand(cfg), quota))
+    parts = list(
+        bound_shares(found := by_hand(cfg), quota, owners=[str(i) for i in range(len(found))])
+    )
     weights = torch.cat([part.weights for part in parts])
     if merger == "class-balanced":
         labels = torch.cat([part.targets for part in parts]).argmax(dim=1)
