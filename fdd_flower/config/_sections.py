@@ -26,7 +26,7 @@ def setting(
 class StrategyConfig:
     """The federated method, and when a round counts."""
 
-    name: str = setting("fdd", "fdd, fedavg, fedprox, fedmedian, krum")
+    name: str = setting("fdd", "fdd, fedaf, fedavg, fedmedian, fedprox, krum")
     min_nodes: int = setting(2, "connected clients to wait for before a round", low=1, high=100_000)
     quorum: int = setting(2, "usable replies below which the run ends", low=1, high=100_000)
     deadline: float = setting(3600.0, "seconds a round waits for replies", low=0.1, high=86_400)
@@ -42,6 +42,25 @@ class LocalConfig:
     batch_size: int = setting(64, "records a step", low=1, high=65_536)
     learning_rate: float = setting(0.01, "step size of SGD", low=1e-8, high=10)
     momentum: float = setting(0.9, "momentum of SGD", low=0, high=0.999)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FedafConfig:
+    """FedAF: what clients and the server tell each other by mean logits a class."""
+
+    keep: float = setting(
+        0.9, "share of the global model in a client's networks; the rest is noise", low=0, high=1
+    )
+    local_weight: float = setting(
+        0.8, "of the term that draws a client's rows to the global logits", low=0, high=1e6
+    )
+    global_weight: float = setting(
+        0.8, "of the term that draws the global model to the clients' logits", low=0, high=1e6
+    )
+    temperature: float = setting(2.0, "of both sides of the server's term", low=0.01, high=100)
+    projections: int = setting(
+        50, "directions along which the client's term compares logits", low=1, high=10_000
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -337,6 +356,7 @@ class Config:
     resume: str = setting("", "absolute folder of a run to go on with; empty: a new run")
     strategy: StrategyConfig = field(default_factory=StrategyConfig)
     local: LocalConfig = field(default_factory=LocalConfig)
+    fedaf: FedafConfig = field(default_factory=FedafConfig)
     distiller: DistillerConfig = field(default_factory=DistillerConfig)
     merger: MergerConfig = field(default_factory=MergerConfig)
     codec: CodecConfig = field(default_factory=CodecConfig)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from torch import Tensor
+
+from fdd_flower.distillers._guidance import LogitTerm
 from fdd_flower.distillers._marginals import with_marginals
 from fdd_flower.distillers._matching import MatchingTerm
 from fdd_flower.distillers._optimise import optimise
@@ -25,12 +30,17 @@ class DistributionMatching(Pipeline):
     the same problem for it as a client with all.
     """
 
-    groups = True
+    groups, guided = True, True
 
     def _rows(self, job: Job) -> Rows:
         canvas = job.canvas(job.first_rows())
-        matching = MatchingTerm(job, job.views(), canvas)
-        optimise(canvas, matching.losses, job.cfg, clock=job.clock)
+        matching, guide = MatchingTerm(job, job.views(), canvas), LogitTerm(job, canvas)
+
+        def objective(step: int) -> Iterator[Tensor]:
+            yield from matching.losses(step)
+            yield from guide.losses()
+
+        optimise(canvas, objective, job.cfg, clock=job.clock)
         found = job.found(canvas)
         if len(job.plan.feature_shape) > 1:
             return found

@@ -17,6 +17,8 @@ from fdd_flower.scoring import hold_out_root
 from fdd_flower.strategies.base import STRATEGIES, Method
 from fdd_flower.wire.codecs.base import CODECS
 
+OWN_SECTIONS = ("fedaf",)  # of settings that one strategy alone uses, and named like it
+
 
 def check_components(cfg: Config) -> Method:
     """Look up every component that `cfg` names, and build the small ones.
@@ -36,6 +38,9 @@ def check_components(cfg: Config) -> Method:
         except (TypeError, AttributeError) as error:  # not a factory of one settings object
             raise _no_component(registry.kind, part.name, str(error)) from error
     _check_merger(cfg.merger)
+    _check_own_sections(cfg)
+    if method.check is not None:
+        method.check(cfg)
     if 0 < cfg.scoring.quota < 1:
         raise ConfigError(
             "scoring.quota", expected="0, or equal shares from 1", got=cfg.scoring.quota,
@@ -59,6 +64,22 @@ def _check_merger(cfg: MergerConfig) -> None:
                 f"merger.{field.name}", expected=f"{field.default} with merger.name={cfg.name}",
                 got=value, remedy="That rule does not use it: leave it, or choose another rule.",
             )  # fmt: skip
+
+
+def _check_own_sections(cfg: Config) -> None:
+    """Refuse a changed setting of a method that is not the chosen one."""
+    for section in OWN_SECTIONS:
+        if section == cfg.strategy.name:
+            continue
+        own = getattr(cfg, section)
+        for field in fields(own):
+            value = getattr(own, field.name)
+            if value != field.default:
+                raise ConfigError(
+                    f"{section}.{field.name.replace('_', '-')}",
+                    expected=f"{field.default} with strategy.name={cfg.strategy.name}", got=value,
+                    remedy=f"Leave it, or set strategy.name={section}.",
+                )  # fmt: skip
 
 
 def server_records(cfg: Config, dataset: Dataset) -> tuple[Split, Split | None]:

@@ -101,6 +101,7 @@ class ClientSide:
     context: Context
     arrays: ArrayRecord  # the global model
     peers: ArrayRecord | None = None  # the other clients' rows of the round before
+    logits: ArrayRecord | None = None  # the global class logits of the round before
 
     def global_model(self) -> Network:
         """Return the global model with the weights that the server sent."""
@@ -121,11 +122,14 @@ class Method:
         Does a client's work of one round: the arrays to send and metrics beside them.
     distils
         Whether clients send synthetic sets (or parameters of the model).
+    check
+        Refuses settings that the method has no use for, before a run begins.
     """
 
     server: Callable[[ServerSide], Strategy]
     client: Callable[[ClientSide], tuple[ArrayRecord, dict[str, int | float]]]
     distils: bool
+    check: Callable[[Config], None] | None = None
 
 
 STRATEGIES: Registry[Method] = Registry("strategy", "fdd_flower.strategies")
