@@ -37,6 +37,7 @@ METHODS: dict[str, dict[str, Scalar]] = {
                "codec.name": "float16"},
     "peers": {"distiller.name": "krr", "distiller.peers": True, "distiller.first": "kmeans"},
     "fedavg": {"strategy.name": "fedavg"},
+    "fedaf": {"strategy.name": "fedaf"},
 }  # fmt: skip
 
 
