@@ -13,7 +13,7 @@ ORDER = [
     | {"threads", "allocator", "class_logits", ""},
     {"config"},
     {"models", "data", "privacy"},
-    {"ridge", "training", "distillers", "mergers", "wire.codecs"},
+    {"ridge", "training", "distillers", "mergers", "wire.codecs", "virtual_data"},
     {"ledger", "report", "bench", "scoring"},
     {"wire.records", "strategies"},
     {"local_grid", "bench.load", "launch", "commands", "doctor", "cli"},

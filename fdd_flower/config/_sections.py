@@ -26,7 +26,7 @@ def setting(
 class StrategyConfig:
     """The federated method, and when a round counts."""
 
-    name: str = setting("fdd", "fdd, fedaf, fedavg, fedmedian, fedprox, krum")
+    name: str = setting("fdd", "fdd, fedaf, fedavg, fedlgd, fedmedian, fedprox, krum")
     min_nodes: int = setting(2, "connected clients to wait for before a round", low=1, high=100_000)
     quorum: int = setting(2, "usable replies below which the run ends", low=1, high=100_000)
     deadline: float = setting(3600.0, "seconds a round waits for replies", low=0.1, high=86_400)
@@ -61,6 +61,22 @@ class FedafConfig:
     projections: int = setting(
         50, "directions along which the client's term compares logits", low=1, high=10_000
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FedlgdConfig:
+    """FedLGD: global virtual data, which the server makes of the clients' steps."""
+
+    ipc: int = setting(10, "global virtual records a class", low=1, high=10_000)
+    every: int = setting(
+        5, "rounds from one update of virtual data to the next, on both sides", low=1, high=100_000
+    )
+    weight: float = setting(
+        1.0, "of the term that holds clients' features to the global ones", low=0, high=1e6
+    )
+    temperature: float = setting(0.07, "of that contrastive term", low=0.001, high=100)
+    steps: int = setting(500, "steps of gradient matching in an update", low=1, high=1_000_000)
+    learning_rate: float = setting(0.06, "step size of Adam there", low=1e-8, high=100)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -357,6 +373,7 @@ class Config:
     strategy: StrategyConfig = field(default_factory=StrategyConfig)
     local: LocalConfig = field(default_factory=LocalConfig)
     fedaf: FedafConfig = field(default_factory=FedafConfig)
+    fedlgd: FedlgdConfig = field(default_factory=FedlgdConfig)
     distiller: DistillerConfig = field(default_factory=DistillerConfig)
     merger: MergerConfig = field(default_factory=MergerConfig)
     codec: CodecConfig = field(default_factory=CodecConfig)

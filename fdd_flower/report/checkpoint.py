@@ -18,6 +18,7 @@ from fdd_flower.report.rows import RoundRow
 from fdd_flower.report.tensor_file import pack, unpack
 
 SCHEMA = 1  # readers refuse any other
+_CARRIED = "carried/"  # begins the names of what a method carries: no parameter has a slash
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,8 @@ class Checkpoint:
         authenticates them.
     seconds
         Time spent so far.
+    carried
+        What the method goes on from, by name, beside the model and the sets of the ledger.
     """
 
     round: int
@@ -53,6 +56,7 @@ class Checkpoint:
     parts: tuple[tuple[str, str], ...] = ()
     client_at: Mapping[int, str] = field(default_factory=dict)
     seconds: float = 0.0
+    carried: Mapping[str, Tensor] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
         """Return one safetensors file: model and facts are there together, or not at all."""
@@ -66,7 +70,8 @@ class Checkpoint:
             "client-at": {str(node): client for node, client in self.client_at.items()},
             "seconds": self.seconds,
         }
-        return pack(self.model, facts)
+        carried = {f"{_CARRIED}{name}": values for name, values in self.carried.items()}
+        return pack({**self.model, **carried}, facts)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -77,9 +82,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
     DataError
         If the file is missing, cut short, of another version, or holds something else.
     """
-    model, facts = unpack(path)
+    tensors, facts = unpack(path)
     try:
-        return _read(model, facts, path)
+        return _read(tensors, facts, path)
     except (KeyError, TypeError, AttributeError, ValueError, DataError) as error:
         raise DataError(
             str(path),
@@ -89,7 +94,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         ) from error
 
 
-def _read(model: dict[str, Tensor], facts: dict[str, Any], path: Path) -> Checkpoint:
+def _read(tensors: dict[str, Tensor], facts: dict[str, Any], path: Path) -> Checkpoint:
     if facts["schema"] != SCHEMA:
         raise ValueError(f"schema {facts['schema']}")
     rows = tuple(RoundRow.from_json(row, where=f"{path}, rows") for row in facts["rows"])
@@ -98,10 +103,11 @@ def _read(model: dict[str, Tensor], facts: dict[str, Any], path: Path) -> Checkp
     return Checkpoint(
         round=int(facts["round"]),
         nonce=str(facts["nonce"]),
-        model=model,
+        model={n: t for n, t in tensors.items() if not n.startswith(_CARRIED)},
         rows=rows,
         clients=tuple(map(str, facts["clients"])),
         parts=tuple((str(client), str(sha256)) for client, sha256 in facts["parts"]),
         client_at={int(node): str(client) for node, client in facts["client-at"].items()},
         seconds=float(facts["seconds"]),
+        carried={n.removeprefix(_CARRIED): t for n, t in tensors.items() if n.startswith(_CARRIED)},
     )

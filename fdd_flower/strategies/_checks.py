@@ -17,7 +17,7 @@ from fdd_flower.scoring import hold_out_root
 from fdd_flower.strategies.base import STRATEGIES, Method
 from fdd_flower.wire.codecs.base import CODECS
 
-OWN_SECTIONS = ("fedaf",)  # of settings that one strategy alone uses, and named like it
+OWN_SECTIONS = ("fedaf", "fedlgd")  # of settings that one strategy alone uses, and named like it
 
 
 def check_components(cfg: Config) -> Method:

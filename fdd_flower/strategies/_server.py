@@ -112,7 +112,7 @@ class ServerRun:
         self.started = time.monotonic()
 
     def _check_options(self) -> None:
-        if self.method.distils:
+        if self.method.distils or self.method.condenses:
             check_distiller(self.cfg, self.plan, self.model)
 
     def run(self) -> Path:
@@ -159,6 +159,7 @@ class ServerRun:
         self.folder.rewind(checkpoint.rows)
         self.rows, self.clients = list(checkpoint.rows), set(checkpoint.clients)
         self.side.client_at = dict(checkpoint.client_at)
+        self.side.carried = dict(checkpoint.carried)
         self.seconds_before = checkpoint.seconds
         self.model.load_state_dict(dict(checkpoint.model))
         if checkpoint.round:
@@ -200,6 +201,7 @@ class ServerRun:
                 parts=tuple((client, entry.sha256) for client, entry in parts.items()),
                 client_at=self.side.client_at,
                 seconds=self._seconds(),
+                carried=self.side.carried,
             )
         )
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from flwr.app import ArrayRecord, Context
 from flwr.serverapp.strategy import Strategy
+from torch import Tensor
 
 from fdd_flower.config import Config
 from fdd_flower.data.base import Split
@@ -62,8 +63,9 @@ class ServerSide:
     """What the server half of a method works with.
 
     `tally`, and `merged` with the `sources` that its `origin` counts, are written by the method and
-    read by the runner. `client_at` is the client key that each node replied under last. `root` is
-    what sets are scored by; None: they are not.
+    read by the runner. So is `carried`: what the method goes on from, beside the model and the sets
+    in the ledger, when the run is resumed. `client_at` is the client key that each node replied
+    under last. `root` is what sets are scored by; None: they are not.
     """
 
     cfg: Config
@@ -74,6 +76,7 @@ class ServerSide:
     sources: tuple[Source, ...] = ()
     client_at: dict[int, str] = field(default_factory=dict)
     root: Root | None = None
+    carried: Mapping[str, Tensor] = field(default_factory=dict)
 
     def new_model(self, round_: int = 0) -> Network:
         """Return the global model with the fresh weights of `round_`."""
@@ -122,6 +125,8 @@ class Method:
         Does a client's work of one round: the arrays to send and metrics beside them.
     distils
         Whether clients send synthetic sets (or parameters of the model).
+    condenses
+        Whether clients that send parameters distil for themselves.
     check
         Refuses settings that the method has no use for, before a run begins.
     """
@@ -129,6 +134,7 @@ class Method:
     server: Callable[[ServerSide], Strategy]
     client: Callable[[ClientSide], tuple[ArrayRecord, dict[str, int | float]]]
     distils: bool
+    condenses: bool = False
     check: Callable[[Config], None] | None = None
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from fdd_flower.config import CodecConfig, Config, DistillerConfig
 from fdd_flower.distillers._options import settings_of_round
-from fdd_flower.distillers.base import DISTILLERS, Guidance, packing_of
+from fdd_flower.distillers.base import DISTILLERS, Distilled, Guidance, Plan, packing_of
 from fdd_flower.errors import DistillError
 from fdd_flower.ledger import Staging, StoredSets, accepted_entry
 from fdd_flower.mergers.base import MERGERS
@@ -211,6 +211,20 @@ class FederatedDistillation(Strategy):
 def distil(
     side: ClientSide, guidance: Guidance | None = None
 ) -> tuple[ArrayRecord, dict[str, int | float]]:
+    """Distil the client's data and return it encoded; see `distilled_set`.
+
+    Raises
+    ------
+    DistillError
+        As `distilled_set` does.
+    """
+    distilled = distilled_set(side, guidance)
+    codec = distilled.codec
+    assert codec is not None  # the plan names one
+    return set_record(distilled.synthetic, codec), {}
+
+
+def distilled_set(side: ClientSide, guidance: Guidance | None = None) -> Distilled:
     """Distil the client's data, going on from its earlier set where it has one.
 
     Raises
@@ -241,9 +255,8 @@ def distil(
             f"client {side.client}: {len(distilled.withheld)} classes have fewer than "
             f"{cfg.min_records} records and are withheld"
         )
-    record = set_record(distilled.synthetic, distilled.codec or codec)
     memory.remember(distilled.synthetic)
-    return record, {}
+    return distilled if distilled.codec else replace(distilled, codec=codec)
 
 
 def looks_at_others(cfg: Config) -> list[str]:
@@ -269,8 +282,19 @@ def _model(side: ClientSide, cfg: DistillerConfig) -> Network | None:
 def _peers(side: ClientSide, cfg: DistillerConfig) -> SyntheticSet | None:
     if not cfg.peers or side.peers is None:
         return None
-    limit = sum(len(array.data) for array in side.peers.values())
-    return read_set(side.peers, peers_codec(), side.plan, max_bytes=limit)
+    return read_peers(side.peers, side.plan)
+
+
+def read_peers(record: ArrayRecord, plan: Plan) -> SyntheticSet:
+    """Return the rows that the server sent beside the model.
+
+    Raises
+    ------
+    WireError
+        If they are malformed, or do not fit the plan.
+    """
+    limit = sum(len(array.data) for array in record.values())
+    return read_set(record, peers_codec(), plan, max_bytes=limit)
 
 
 def peers_codec() -> Codec:

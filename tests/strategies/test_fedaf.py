@@ -22,6 +22,7 @@ from tests.strategies.test_end_to_end import rounds, run
 
 FEDAF: dict[str, Any] = {
     "strategy__name": "fedaf", "num_server_rounds": 3, "training__steps": 60,
+    "strategy__deadline": 300.0,
     "model__name": "mlp", "model__depth": 1,
 }  # fmt: skip
 
