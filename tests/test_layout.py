@@ -15,7 +15,7 @@ ORDER = [
     {"models", "data", "privacy"},
     {"ridge", "training", "distillers", "mergers", "wire.codecs", "virtual_data"},
     {"ledger", "report", "bench", "scoring"},
-    {"wire.records", "strategies"},
+    {"wire.records", "wire.class_logits", "strategies"},
     {"local_grid", "bench.load", "launch", "commands", "doctor", "cli"},
 ]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}

@@ -23,8 +23,8 @@ class DistributionMatching(Pipeline):
     records of a class are cut into groups, each matched by rows of its own (`_groups`); rows
     start from k-means centres and not from real images; networks may be partly trained, or the
     global model and perturbed copies of it (FedDM, arXiv:2207.09653; FedAF, arXiv:2404.18962);
-    Adam with a cosine schedule; the columns of a table are given the values of the class in the
-    end (`_marginals`).
+    with FedAF's, logits are drawn to those of all clients (`_guidance`); Adam with a cosine
+    schedule; the columns of a table are given the values of the class in the end (`_marginals`).
 
     The objective is a sum over classes, so under seeded networks a client with one class solves
     the same problem for it as a client with all.

@@ -63,7 +63,8 @@ def scope_of(run: Run, entries: list[Entry], client: str) -> Scope:
     DataError
         If the run knows no such client, kept no sets, or no round can be replayed.
     """
-    if not STRATEGIES.get(run.config.strategy.name).distils:
+    server = STRATEGIES.get(run.config.strategy.name).server
+    if not (isinstance(server, type) and issubclass(server, FederatedDistillation)):
         raise DataError(
             f"run {run.path}, strategy.name", expected="fdd or fedaf, whose sets are in the ledger",
             got=run.config.strategy.name,
@@ -150,7 +151,7 @@ class _ReplayRun(ServerRun):
 
         def server(side: ServerSide) -> Strategy:
             method = original(side)
-            assert isinstance(method, FederatedDistillation)  # its clients send sets
+            assert isinstance(method, FederatedDistillation)  # or `scope_of` had refused
             return _Replay(method, source, client, self.grid, unchanged=self.unchanged)
 
         self.method = replace(self.method, server=server)

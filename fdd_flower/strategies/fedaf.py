@@ -19,15 +19,8 @@ from fdd_flower.strategies._validator import Rules
 from fdd_flower.strategies.base import STRATEGIES, ClientSide, Method, ServerSide
 from fdd_flower.strategies.fdd import FederatedDistillation, distil
 from fdd_flower.synthetic_set import SyntheticSet
-from fdd_flower.wire.records import (
-    ARRAYS,
-    HELD,
-    LOGITS,
-    logits_arrays,
-    logits_bytes,
-    read_logits,
-    to_array_record,
-)
+from fdd_flower.wire.class_logits import HELD, logits_arrays, logits_bytes, read_logits
+from fdd_flower.wire.records import ARRAYS, LOGITS, to_array_record
 
 FIRST = 2  # round in which the model that clients get has learned, so that its logits say something
 

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
-import torch
 from flwr.app import Array, ArrayRecord, ConfigRecord, MetricRecord, RecordDict
 from flwr.common.serde import recorddict_to_proto
 
-from fdd_flower.class_logits import BOUND, ClassLogits
 from fdd_flower.data.base import Normalisation
 from fdd_flower.distillers.base import Plan
 from fdd_flower.errors import WireError
@@ -25,8 +23,7 @@ from fdd_flower.wire.codecs.base import Codec
 SCHEMA, MINOR = 1, 0
 EXTENSION = "x-"  # begins a key that nobody has to know
 ARRAYS, CONFIG, META, METRICS, PEERS = "arrays", "config", "meta", "metrics", "peers"
-LOGITS = "class-logits"  # down: a record; up: beside the set, with which of them mean something
-HELD = "class-logits-held"
+LOGITS = "class-logits"
 MAX_SECONDS = 1e7
 MAX_KEY = 128  # characters of a client key
 
@@ -269,45 +266,6 @@ def read_set(record: ArrayRecord, codec: Codec, plan: Plan, *, max_bytes: int) -
     if not arrays:
         raise _bad("reply.arrays", "a set", "no array", Code.EMPTY)
     return codec.decode(arrays, feature_shape=plan.feature_shape, num_classes=len(plan.classes))
-
-
-def logits_arrays(logits: ClassLogits) -> dict[str, np.ndarray]:
-    """Return class logits as the arrays of a message."""
-    return {LOGITS: logits.values.numpy(), HELD: logits.held.numpy().astype(np.uint8)}
-
-
-def read_logits(record: ArrayRecord, num_classes: int) -> ClassLogits:
-    """Return the class logits in a message.
-
-    Raises
-    ------
-    RefusedError
-        If one of the arrays is missing, or of another shape or type; a value is not finite, or out
-        of range; or a class that is said not to be there has values.
-    """
-    found = {name: record[name] for name in (LOGITS, HELD) if name in record}
-    if len(found) < 2:
-        raise _bad("reply.arrays", f"{LOGITS} and {HELD}", _names(found), Code.ARRAYS)
-    arrays = to_numpy(ArrayRecord(found), max_bytes=logits_bytes(num_classes))
-    values, held = arrays[LOGITS], arrays[HELD]
-    what = f"reply.arrays.{LOGITS}"
-    if (values.dtype, held.dtype) != (np.float32, np.uint8):
-        raise _bad(what, "float32, and uint8", f"{values.dtype}, {held.dtype}"[:80], Code.DTYPE)
-    shapes = ((num_classes, num_classes), (num_classes,))
-    if (values.shape, held.shape) != shapes:
-        raise _bad(what, str(shapes), f"{values.shape}, {held.shape}"[:80], Code.SHAPE)
-    if not bool(np.isfinite(values).all()):
-        raise _bad(what, "finite values", "NaN or infinity", Code.NOT_FINITE)
-    largest = float(np.abs(values).max(initial=0))
-    if largest > BOUND or held.max(initial=0) > 1 or bool(values[held == 0].any()):
-        expected = f"values within +-{BOUND:g}, 0 or 1 in {HELD}, and zeros beside its 0"
-        raise _bad(what, expected, f"up to {largest:g} and {held.max(initial=0)}", Code.RANGE)
-    return ClassLogits(torch.from_numpy(values.copy()), torch.from_numpy(held == 1))
-
-
-def logits_bytes(num_classes: int) -> int:
-    """Return the most bytes that class logits take in a message, as NPY."""
-    return 4 * num_classes**2 + num_classes + 2 * 256
 
 
 def _names(found: Iterable[str]) -> str:

@@ -16,8 +16,9 @@ from fdd_flower.class_logits import BOUND
 from fdd_flower.ledger import Ledger
 from fdd_flower.strategies import _server
 from fdd_flower.strategies.fedaf import AggregationFree
+from fdd_flower.wire.class_logits import HELD, read_logits
 from fdd_flower.wire.codecs._codes import RefusedError
-from fdd_flower.wire.records import ARRAYS, HELD, LOGITS, META, read_logits
+from fdd_flower.wire.records import ARRAYS, LOGITS, META
 from tests.strategies.test_end_to_end import rounds, run
 
 FEDAF: dict[str, Any] = {
@@ -25,6 +26,7 @@ FEDAF: dict[str, Any] = {
     "strategy__deadline": 300.0,
     "model__name": "mlp", "model__depth": 1,
 }  # fmt: skip
+QUICKEST = {"training__steps": 3, "distiller__steps": 1}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -111,7 +113,7 @@ def test_a_changed_logit_is_another_content(plain, tmp_path):
     ledger = Ledger(plain[0] / "ledger")
     entry = next(e for e in ledger.entries() if e.round == 2)
     part = ledger.load(entry.sha256)
-    other = replace(part, beside=part.beside | {LOGITS: part.beside[LOGITS] + 1})
+    other = replace(part, beside={**part.beside, LOGITS: part.beside[LOGITS] + 1})
     new = Ledger(tmp_path / "ledger")
     key = {"client": "0", "round": 1, "plan": "p", "num_bytes": 1}
     assert new.record(part, **key) == entry.sha256
@@ -162,10 +164,8 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_logits_are_dropped_with_a_code_and_the_round_goes_on(name, tmp_path):
     fault, code = HOSTILE[name]
-    folder, done = run(
-        tmp_path, clients=3, faults={2: fault}, distiller__steps=1,
-        **FEDAF | {"num_server_rounds": 2, "training__steps": 3},
-    )  # fmt: skip
+    changes: dict[str, Any] = FEDAF | {"num_server_rounds": 2, **QUICKEST}
+    folder, done = run(tmp_path, clients=3, faults={2: fault}, **changes)
     assert done
     assert [row["replies"] for row in rounds(folder)] == [3, 2]
     assert rounds(folder)[1]["rejected_codes"] == {code: 1}
@@ -179,10 +179,8 @@ def test_logits_that_nobody_asked_for_are_refused(tmp_path):
         record[LOGITS] = Array(np.zeros((10, 10), np.float32))
         return message
 
-    folder, _ = run(
-        tmp_path, clients=3, faults={2: early}, distiller__steps=1,
-        **FEDAF | {"num_server_rounds": 1, "training__steps": 3},
-    )  # fmt: skip
+    changes: dict[str, Any] = FEDAF | {"num_server_rounds": 1, **QUICKEST}
+    folder, _ = run(tmp_path, clients=3, faults={2: early}, **changes)
     assert rounds(folder)[0]["rejected_codes"] == {"arrays": 1}
 
 
@@ -201,8 +199,8 @@ def test_arrival_order_changes_nothing(plain, tmp_path):
 
 @pytest.mark.parametrize("key", ["local_weight", "global_weight", "keep"])
 def test_every_weight_has_an_effect(key, plain, tmp_path):
-    value = 0.5 if key == "keep" else 0.0
-    folder, _ = run(tmp_path, clients=3, **FEDAF, **{f"fedaf__{key}": value})
+    changes: dict[str, Any] = FEDAF | {f"fedaf__{key}": 0.5 if key == "keep" else 0.0}
+    folder, _ = run(tmp_path, clients=3, **changes)
     assert digest(folder) != digest(plain[0])
 
 

@@ -106,7 +106,11 @@ def test_arrival_order_changes_nothing(plain, tmp_path):
 
 @pytest.mark.parametrize("fault", BAD)
 def test_a_bad_reply_is_dropped_with_a_code_and_the_round_goes_on(fault, tmp_path):
-    changes = FEDLGD | {"num_server_rounds": 2, "local__epochs": 1, "fedlgd__steps": 2}
+    changes: dict[str, Any] = FEDLGD | {
+        "num_server_rounds": 2,
+        "local__epochs": 1,
+        "fedlgd__steps": 2,
+    }
     folder, done = run(tmp_path, clients=3, faults={3: fault}, **changes)
     assert done
     assert [(row["replies"], row["rejected"]) for row in rounds(folder)] == [(2, 1), (2, 1)]
@@ -121,7 +125,7 @@ def test_huge_parameters_do_not_end_the_run_on_the_server(tmp_path):
             record[name] = Array(np.full_like(array.numpy(), 9e7))
         return message
 
-    changes = FEDLGD | {"num_server_rounds": 1, "local__epochs": 1}
+    changes: dict[str, Any] = FEDLGD | {"num_server_rounds": 1, "local__epochs": 1}
     folder, done = run(tmp_path, clients=3, faults={3: huge}, **changes)
     assert done
     assert np.isfinite(load_file(folder / "synthetic.safetensors")["inputs"]).all()
@@ -129,7 +133,7 @@ def test_huge_parameters_do_not_end_the_run_on_the_server(tmp_path):
 
 @pytest.mark.parametrize(("key", "value"), [("weight", 0.0), ("temperature", 1.0), ("steps", 5)])
 def test_every_setting_has_an_effect(key, value, plain, tmp_path):
-    changes = FEDLGD | {f"fedlgd__{key}": value}
+    changes: dict[str, Any] = FEDLGD | {f"fedlgd__{key}": value}
     folder, _ = run(tmp_path, clients=3, **changes)
     assert result(folder) != result(plain[0])
 
