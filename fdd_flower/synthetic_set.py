@@ -29,6 +29,9 @@ class SyntheticSet:
     origin
         int32, (n,), of a merged set: which of the sets that it was merged from a row came from, in
         their order; below 0 where it came from several. None: not known, or not merged.
+    beside
+        float32, of any shape, by name: what a method's clients tell beside the rows. It is kept
+        with the set and part of its hash; a merged set has none.
 
     Raises
     ------
@@ -41,10 +44,13 @@ class SyntheticSet:
     weights: Tensor
     meta: Mapping[str, str] = field(default_factory=dict)
     origin: Tensor | None = None
+    beside: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, dims in (("inputs", None), ("targets", 2), ("weights", 1)):
             self._check_tensor(name, getattr(self, name), dims)
+        for name, values in self.beside.items():
+            self._check_tensor(f"beside[{name}]", values, values.ndim)
         n = len(self.inputs)
         _require(n > 0, "inputs", "at least one row", "none", "Distil at least one class.")
         _require(

@@ -38,6 +38,7 @@ def train_on(
     *,
     rng: torch.Generator,
     progress: Progress | None = None,
+    beside: Callable[[nn.Module], Tensor] | None = None,
 ) -> None:
     """Train `model` in place on `synthetic`.
 
@@ -46,6 +47,11 @@ def train_on(
     AdamW under a cosine schedule; the model ends with the exponential average of its weights.
     A share `training.teacher` of each target is what a kernel model of the set says
     (`RidgeTeacher`).
+
+    Parameters
+    ----------
+    beside
+        A term of a method's own, added to the loss of each step.
 
     Raises
     ------
@@ -75,6 +81,8 @@ def train_on(
         if teacher is not None:
             y = torch.lerp(y, teacher(x), cfg.teacher)
         loss = F.cross_entropy(model(x), y)
+        if beside is not None:
+            loss = loss + beside(model)
         _require_finite(loss, step, "training.learning-rate", cfg.learning_rate)
         adam.zero_grad(set_to_none=True)
         loss.backward()

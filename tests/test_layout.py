@@ -10,12 +10,12 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "fdd_flower"
 ORDER = [
     {"errors", "rng", "registry", "synthetic_set", "augment", "packing", "herd"}
-    | {"threads", "allocator", ""},
+    | {"threads", "allocator", "class_logits", ""},
     {"config"},
     {"models", "data", "privacy"},
-    {"ridge", "training", "distillers", "mergers", "wire.codecs"},
+    {"ridge", "training", "distillers", "mergers", "wire.codecs", "virtual_data"},
     {"ledger", "report", "bench", "scoring"},
-    {"wire.records", "strategies"},
+    {"wire.records", "wire.class_logits", "strategies"},
     {"local_grid", "bench.load", "bench.federated", "launch", "commands", "doctor", "cli"},
 ]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}

@@ -7,6 +7,7 @@ from fdd_flower.config._sections import (
     Config,
     DataConfig,
     DistillerConfig,
+    FedlgdConfig,
     LocalConfig,
     MergerConfig,
     ModelConfig,
@@ -22,8 +23,8 @@ from fdd_flower.config._sections import (
 )
 
 __all__ = [
-    "CodecConfig", "Config", "DataConfig", "DistillerConfig", "Key", "LocalConfig", "MergerConfig",
-    "ModelConfig", "OutputConfig", "PartitionConfig", "PrivacyConfig", "RuntimeConfig", "Scalar",
-    "ScoringConfig", "ServerConfig", "StrategyConfig", "TrainingConfig", "find_key", "flatten",
-    "from_run_config", "keys", "nested", "sections", "to_run_config",
+    "CodecConfig", "Config", "DataConfig", "DistillerConfig", "FedlgdConfig", "Key", "LocalConfig",
+    "MergerConfig", "ModelConfig", "OutputConfig", "PartitionConfig", "PrivacyConfig",
+    "RuntimeConfig", "Scalar", "ScoringConfig", "ServerConfig", "StrategyConfig", "TrainingConfig",
+    "find_key", "flatten", "from_run_config", "keys", "nested", "sections", "to_run_config",
 ]  # fmt: skip

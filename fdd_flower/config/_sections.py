@@ -28,8 +28,8 @@ class StrategyConfig:
 
     name: str = setting(
         "fdd",
-        "bulyan, fdd, fedadam, fedavg, fedavgm, fedmedian, fednova, fedprox, fedtrimmedavg, "
-        "fedyogi, krum, multikrum, scaffold",
+        "bulyan, fdd, fedadam, fedaf, fedavg, fedavgm, fedlgd, fedmedian, fednova, fedprox, "
+        "fedtrimmedavg, fedyogi, krum, multikrum, scaffold",
     )
     min_nodes: int = setting(2, "connected clients to wait for before a round", low=1, high=100_000)
     quorum: int = setting(2, "usable replies below which the run ends", low=1, high=100_000)
@@ -81,6 +81,41 @@ class LocalConfig:
     batch_size: int = setting(64, "records a step", low=1, high=65_536)
     learning_rate: float = setting(0.01, "step size of SGD", low=1e-8, high=10)
     momentum: float = setting(0.9, "momentum of SGD", low=0, high=0.999)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FedafConfig:
+    """FedAF: what clients and the server tell each other by mean logits a class."""
+
+    keep: float = setting(
+        0.9, "share of the global model in a client's networks; the rest is noise", low=0, high=1
+    )
+    local_weight: float = setting(
+        0.8, "of the term that draws a client's rows to the global logits", low=0, high=1e6
+    )
+    global_weight: float = setting(
+        0.8, "of the term that draws the global model to the clients' logits", low=0, high=1e6
+    )
+    temperature: float = setting(2.0, "of both sides of the server's term", low=0.01, high=100)
+    projections: int = setting(
+        50, "directions along which the client's term compares logits", low=1, high=10_000
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FedlgdConfig:
+    """FedLGD: global virtual data, which the server makes of the clients' steps."""
+
+    ipc: int = setting(10, "global virtual records a class", low=1, high=10_000)
+    every: int = setting(
+        5, "rounds from one update of virtual data to the next, on both sides", low=1, high=100_000
+    )
+    weight: float = setting(
+        1.0, "of the term that holds clients' features to the global ones", low=0, high=1e6
+    )
+    temperature: float = setting(0.07, "of that contrastive term", low=0.001, high=100)
+    steps: int = setting(500, "steps of gradient matching in an update", low=1, high=1_000_000)
+    learning_rate: float = setting(0.06, "step size of Adam there", low=1e-8, high=100)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -413,6 +448,8 @@ class Config:
     resume: str = setting("", "absolute folder of a run to go on with; empty: a new run")
     strategy: StrategyConfig = field(default_factory=StrategyConfig)
     local: LocalConfig = field(default_factory=LocalConfig)
+    fedaf: FedafConfig = field(default_factory=FedafConfig)
+    fedlgd: FedlgdConfig = field(default_factory=FedlgdConfig)
     distiller: DistillerConfig = field(default_factory=DistillerConfig)
     merger: MergerConfig = field(default_factory=MergerConfig)
     codec: CodecConfig = field(default_factory=CodecConfig)

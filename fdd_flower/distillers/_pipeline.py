@@ -220,12 +220,15 @@ class Pipeline(ABC):
         Rows hold several images by `distiller.packing`.
     groups
         Rows stand for groups of a class's records, by `distiller.group-size`.
+    guided
+        Rows follow `plan.guidance` too.
     """
 
     sends_real: ClassVar[bool] = False
     joint: ClassVar[bool] = False
     packs: ClassVar[bool] = True
     groups: ClassVar[bool] = False
+    guided: ClassVar[bool] = False
 
     def __init__(self, cfg: DistillerConfig) -> None:
         self.cfg = cfg

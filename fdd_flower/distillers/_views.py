@@ -11,6 +11,7 @@ from fdd_flower import augment
 from fdd_flower.config import DistillerConfig
 from fdd_flower.data.base import Split
 from fdd_flower.distillers._clock import Clock
+from fdd_flower.distillers._resample import resample
 from fdd_flower.distillers._trained import build_embedder, frozen, train_embedder
 from fdd_flower.distillers.base import Plan
 from fdd_flower.models.base import Network
@@ -84,11 +85,14 @@ def _perturbed(cfg: DistillerConfig, plan: Plan, index: int) -> Network:
 
     FedDM (arXiv:2207.09653) draws from a Gaussian cut to a ball round the global weights; here
     the step has the ball's radius, where nearly all of a high-dimensional ball's volume is.
+    Under `plan.guidance` all copies are resampled, as in FedAF (arXiv:2404.18962).
     """
     assert plan.model is not None  # checked before work starts
     network = frozen(plan.model)
-    if index:
-        rng = stream(plan.seed, "perturbation", plan.round, index)
+    rng = stream(plan.seed, "perturbation", plan.round, index)
+    if plan.guidance is not None:
+        resample(network, plan.guidance.keep, rng=rng)
+    elif index:
         weights = torch.nn.utils.parameters_to_vector(network.parameters())
         step = torch.randn(weights.shape, generator=rng)
         weights = weights + cfg.perturbation * step / step.norm()

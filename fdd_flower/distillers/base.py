@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from fdd_flower import augment
+from fdd_flower.class_logits import ClassLogits
 from fdd_flower.config import DistillerConfig
 from fdd_flower.data.base import Normalisation, Split
 from fdd_flower.errors import DistillError
@@ -18,6 +19,26 @@ from fdd_flower.packing import Packing
 from fdd_flower.registry import Registry
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.wire.codecs.base import Codec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guidance:
+    """What FedAF's clients go by beside the global model.
+
+    Attributes
+    ----------
+    keep
+        Share of the global model's weights in each network; the rest is noise.
+    weight, projections
+        Of the term that draws rows to `logits`; directions that it looks along.
+    logits
+        All clients' mean logits of the round before; None: there are none yet.
+    """
+
+    keep: float
+    weight: float
+    projections: int
+    logits: ClassLogits | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +64,8 @@ class Plan:
         The other clients' merged rows of the round before; None in the first.
     codec
         What the set will travel through, for `codec-aware`; None: exactly as it is.
+    guidance
+        Of the strategy `fedaf`; None with any other.
     """
 
     round: int
@@ -54,6 +77,7 @@ class Plan:
     model: Network | None = None
     peers: SyntheticSet | None = None
     codec: Codec | None = None
+    guidance: Guidance | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +107,9 @@ class Distiller(Protocol):
     if its objective needs contrast between classes and can use `plan.peers`; `trains = True`, if
     peers matter only where networks train on the rows for `distiller.inner-steps`; `packs = True`,
     if its rows hold several images by `distiller.packing`; `groups = True`, if rows stand for
-    groups of a class's records by `distiller.group-size`; and `ignores = ("labels",)`, or other
-    settings that it has no use for: a run that changes them is refused.
+    groups of a class's records by `distiller.group-size`; `guided = True`, if it follows
+    `plan.guidance`; and `ignores = ("labels",)`, or other settings that it has no use for: a run
+    that changes them is refused.
     """
 
     def distill(

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from torch import Tensor
+
+from fdd_flower.distillers._guidance import LogitTerm
 from fdd_flower.distillers._marginals import with_marginals
 from fdd_flower.distillers._matching import MatchingTerm
 from fdd_flower.distillers._optimise import optimise
@@ -18,19 +23,24 @@ class DistributionMatching(Pipeline):
     records of a class are cut into groups, each matched by rows of its own (`_groups`); rows
     start from k-means centres and not from real images; networks may be partly trained, or the
     global model and perturbed copies of it (FedDM, arXiv:2207.09653; FedAF, arXiv:2404.18962);
-    Adam with a cosine schedule; the columns of a table are given the values of the class in the
-    end (`_marginals`).
+    with FedAF's, logits are drawn to those of all clients (`_guidance`); Adam with a cosine
+    schedule; the columns of a table are given the values of the class in the end (`_marginals`).
 
     The objective is a sum over classes, so under seeded networks a client with one class solves
     the same problem for it as a client with all.
     """
 
-    groups = True
+    groups, guided = True, True
 
     def _rows(self, job: Job) -> Rows:
         canvas = job.canvas(job.first_rows())
-        matching = MatchingTerm(job, job.views(), canvas)
-        optimise(canvas, matching.losses, job.cfg, clock=job.clock)
+        matching, guide = MatchingTerm(job, job.views(), canvas), LogitTerm(job, canvas)
+
+        def objective(step: int) -> Iterator[Tensor]:
+            yield from matching.losses(step)
+            yield from guide.losses()
+
+        optimise(canvas, objective, job.cfg, clock=job.clock)
         found = job.found(canvas)
         if len(job.plan.feature_shape) > 1:
             return found

@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
 from fdd_flower.errors import FddError
 from fdd_flower.ledger.entry import REJECTED, damaged
@@ -14,18 +15,20 @@ from fdd_flower.report.tensor_file import pack, unpack
 from fdd_flower.synthetic_set import SyntheticSet
 
 _PARTS = ("inputs", "targets", "weights")
+_BESIDE = "beside/"  # begins the names of what is beside them
 
 
 def content_hash(set_: SyntheticSet) -> str:
     """Return the SHA-256 of what the mathematics reads of `set_`, in hexadecimal.
 
     Over inputs, targets and weights in this order, each as the line `<name> float32 <shape>`
-    with the shape's numbers joined by `x`, then its values: little-endian, row by row. `meta`
-    is free text of the client and no part of it.
+    with the shape's numbers joined by `x`, then its values: little-endian, row by row. What is
+    `beside` them follows in the order of its names, each after `beside/`. `meta` is free text of
+    the client and no part of it.
     """
     digest = hashlib.sha256()
-    for name in _PARTS:
-        values = getattr(set_, name).detach().cpu().numpy().astype("<f4")
+    for name, tensor in _tensors(set_).items():
+        values = tensor.detach().cpu().numpy().astype("<f4")
         shape = "x".join(str(size) for size in values.shape)
         digest.update(f"{name} float32 {shape}\n".encode())
         digest.update(np.ascontiguousarray(values).tobytes())
@@ -38,8 +41,12 @@ def stage_set(folder: Path, set_: SyntheticSet, sha256: str) -> Path:
     The disk has it, and no reader finds it before it is renamed. A copy that is in the place is
     then replaced by the same bytes, which mends a damaged one.
     """
-    content = pack({name: getattr(set_, name) for name in _PARTS})
-    return write_part(set_file(folder, sha256), content)
+    return write_part(set_file(folder, sha256), pack(_tensors(set_)))
+
+
+def _tensors(set_: SyntheticSet) -> dict[str, Tensor]:
+    beside = {f"{_BESIDE}{name}": set_.beside[name] for name in sorted(set_.beside)}
+    return {name: getattr(set_, name) for name in _PARTS} | beside
 
 
 def keep_payload(folder: Path, content: bytes) -> str:
@@ -67,8 +74,9 @@ def load_set(folder: Path, sha256: str) -> SyntheticSet:
     tensors, _ = unpack(blob)
     try:
         found = SyntheticSet(
-            inputs=tensors["inputs"], targets=tensors["targets"], weights=tensors["weights"]
-        )
+            inputs=tensors["inputs"], targets=tensors["targets"], weights=tensors["weights"],
+            beside={n.removeprefix(_BESIDE): t for n, t in tensors.items() if n not in _PARTS},
+        )  # fmt: skip
     except (KeyError, FddError) as error:
         raise damaged(str(blob), "a synthetic set", error) from error
     actual = content_hash(found)

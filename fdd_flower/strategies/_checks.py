@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import Any
 
-from fdd_flower.config import Config, MergerConfig, StrategyConfig
+from fdd_flower.config import Config
 from fdd_flower.data import evaluation_split
 from fdd_flower.data.base import Dataset, Split
 from fdd_flower.distillers._options import check_options, check_plan, settings_of_round
@@ -17,6 +17,8 @@ from fdd_flower.rng import derive
 from fdd_flower.scoring import hold_out_root
 from fdd_flower.strategies.base import COMMON, STRATEGIES, Method
 from fdd_flower.wire.codecs.base import CODECS
+
+OWN_SECTIONS = ("fedaf", "fedlgd")  # of settings that one strategy alone uses, and named like it
 
 
 def check_components(cfg: Config) -> Method:
@@ -41,6 +43,12 @@ def check_components(cfg: Config) -> Method:
         unused = tuple(f.name for f in fields(cfg.strategy) if not f.name.startswith("pool_"))
         refuse_unused("strategy", cfg.strategy, unused, by="strategy.pool=round")
     refuse_unused("merger", cfg.merger, getattr(MERGERS.get(cfg.merger.name), "uses", None))
+    for section in OWN_SECTIONS:
+        if section != cfg.strategy.name:
+            by = f"strategy.name={cfg.strategy.name}"
+            refuse_unused(section, getattr(cfg, section), (), by=by)
+    if method.check is not None:
+        method.check(cfg)
     if cfg.strategy.quorum < (needed := method.needs(cfg.strategy)):
         raise ConfigError(
             "strategy.quorum", expected=f"at least {needed} with strategy.name={cfg.strategy.name}",
@@ -64,7 +72,7 @@ def check_components(cfg: Config) -> Method:
 
 def refuse_unused(
     section: str,
-    cfg: StrategyConfig | MergerConfig,
+    cfg: Any,
     uses: tuple[str, ...] | None,
     *,
     common: tuple[str, ...] = ("name",),

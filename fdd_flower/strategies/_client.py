@@ -16,7 +16,16 @@ from fdd_flower.errors import ConfigError, DataError, FddError, WireError
 from fdd_flower.strategies._log import say
 from fdd_flower.strategies.base import STRATEGIES, ClientSide
 from fdd_flower.threads import threads
-from fdd_flower.wire.records import ARRAYS, CONFIG, PEERS, Envelope, read_plan, refusal, reply
+from fdd_flower.wire.records import (
+    ARRAYS,
+    CONFIG,
+    LOGITS,
+    PEERS,
+    Envelope,
+    read_plan,
+    refusal,
+    reply,
+)
 
 DEFAULT_MIN_RECORDS = DistillerConfig().min_records
 
@@ -70,6 +79,7 @@ def _work(
     message: Message, context: Context, cfg: Config, plan: Plan, client: str
 ) -> tuple[ArrayRecord, dict[str, int | float]]:
     arrays, peers = message.content.get(ARRAYS), message.content.get(PEERS)
+    logits = message.content.get(LOGITS)
     if not isinstance(arrays, ArrayRecord):
         raise WireError(
             "plan.arrays", expected="the global model", got="nothing",
@@ -85,6 +95,7 @@ def _work(
         context=context,
         arrays=arrays,
         peers=peers if isinstance(peers, ArrayRecord) else None,
+        logits=logits if isinstance(logits, ArrayRecord) else None,
     )
     return STRATEGIES.get(cfg.strategy.name).client(side)
 

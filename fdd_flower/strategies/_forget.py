@@ -19,6 +19,7 @@ from typing import Any
 
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
 from flwr.serverapp import Grid
+from flwr.serverapp.strategy import Strategy
 
 from fdd_flower.config import Config
 from fdd_flower.errors import DataError
@@ -29,7 +30,7 @@ from fdd_flower.report.run_dir import LEDGER
 from fdd_flower.strategies._grid import CountingGrid
 from fdd_flower.strategies._server import ServerRun
 from fdd_flower.strategies._trusted import trusted
-from fdd_flower.strategies.base import RoundTally, ServerSide, Verdict
+from fdd_flower.strategies.base import STRATEGIES, RoundTally, ServerSide, Verdict
 from fdd_flower.strategies.fdd import FederatedDistillation, looks_at_others
 from fdd_flower.threads import threads
 from fdd_flower.wire.codecs._codes import Code
@@ -62,9 +63,10 @@ def scope_of(run: Run, entries: list[Entry], client: str) -> Scope:
     DataError
         If the run knows no such client, kept no sets, or no round can be replayed.
     """
-    if run.config.strategy.name != "fdd":
+    server = STRATEGIES.get(run.config.strategy.name).server
+    if not (isinstance(server, type) and issubclass(server, FederatedDistillation)):
         raise DataError(
-            f"run {run.path}, strategy.name", expected="fdd, whose sets are in the ledger",
+            f"run {run.path}, strategy.name", expected="fdd or fedaf, whose sets are in the ledger",
             got=run.config.strategy.name,
             remedy="Parameters are not kept, and each round's depend on all: run again without "
             "the client.",
@@ -80,7 +82,7 @@ def scope_of(run: Run, entries: list[Entry], client: str) -> Scope:
     first = min(sent, default=total + 1)
     if first > total:
         scope = Scope(first=first, rounds=total, why="exact: no set of it was ever used")
-    elif first < total and (how := looks_at_others(run.config.distiller)):
+    elif first < total and (how := looks_at_others(run.config)):
         scope = Scope(
             first=first, rounds=first,
             why=f"exact up to round {first}; later rounds were conditioned on its set "
@@ -150,8 +152,12 @@ class _ReplayRun(ServerRun):
         self.unchanged = scope.first - 1 if cfg.training.start == "scratch" else 0
         self.unchanged = min(self.unchanged, scope.rounds - 1)
 
-        def server(side: ServerSide) -> FederatedDistillation:
-            return _Replay(side, source, client, self.grid, unchanged=self.unchanged)
+        original = self.method.server
+
+        def server(side: ServerSide) -> Strategy:
+            method = original(side)
+            assert isinstance(method, FederatedDistillation)  # or `scope_of` had refused
+            return _Replay(method, source, client, self.grid, unchanged=self.unchanged)
 
         self.method = replace(self.method, server=server)
 
@@ -170,27 +176,43 @@ class _ReplayRun(ServerRun):
         return MetricRecord({"accuracy": row.accuracy})
 
 
-class _Replay(FederatedDistillation):
-    """Takes each round's sets from a ledger; asks nobody."""
+class _Replay(Strategy):
+    """`method`, with each round's sets from a ledger; asks nobody."""
 
     def __init__(
         self,
-        side: ServerSide,
+        method: FederatedDistillation,
         source: Ledger,
         client: str,
         grid: CountingGrid,
         *,
         unchanged: int,
     ) -> None:
-        super().__init__(side)
+        self.method, self.side = method, method.side
         self.source, self.client, self.grid, self.unchanged = source, client, grid, unchanged
+
+    def summary(self) -> None:
+        """Log what the method logs."""
+        self.method.summary()
 
     def configure_train(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
         """Ask nobody."""
-        self.arrays, self.round = arrays, server_round
+        self.method.arrays, self.method.round = arrays, server_round
         return []
+
+    def configure_evaluate(
+        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
+    ) -> Iterable[Message]:
+        """Ask nobody: the server evaluates."""
+        return []
+
+    def aggregate_evaluate(
+        self, server_round: int, replies: Iterable[Message]
+    ) -> MetricRecord | None:
+        """Return nothing: no client was asked."""
+        return None
 
     def aggregate_train(
         self, server_round: int, replies: Iterable[Message]
@@ -216,8 +238,8 @@ class _Replay(FederatedDistillation):
             self._count(entry)
         kept = trusted(self.side.ledger.sets(parts), side=self.side, round_=server_round)
         if server_round <= self.unchanged:
-            return self.arrays, MetricRecord({"rows": 0})
-        return self.learn(server_round, kept)
+            return self.method.arrays, MetricRecord({"rows": 0})
+        return self.method.learn(server_round, kept)
 
     def _count(self, entry: Entry) -> None:
         self.grid.bytes_up += entry.bytes

@@ -117,7 +117,7 @@ class ServerRun:
 
     def _check_options(self) -> None:
         check_models(self.cfg, self.plan, distils=self.method.distils)
-        if self.method.distils:
+        if self.method.distils or self.method.condenses:
             check_distiller(self.cfg, self.plan, self.model)
 
     def run(self) -> Path:

@@ -101,6 +101,7 @@ class ClientSide:
     context: Context
     arrays: ArrayRecord  # the global model
     peers: ArrayRecord | None = None  # the other clients' rows of the round before
+    logits: ArrayRecord | None = None  # the global class logits of the round before
 
     def global_model(self) -> Network:
         """Return the global model with the weights that the server sent."""
@@ -126,6 +127,10 @@ class Method:
         of any other is refused. None: it does not say.
     needs
         How many usable replies it takes.
+    condenses
+        Whether clients that send parameters distil for themselves.
+    check
+        Refuses settings that the method has no use for, before a run begins.
     """
 
     server: Callable[[ServerSide], Strategy]
@@ -133,6 +138,8 @@ class Method:
     distils: bool
     uses: tuple[str, ...] | None = None
     needs: Callable[[StrategyConfig], int] = lambda cfg: 1
+    condenses: bool = False
+    check: Callable[[Config], None] | None = None
 
 
 COMMON = ("name", "min_nodes", "quorum", "deadline", "fraction")

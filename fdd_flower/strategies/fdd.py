@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
 from flwr.app import ArrayRecord, ConfigRecord, Message, MessageType, MetricRecord, RecordDict
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Strategy
+from torch import Tensor, nn
 
-from fdd_flower.config import CodecConfig, DistillerConfig, MergerConfig
+from fdd_flower.config import CodecConfig, Config, DistillerConfig, MergerConfig
 from fdd_flower.distillers._options import settings_of_round
-from fdd_flower.distillers.base import DISTILLERS, packing_of
+from fdd_flower.distillers.base import DISTILLERS, Distilled, Guidance, Plan, packing_of
 from fdd_flower.errors import DistillError
 from fdd_flower.ledger import Staging, StoredSets, accepted_entry
 from fdd_flower.mergers.base import MERGERS
@@ -70,7 +71,7 @@ class FederatedDistillation(Strategy):
             # in a new Flower run the nodes have other ids, or restarted ones have
             self.sampler.learn_names(grid, nodes, config)
         self.resumed = False
-        shared = RecordDict({ARRAYS: arrays, CONFIG: config})
+        shared = RecordDict({ARRAYS: arrays, CONFIG: config, **self._more_to_send(server_round)})
         messages = []
         # a set is merged once for every other client: all are in memory here
         peers = self.side.cfg.distiller.peers
@@ -80,6 +81,10 @@ class FederatedDistillation(Strategy):
             content = shared if others is None else RecordDict({**shared, PEERS: others})
             messages.append(Message(content, node, MessageType.TRAIN))
         return messages
+
+    def _more_to_send(self, server_round: int) -> Mapping[str, ArrayRecord]:
+        """Return the records that all clients get beside plan and model."""
+        return {}
 
     def resume(self, server_round: int, parts: StoredSets) -> None:
         """Take up the sets of the last round that was done; see `Resumable.resume`."""
@@ -183,9 +188,16 @@ class FederatedDistillation(Strategy):
                 say(f"round {server_round}: training on {len(merged)} rows, step {done}/{total}")
 
         rng = stream(side.cfg.seed, "train", server_round)
-        train_on(merged, model, side.cfg.training, rng=rng, progress=progress)
+        beside = self._loss_beside(server_round, merged)
+        train_on(merged, model, side.cfg.training, rng=rng, progress=progress, beside=beside)
         side.tally.seconds_train = time.monotonic() - started
         return ArrayRecord(model.state_dict())
+
+    def _loss_beside(
+        self, server_round: int, merged: SyntheticSet
+    ) -> Callable[[nn.Module], Tensor] | None:
+        """Return a term that the model's training has beside the cross-entropy."""
+        return None
 
     def configure_evaluate(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
@@ -200,7 +212,23 @@ class FederatedDistillation(Strategy):
         return None
 
 
-def distil(side: ClientSide) -> tuple[ArrayRecord, dict[str, int | float]]:
+def distil(
+    side: ClientSide, guidance: Guidance | None = None
+) -> tuple[ArrayRecord, dict[str, int | float]]:
+    """Distil the client's data and return it encoded; see `distilled_set`.
+
+    Raises
+    ------
+    DistillError
+        As `distilled_set` does.
+    """
+    distilled = distilled_set(side, guidance)
+    codec = distilled.codec
+    assert codec is not None  # the plan names one
+    return set_record(distilled.synthetic, codec), {}
+
+
+def distilled_set(side: ClientSide, guidance: Guidance | None = None) -> Distilled:
     """Distil the client's data, going on from its earlier set where it has one.
 
     Raises
@@ -211,7 +239,9 @@ def distil(side: ClientSide) -> tuple[ArrayRecord, dict[str, int | float]]:
     """
     cfg = settings_of_round(side.cfg.distiller, side.plan.round)
     codec = CODECS.get(side.cfg.codec.name)(side.cfg.codec)
-    plan = replace(side.plan, model=_model(side, cfg), peers=_peers(side, cfg), codec=codec)
+    plan = replace(
+        side.plan, model=_model(side, cfg), peers=_peers(side, cfg), codec=codec, guidance=guidance
+    )
     rng = stream(side.cfg.seed, "client", side.client, plan.round)
     memory = OwnSet(side)
     start = memory.recall(plan)
@@ -229,20 +259,22 @@ def distil(side: ClientSide) -> tuple[ArrayRecord, dict[str, int | float]]:
             f"client {side.client}: {len(distilled.withheld)} classes have fewer than "
             f"{cfg.min_records} records and are withheld"
         )
-    record = set_record(distilled.synthetic, distilled.codec or codec)
     memory.remember(distilled.synthetic)
-    return record, {}
+    return distilled if distilled.codec else replace(distilled, codec=codec)
 
 
-def looks_at_others(cfg: DistillerConfig) -> list[str]:
+def looks_at_others(cfg: Config) -> list[str]:
     """Return the settings by which a client's set depends on what others sent before.
 
-    All that a round brings a client of the rounds before is what `_model` and `_peers` give it.
+    All that a round of `fdd` brings a client of the rounds before is what `_model` and `_peers`
+    give it.
     """
+    own = cfg.distiller
     found = {
-        "distiller.peers": cfg.peers,
-        "distiller.embedder=global": cfg.embedder == "global",
-        "distiller.labels=global": cfg.labels == "global",
+        f"strategy.name={cfg.strategy.name}": cfg.strategy.name != "fdd",
+        "distiller.peers": own.peers,
+        "distiller.embedder=global": own.embedder == "global",
+        "distiller.labels=global": own.labels == "global",
     }
     return [name for name, does in found.items() if does]
 
@@ -254,8 +286,19 @@ def _model(side: ClientSide, cfg: DistillerConfig) -> Network | None:
 def _peers(side: ClientSide, cfg: DistillerConfig) -> SyntheticSet | None:
     if not cfg.peers or side.peers is None:
         return None
-    limit = sum(len(array.data) for array in side.peers.values())
-    return read_set(side.peers, peers_codec(), side.plan, max_bytes=limit)
+    return read_peers(side.peers, side.plan)
+
+
+def read_peers(record: ArrayRecord, plan: Plan) -> SyntheticSet:
+    """Return the rows that the server sent beside the model.
+
+    Raises
+    ------
+    WireError
+        If they are malformed, or do not fit the plan.
+    """
+    limit = sum(len(array.data) for array in record.values())
+    return read_set(record, peers_codec(), plan, max_bytes=limit)
 
 
 def peers_codec() -> Codec:

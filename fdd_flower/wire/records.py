@@ -23,6 +23,7 @@ from fdd_flower.wire.codecs.base import Codec
 SCHEMA, MINOR = 1, 0
 EXTENSION = "x-"  # begins a key that nobody has to know
 ARRAYS, CONFIG, META, METRICS, PEERS = "arrays", "config", "meta", "metrics", "peers"
+LOGITS = "class-logits"
 MAX_SECONDS = 1e7
 MAX_KEY = 128  # characters of a client key
 
@@ -81,7 +82,7 @@ def read_plan(content: RecordDict) -> Plan:
             raise _bad("plan.schema", str(SCHEMA), "no plan", Code.SCHEMA)
         newer = _is_newer(record, "plan")
         _require_known("plan", record, {*_PLAN, *_VERSION}, newer)
-        _require_known("plan message", content, {ARRAYS, CONFIG, PEERS}, newer=False)
+        _require_known("plan message", content, {ARRAYS, CONFIG, PEERS, LOGITS}, newer=False)
     except RefusedError as error:
         raise _cannot_read(error.what, error.expected, error.got) from error
     fields = dict(record)

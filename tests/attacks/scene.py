@@ -145,9 +145,13 @@ class MemoryLedger:
         self.lines += entries
         self.kept |= {entry.sha256: staged.sets[entry.sha256] for entry in entries}
 
+    def load(self, sha256: str) -> SyntheticSet:
+        """Return an accepted set."""
+        return self.kept[sha256]
+
     def sets(self, hashes: Mapping[str, str]) -> StoredSets:
         """Return sets by client."""
-        return StoredSets(self.kept.__getitem__, hashes)
+        return StoredSets(self.load, hashes)
 
     def reject(self, *, num_bytes: int, content: bytes | None = None, **why: Any) -> None:
         """Keep why a reply was refused."""

@@ -29,9 +29,14 @@ QUICK: dict[str, Scalar] = {
     "num-server-rounds": 2, "model.name": "logistic", "training.steps": 5, "training.teacher": 0.0,
     "distiller.name": "kmeans", "distiller.ipc": 1, "strategy.deadline": 60.0,
 }  # fmt: skip
-# A method that takes more replies than there are clients here by default.
+# A method that takes more replies than there are clients here by default; methods with a distiller.
+DM: dict[str, Scalar] = {
+    "distiller.name": "dm", "distiller.steps": 1, "distiller.networks": 1, "distiller.sample": 20,
+}  # fmt: skip
 OWN: dict[str, dict[str, Scalar]] = {
     "bulyan": {"strategy.num-malicious": 0, "strategy.quorum": 3},
+    "fedaf": DM,
+    "fedlgd": DM | {"fedlgd.steps": 5},
 }
 
 
@@ -160,7 +165,10 @@ def test_a_setting_that_it_does_not_use_is_refused_by_name(strategy):
     for field in fields(StrategyConfig):
         if field.name in COMMON:
             continue
-        changed: dict[str, Any] = {field.name: field.metadata["high"]}
+        choices = field.metadata["choices"]
+        changed: dict[str, Any] = {field.name: choices[-1] if choices else field.metadata["high"]}
+        if field.name in uses and field.name.startswith("pool_"):
+            changed["pool"] = "all"
         cfg = replace(
             Config(), strategy=StrategyConfig(name=strategy, quorum=100_000, **changed)
         )  # fmt: skip

@@ -22,6 +22,7 @@ from tests.strategies.test_resume import result, settings_of, start
 CLIENTS = 4
 FIRST_ROUND: dict[str, dict[str, Scalar]] = {
     "global": {"distiller__labels": "hard"},
+    "fedaf": {},
     "peers": {"distiller__name": "kmeans", "distiller__peers": False, "distiller__first": ""},
 }
 
@@ -108,7 +109,7 @@ def test_a_client_that_came_late(tmp_path, training):
     assert (rows[0].accuracy, rows[0].loss) == (old[0].accuracy, old[0].loss)
 
 
-@pytest.mark.parametrize("method", ["global", "peers"])
+@pytest.mark.parametrize("method", ["global", "peers", "fedaf"])
 @pytest.mark.parametrize("first", [1, 2])
 def test_exact_up_to_the_round_that_others_were_conditioned_on(tmp_path, method, first):
     whole = run(tmp_path / "whole", method, faults=without("2", until=first - 1))
