@@ -13,14 +13,14 @@ ORDER = [
     | {"threads", "allocator", ""},
     {"config"},
     {"models", "data", "privacy"},
-    {"ridge", "training", "distillers", "mergers", "wire.codecs"},
+    {"ridge", "training", "distillers", "mergers", "sketches", "wire.codecs"},
     {"ledger", "report", "bench", "scoring"},
     {"wire.records", "strategies"},
     {"local_grid", "bench.load", "launch", "commands", "doctor", "cli"},
 ]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 WITH_FLOWER = {name for names in ORDER[-2:] for name in names}
-SIBLINGS_APART = {"distillers", "mergers", "models", "data", "wire.codecs"}
+SIBLINGS_APART = {"distillers", "mergers", "models", "data", "sketches", "wire.codecs"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 

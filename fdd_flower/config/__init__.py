@@ -16,6 +16,7 @@ from fdd_flower.config._sections import (
     RuntimeConfig,
     Scalar,
     ScoringConfig,
+    SketchConfig,
     StrategyConfig,
     TrainingConfig,
 )
@@ -23,6 +24,6 @@ from fdd_flower.config._sections import (
 __all__ = [
     "CodecConfig", "Config", "DataConfig", "DistillerConfig", "Key", "LocalConfig", "MergerConfig",
     "ModelConfig", "OutputConfig", "PartitionConfig", "PrivacyConfig", "RuntimeConfig", "Scalar",
-    "ScoringConfig", "StrategyConfig", "TrainingConfig", "find_key", "flatten", "from_run_config",
-    "keys", "nested", "sections", "to_run_config",
+    "ScoringConfig", "SketchConfig", "StrategyConfig", "TrainingConfig", "find_key", "flatten",
+    "from_run_config", "keys", "nested", "sections", "to_run_config",
 ]  # fmt: skip

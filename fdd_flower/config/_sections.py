@@ -26,7 +26,7 @@ def setting(
 class StrategyConfig:
     """The federated method, and when a round counts."""
 
-    name: str = setting("fdd", "fdd, fedavg, fedprox, fedmedian, krum")
+    name: str = setting("fdd", "fdd, fedavg, fedprox, fedmedian, krum, sketch")
     min_nodes: int = setting(2, "connected clients to wait for before a round", low=1, high=100_000)
     quorum: int = setting(2, "usable replies below which the run ends", low=1, high=100_000)
     deadline: float = setting(3600.0, "seconds a round waits for replies", low=0.1, high=86_400)
@@ -171,6 +171,30 @@ class DistillerConfig:
     first: str = setting(
         "", "peers: the class-wise distiller of the first round, when there are none yet"
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SketchConfig:
+    """What clients of the strategy `sketch` send: sums over their records, which add."""
+
+    kind: str = setting(
+        "gram",
+        "products of random features; class moments of seeded networks' features; or their "
+        "characteristic functions",
+        choices=("gram", "means", "characteristic"),
+    )
+    width: int = setting(96, "gram: units of the random features", low=1, high=4_096)
+    precision: str = setting(
+        "half",
+        "gram: sums of products in 15 bits each beside their largest part; or as they are",
+        choices=("half", "exact"),
+    )
+    start: str = setting(
+        "class-mean",
+        "where the server's rows start; class-mean: clients also send the sums of their inputs",
+        choices=("class-mean", "noise"),
+    )
+    secure_sum: bool = setting(False, "the server learns the sum over clients and no sketch")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -338,6 +362,7 @@ class Config:
     strategy: StrategyConfig = field(default_factory=StrategyConfig)
     local: LocalConfig = field(default_factory=LocalConfig)
     distiller: DistillerConfig = field(default_factory=DistillerConfig)
+    sketch: SketchConfig = field(default_factory=SketchConfig)
     merger: MergerConfig = field(default_factory=MergerConfig)
     codec: CodecConfig = field(default_factory=CodecConfig)
     model: ModelConfig = field(default_factory=ModelConfig)

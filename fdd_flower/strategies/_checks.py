@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import fields, replace
 from typing import Any
 
-from fdd_flower.config import Config, MergerConfig
+from fdd_flower.config import Config, MergerConfig, keys, to_run_config
 from fdd_flower.data.base import Dataset, Split
 from fdd_flower.distillers._options import check_options, check_plan, settings_of_round
 from fdd_flower.distillers.base import DISTILLERS, Plan
@@ -36,6 +37,8 @@ def check_components(cfg: Config) -> Method:
         except (TypeError, AttributeError) as error:  # not a factory of one settings object
             raise _no_component(registry.kind, part.name, str(error)) from error
     _check_merger(cfg.merger)
+    if cfg.strategy.name != "sketch":
+        refuse_changed(cfg, ("sketch",), f"strategy.name={cfg.strategy.name}")
     if 0 < cfg.scoring.quota < 1:
         raise ConfigError(
             "scoring.quota", expected="0, or equal shares from 1", got=cfg.scoring.quota,
@@ -45,7 +48,7 @@ def check_components(cfg: Config) -> Method:
         raise ConfigError(
             "scoring.mode", expected=f"off with strategy.name={cfg.strategy.name}",
             got=repr(cfg.scoring.mode),
-            remedy="Only sets are scored, and its clients send parameters.",
+            remedy="Only sets are scored, and its clients send none.",
         )  # fmt: skip
     return method
 
@@ -58,6 +61,26 @@ def _check_merger(cfg: MergerConfig) -> None:
             raise ConfigError(
                 f"merger.{field.name}", expected=f"{field.default} with merger.name={cfg.name}",
                 got=value, remedy="That rule does not use it: leave it, or choose another rule.",
+            )  # fmt: skip
+
+
+def refuse_changed(
+    cfg: Config, in_sections: Collection[str], where: str, *, used: Collection[str] = ()
+) -> None:
+    """Refuse a setting of some sections that was changed, and is not among those `used`.
+
+    Raises
+    ------
+    ConfigError
+        If there is one; `where` says what does not use it.
+    """
+    values = to_run_config(cfg)
+    for key in keys().values():
+        if key.section in in_sections and key.name not in used and values[key.name] != key.default:
+            default = str(key.default).lower() if key.kind is bool else key.default
+            raise ConfigError(
+                key.name, expected=f"{default} with {where}, which does not use it",
+                got=values[key.name], remedy=f"Leave it at {default}.",
             )  # fmt: skip
 
 
@@ -95,6 +118,20 @@ def make_plan(cfg: Config, dataset: Dataset, run_id: str) -> Plan:
         feature_shape=dataset.feature_shape,
         normalisation=dataset.normalisation,
     )
+
+
+def check_method(method: Method, cfg: Config, plan: Plan, model: Network) -> None:
+    """Check the settings of a method against the plan, as each client will.
+
+    Raises
+    ------
+    ConfigError
+        If one does not fit the records, the model or the number of rounds.
+    """
+    if method.distils:
+        check_distiller(cfg, plan, model)
+    if method.check is not None:
+        method.check(cfg, plan, model)
 
 
 def check_distiller(cfg: Config, plan: Plan, model: Network) -> None:

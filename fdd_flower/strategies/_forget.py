@@ -31,8 +31,13 @@ from fdd_flower.strategies._server import ServerRun
 from fdd_flower.strategies._trusted import trusted
 from fdd_flower.strategies.base import RoundTally, ServerSide, Verdict
 from fdd_flower.strategies.fdd import FederatedDistillation, looks_at_others
+from fdd_flower.strategies.sketch import SketchSum
 from fdd_flower.threads import threads
 from fdd_flower.wire.codecs._codes import Code
+
+LEARNERS: dict[str, type[FederatedDistillation]] = {
+    "fdd": FederatedDistillation, "sketch": SketchSum,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,12 +67,19 @@ def scope_of(run: Run, entries: list[Entry], client: str) -> Scope:
     DataError
         If the run knows no such client, kept no sets, or no round can be replayed.
     """
-    if run.config.strategy.name != "fdd":
+    if run.config.strategy.name not in LEARNERS:
         raise DataError(
-            f"run {run.path}, strategy.name", expected="fdd, whose sets are in the ledger",
+            f"run {run.path}, strategy.name",
+            expected="fdd or sketch, whose sets and sketches are in the ledger",
             got=run.config.strategy.name,
             remedy="Parameters are not kept, and each round's depend on all: run again without "
             "the client.",
+        )  # fmt: skip
+    if run.config.sketch.secure_sum:
+        raise DataError(
+            f"run {run.path}, sketch.secure-sum", expected="false", got="true",
+            remedy="The server has the sum of all clients and no sketch to leave out: run again "
+            "without the client.",
         )  # fmt: skip
     if client not in (known := sorted({entry.client for entry in entries})):
         raise DataError(
@@ -145,8 +157,10 @@ class _ReplayRun(ServerRun):
         self.unchanged = scope.first - 1 if cfg.training.start == "scratch" else 0
         self.unchanged = min(self.unchanged, scope.rounds - 1)
 
+        replay, unchanged = _replay(LEARNERS[cfg.strategy.name]), self.unchanged
+
         def server(side: ServerSide) -> FederatedDistillation:
-            return _Replay(side, source, client, self.grid, unchanged=self.unchanged)
+            return replay(side, source, client, self.grid, unchanged=unchanged)
 
         self.method = replace(self.method, server=server)
 
@@ -165,8 +179,13 @@ class _ReplayRun(ServerRun):
         return MetricRecord({"accuracy": row.accuracy})
 
 
+def _replay(kind: type[FederatedDistillation]) -> Any:
+    """Return `kind` with the ledger in place of clients."""
+    return type("_Replay", (_Replay, kind), {})
+
+
 class _Replay(FederatedDistillation):
-    """Takes each round's sets from a ledger; asks nobody."""
+    """Takes what each round's clients sent from a ledger; asks nobody."""
 
     def __init__(
         self,
@@ -190,14 +209,14 @@ class _Replay(FederatedDistillation):
     def aggregate_train(
         self, server_round: int, replies: Iterable[Message]
     ) -> tuple[ArrayRecord, MetricRecord]:
-        """Judge as was judged, score anew, and learn from what stays, but for one client's sets."""
+        """Judge as was judged, score anew, and learn from what stays, but for one client's."""
         parts: dict[str, str] = {}
         for entry in self.source.entries():
             if entry.round != server_round or entry.client == self.client:
                 continue
             if entry.verdict in KEPT:
                 parts[entry.client] = self.side.ledger.record(
-                    self.source.load(entry.sha256), client=entry.client, round=server_round,
+                    self.source.load_any(entry.sha256), client=entry.client, round=server_round,
                     plan=entry.plan, num_bytes=entry.bytes,
                 )  # fmt: skip
             elif entry.verdict == REJECTED:

@@ -27,7 +27,7 @@ from fdd_flower.report.versions import versions
 from fdd_flower.scoring import Root
 from fdd_flower.strategies._checks import (
     check_components,
-    check_distiller,
+    check_method,
     make_plan,
     server_records,
 )
@@ -112,8 +112,7 @@ class ServerRun:
         self.started = time.monotonic()
 
     def _check_options(self) -> None:
-        if self.method.distils:
-            check_distiller(self.cfg, self.plan, self.model)
+        check_method(self.method, self.cfg, self.plan, self.model)
 
     def run(self) -> Path:
         """Run all rounds and return the folder.

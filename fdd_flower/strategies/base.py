@@ -120,12 +120,16 @@ class Method:
     client
         Does a client's work of one round: the arrays to send and metrics beside them.
     distils
-        Whether clients send synthetic sets (or parameters of the model).
+        Whether clients send synthetic sets (or sketches, or parameters of the model).
+    check
+        Raises a ConfigError where a run's settings, plan and model do not fit the method; before
+        the run has a folder.
     """
 
     server: Callable[[ServerSide], Strategy]
     client: Callable[[ClientSide], tuple[ArrayRecord, dict[str, int | float]]]
     distils: bool
+    check: Callable[[Config, Plan, Network], None] | None = None
 
 
 STRATEGIES: Registry[Method] = Registry("strategy", "fdd_flower.strategies")

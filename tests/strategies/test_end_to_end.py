@@ -58,7 +58,8 @@ def rounds(folder: Path) -> list[dict]:
 
 @pytest.mark.parametrize("strategy", STRATEGIES.built_in())
 def test_every_strategy_completes_and_leaves_the_same_files(tmp_path, strategy):
-    folder, done = run(tmp_path, strategy__name=strategy)
+    small = {"distiller__networks": 8, "distiller__width": 32, "sketch__width": 4}
+    folder, done = run(tmp_path, strategy__name=strategy, **(small if strategy == "sketch" else {}))
     assert done
     result = summary(folder)
     assert result["status"] == "completed"
@@ -70,7 +71,7 @@ def test_every_strategy_completes_and_leaves_the_same_files(tmp_path, strategy):
         "rounds.jsonl", "summary.json", "config.toml", "ledger", "report.html", "curves.png",
         "model.safetensors",
     }  # fmt: skip
-    if strategy == "fdd":
+    if strategy in ("fdd", "sketch"):
         want |= {"synthetic.safetensors", "synthetic.png"}
     assert files == want
 
