@@ -100,7 +100,8 @@ class ClientSide:
     client: str
     context: Context
     arrays: ArrayRecord  # the global model
-    peers: ArrayRecord | None = None  # the other clients' rows of the round before
+    # the other clients' rows of the round before; or their sealed shares of a secure sum
+    peers: ArrayRecord | None = None
 
     def global_model(self) -> Network:
         """Return the global model with the weights that the server sent."""

@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
 import torch
-from flwr.app import ArrayRecord, Message, MetricRecord, RecordDict
+from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
+from flwr.serverapp import Grid
 from torch import Tensor
 
 from fdd_flower.config import Config
 from fdd_flower.distillers.base import Plan, usable_classes
-from fdd_flower.errors import ConfigError
+from fdd_flower.errors import ConfigError, WireError
 from fdd_flower.ledger import Staging, StoredSets
 from fdd_flower.models import resolve_name
 from fdd_flower.models.base import Network
 from fdd_flower.report.saved_set import Source
 from fdd_flower.ridge.teacher import RidgeTeacher
 from fdd_flower.rng import stream
+from fdd_flower.secure_sum.protocol import LEAST
 from fdd_flower.sketches._synthesis import synthesise
 from fdd_flower.sketches.base import COUNTS, KINDS, Arrays, Kind, Sketch, bounded, median_of
 from fdd_flower.strategies._checks import refuse_changed
+from fdd_flower.strategies._grid import wait_for_nodes
 from fdd_flower.strategies._log import say
-from fdd_flower.strategies._replies import arrays_of
+from fdd_flower.strategies._replies import arrays_of, screen
+from fdd_flower.strategies._secure_client import masked_sketch
+from fdd_flower.strategies._secure_server import SecureRound, not_plausible
 from fdd_flower.strategies._validator import Rules
 from fdd_flower.strategies.base import STRATEGIES, ClientSide, Method, ServerSide
 from fdd_flower.strategies.fdd import FederatedDistillation
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.wire.records import to_array_record, to_numpy
 
+SUM = "secure sum"  # in place of a client's key in the ledger
 READOUT = "random-features"  # the model that the sums of kind gram give by themselves
 EVERY_KIND = (
     "sketch.kind", "sketch.start", "sketch.secure-sum", "distiller.ipc", "distiller.steps",
@@ -51,12 +58,26 @@ class SketchSum(FederatedDistillation):
     def __init__(self, side: ServerSide) -> None:
         super().__init__(side)
         self.kind = kind_of(side.cfg, side.plan)
+        self.secure: SecureRound | None = None
 
     def summary(self) -> None:
         """Log the parts of the method."""
         cfg = self.side.cfg
         how = "ridge regression on the total" if solves(cfg, self.side.plan) else "a set from it"
         say(f"sketch {cfg.sketch.kind}, {self.kind.max_bytes() / 1e6:.2f} MB at most; {how}")
+
+    def configure_train(
+        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
+    ) -> Iterable[Message]:
+        """Send the plan and the global model; for a secure sum, after keys and shares."""
+        if not self.side.cfg.sketch.secure_sum:
+            return super().configure_train(server_round, arrays, config, grid)
+        cfg = self.side.cfg.strategy
+        nodes = wait_for_nodes(grid, max(LEAST, cfg.min_nodes), seconds=cfg.deadline)
+        self.arrays, self.round = arrays, server_round
+        config["server-round"] = server_round
+        self.secure = SecureRound(self.side, server_round, grid, config)
+        return self.secure.begin(nodes, arrays)
 
     def take_in(self, server_round: int, replies: Iterable[Message]) -> StoredSets:
         """Judge the replies of a round, and return the sketches to add, which the ledger has.
@@ -66,7 +87,31 @@ class SketchSum(FederatedDistillation):
         QuorumError
             If too few replies are usable.
         """
-        return self.side.ledger.sets(self.accepted(server_round, replies))
+        if self.secure is None:
+            return self.side.ledger.sets(self.accepted(server_round, replies))
+        return self.side.ledger.sets({SUM: self._unmasked(server_round, replies)})
+
+    def _unmasked(self, server_round: int, replies: Iterable[Message]) -> str:
+        """Return the hash in the ledger of the sum of masked sketches, which it has alone."""
+        assert self.secure is not None
+        kind, side = self._kind(server_round), self.side
+        shapes = {COUNTS: (kind.classes,)} | dict(sorted(kind.shapes.items()))
+        sizes = [math.prod(shape) for shape in shapes.values()]
+        usable = screen(replies, side=side, rules=self.secure.rules(sum(sizes)))
+        total = self.secure.end({envelope.client: values for envelope, values in usable})
+        parts = torch.from_numpy(total).split(sizes)
+        counts, *sums = (part.view(s) for part, s in zip(parts, shapes.values(), strict=True))
+        names = [name for name in shapes if name != COUNTS]
+        arrays = kind.encode(Sketch(counts, dict(zip(names, sums, strict=True))))
+        try:
+            kind.decode(arrays)
+        except WireError as error:
+            raise not_plausible(error) from error
+        num_bytes = sum(v.num_bytes for v in side.tally.verdicts if v.accepted)
+        return side.ledger.record(
+            _tensors(arrays), client=SUM, round=server_round, plan=side.plan.nonce,
+            num_bytes=num_bytes,
+        )  # fmt: skip
 
     def learn(self, server_round: int, parts: StoredSets) -> tuple[ArrayRecord, MetricRecord]:
         """Add the sketches of a round, by client in order, and learn from the total."""
@@ -135,7 +180,7 @@ class SketchSum(FederatedDistillation):
         def decode(content: RecordDict) -> dict[str, Tensor]:
             arrays = to_numpy(arrays_of(content), max_bytes=kind.max_bytes())
             kind.decode(arrays)
-            return {name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in arrays.items()}
+            return _tensors(arrays)
 
         return Rules(
             nonce=self.side.plan.nonce, round=server_round, max_bytes=kind.max_bytes(),
@@ -152,6 +197,8 @@ def send(side: ClientSide) -> tuple[ArrayRecord, dict[str, int | float]]:
         If no class has enough records.
     """
     sketch = own_sketch(side)
+    if side.cfg.sketch.secure_sum:
+        return masked_sketch(sketch, side.peers, plan=side.plan, context=side.context), {}
     return to_array_record(kind_of(side.cfg, side.plan).encode(sketch)), {}
 
 
@@ -173,8 +220,16 @@ def own_sketch(side: ClientSide) -> Sketch:
 
 
 def kind_of(cfg: Config, plan: Plan) -> Kind:
-    """Return the kind of sketch of a run, with the public features of the round of `plan`."""
-    return KINDS.get(cfg.sketch.kind)(cfg.sketch, cfg.distiller, plan)
+    """Return the kind of sketch of a run, with the public features of the round of `plan`.
+
+    Under masks only whole numbers add, so that a secure sum is exact.
+    """
+    sketch = replace(cfg.sketch, precision="exact") if cfg.sketch.secure_sum else cfg.sketch
+    return KINDS.get(sketch.kind)(sketch, cfg.distiller, plan)
+
+
+def _tensors(arrays: Arrays) -> dict[str, Tensor]:
+    return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
 
 
 def solves(cfg: Config, plan: Plan) -> bool:
