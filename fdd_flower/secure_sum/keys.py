@@ -86,16 +86,19 @@ def agreed(private: bytes, public: bytes, purpose: str) -> bytes:
 
 def shares_of(secret: bytes, threshold: int, count: int) -> list[bytes]:
     """Return `count` shares of 32 bytes, of which any `threshold` give the secret (Shamir)."""
-    halves = [dict(Shamir.split(threshold, count, secret[at : at + BLOCK])) for at in (0, BLOCK)]
+    halves = [
+        dict(Shamir.split(threshold, count, secret[at : at + BLOCK], ssss=False))
+        for at in (0, BLOCK)
+    ]
     return [halves[0][place] + halves[1][place] for place in range(1, count + 1)]
 
 
 def joined(shares: dict[int, bytes]) -> bytes:
     """Return the secret from shares by the place, from 0, of the client that held them."""
-    halves = [
-        Shamir.combine([(place + 1, share[at : at + BLOCK]) for place, share in shares.items()])
-        for at in (0, BLOCK)
-    ]
+    halves = []
+    for at in (0, BLOCK):
+        held = [(place + 1, share[at : at + BLOCK]) for place, share in shares.items()]
+        halves.append(Shamir.combine(held, ssss=False))
     return halves[0] + halves[1]
 
 

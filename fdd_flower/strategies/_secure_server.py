@@ -127,12 +127,14 @@ class SecureRound:
             "unmask", {self.nodes[place]: told for place in sorted(stayed)},
             self._reader("given", (len(self.present), KEY)),
         )  # fmt: skip
-        given = {
-            place: {p: row.tobytes() for p, row in zip(self.present, _content(one), strict=True)}
-            for one in answers if (place := self._place(one)) in stayed
-        }  # fmt: skip
+        given: dict[int, dict[int, bytes]] = {}
+        for one in answers:
+            place = self._place(one)
+            if place is not None and place in stayed:
+                rows = zip(self.present, _content(one), strict=True)
+                given[place] = {of: row.tobytes() for of, row in rows}
         self._require(len(given), group.threshold)
-        return from_ring(unmask(stayed, _placed(given), group, self.present))
+        return from_ring(unmask(stayed, given, group, self.present))
 
     def _place(self, one: Judged[np.ndarray]) -> int | None:
         """Return the place of who sent a usable answer; None if it is nobody's."""
@@ -195,13 +197,6 @@ def not_plausible(error: WireError) -> WireError:
         remedy="A client sent nonsense, and under masks nobody can say which: look at the "
         "clients, then resume the run.",
     )  # fmt: skip
-
-
-Given = Mapping[int, Mapping[int, bytes]]
-
-
-def _placed(given: Mapping[int | None, Mapping[int, bytes]]) -> Given:
-    return {place: shares for place, shares in given.items() if place is not None}
 
 
 def _content(one: Judged[np.ndarray]) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ def records(shape: tuple[int, ...] = (1, 8, 8)) -> Split:
     return blobs(shape=shape, counts=(60, 40, 30))
 
 
-def kind_of(name: str, data: Split, *, round_: int = 1, **changes: object) -> Kind:
+def kind_of(name: str, data: Split, *, round_: int = 1, **changes: object) -> Any:
     """Return a kind of sketch of records like `data`, with the settings of a test."""
     sketch = SketchConfig(kind=name, width=3)
     for key, value in changes.items():

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -58,7 +59,7 @@ def rounds(folder: Path) -> list[dict]:
 
 @pytest.mark.parametrize("strategy", STRATEGIES.built_in())
 def test_every_strategy_completes_and_leaves_the_same_files(tmp_path, strategy):
-    small = {"distiller__networks": 8, "distiller__width": 32, "sketch__width": 4}
+    small: Any = {"distiller__networks": 8, "distiller__width": 32, "sketch__width": 4}
     folder, done = run(tmp_path, strategy__name=strategy, **(small if strategy == "sketch" else {}))
     assert done
     result = summary(folder)

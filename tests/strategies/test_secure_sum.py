@@ -21,8 +21,8 @@ from tests.strategies.test_resume import Killed, result, resume
 from tests.strategies.test_sketch import RIDGE, SETS, _no_pictures, _nothing, model_of  # noqa: F401
 
 ONE_ROUND: dict[str, Any] = {"num_server_rounds": 1, "strategy__deadline": 2.0}
-SECURE = RIDGE | ONE_ROUND | {"sketch__secure_sum": True}
-PLAIN = RIDGE | ONE_ROUND | {"sketch__precision": "exact"}
+SECURE: dict[str, Any] = RIDGE | ONE_ROUND | {"sketch__secure_sum": True}
+PLAIN: dict[str, Any] = RIDGE | ONE_ROUND | {"sketch__precision": "exact"}
 
 
 def name_of(message: Message) -> str:

@@ -11,7 +11,6 @@ import pytest
 from flwr.app import Array, ArrayRecord, Message, RecordDict
 from safetensors.numpy import load_file
 
-from fdd_flower.config import Scalar
 from fdd_flower.errors import ConfigError, DataError
 from fdd_flower.ledger import Ledger
 from fdd_flower.ledger.verify import verify
@@ -22,11 +21,11 @@ from fdd_flower.wire.records import ARRAYS
 from tests.strategies.test_end_to_end import QUICK, rounds, run, summary
 from tests.strategies.test_resume import RESULT, Killed, facts, result, resume
 
-RIDGE: dict[str, Scalar] = {
+RIDGE: dict[str, Any] = {
     "strategy__name": "sketch", "sketch__width": 8, "model__name": "random-features",
     "model__width": 8, "distiller__networks": 8, "distiller__width": 32,
 }  # fmt: skip
-SETS: dict[str, dict[str, Scalar]] = {
+SETS: dict[str, dict[str, Any]] = {
     "gram": {"strategy__name": "sketch", "sketch__width": 4, "distiller__networks": 8,
              "distiller__width": 32},
     "means": {"strategy__name": "sketch", "sketch__kind": "means"},
@@ -48,10 +47,11 @@ def model_of(folder: Path) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("precision", ["half", "exact"])
 def test_iid_and_one_class_a_client_give_the_same_model(tmp_path, precision):
     found = []
-    for name, partition in (("iid", {}), ("classes", {"partition__classes_per_client": 1})):
+    cut: dict[str, Any]
+    for name, cut in (("iid", {}), ("classes", {"partition__classes_per_client": 1})):
         folder, done = run(
             tmp_path, name, clients=10, num_server_rounds=1, partition__name=name,
-            sketch__precision=precision, **(RIDGE | partition),
+            sketch__precision=precision, **(RIDGE | cut),
         )  # fmt: skip
         assert done
         assert not (folder / "synthetic.safetensors").exists()
@@ -67,8 +67,8 @@ def test_iid_and_one_class_a_client_give_the_same_model(tmp_path, precision):
 @pytest.mark.parametrize("kind", SETS)
 def test_a_set_is_made_that_any_model_can_be_trained_on(tmp_path, kind):
     folder, done = run(
-        tmp_path, clients=4, num_server_rounds=1, training__steps=200,
-        **(SETS[kind] | {"distiller__steps": 40}),
+        tmp_path, clients=4, num_server_rounds=1, training__steps=200, distiller__steps=40,
+        **SETS[kind],
     )  # fmt: skip
     assert done
     made = load_file(folder / "synthetic.safetensors")
