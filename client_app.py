@@ -1,10 +1,10 @@
-"""Flower's ClientApp: one round's work of one client, and its name when a server asks."""
+"""Flower's ClientApp: one round's work of one client, and answers to a server's questions."""
 
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
 from fdd_flower.strategies._client import respond
-from fdd_flower.strategies._names import introduce
+from fdd_flower.strategies._secure_client import answer
 
 app = ClientApp()
 
@@ -17,5 +17,5 @@ def train(message: Message, context: Context) -> Message:
 
 @app.query()
 def query(message: Message, context: Context) -> Message:
-    """Say who this client is."""
-    return introduce(message, context)
+    """Say who this client is, or take a step of a secure sum."""
+    return answer(message, context)

@@ -38,6 +38,7 @@ def train_on(
     *,
     rng: torch.Generator,
     progress: Progress | None = None,
+    teacher: RidgeTeacher | None = None,
     beside: Callable[[nn.Module], Tensor] | None = None,
 ) -> None:
     """Train `model` in place on `synthetic`.
@@ -45,8 +46,8 @@ def train_on(
     Rows are drawn in proportion to their weights, warped (images, by choice), blended by
     mixup or cutmix, blurred by noise (tables), and fitted with soft-target cross-entropy by
     AdamW under a cosine schedule; the model ends with the exponential average of its weights.
-    A share `training.teacher` of each target is what a kernel model of the set says
-    (`RidgeTeacher`).
+    A share `training.teacher` of each target is what `teacher` says or, where there is none, a
+    kernel model of the set (`RidgeTeacher`).
 
     Parameters
     ----------
@@ -60,7 +61,10 @@ def train_on(
     """
     inputs, targets, weights = synthetic.inputs, synthetic.targets, synthetic.weights
     image = cfg.augment and augment.is_image(synthetic.feature_shape)
-    teacher = RidgeTeacher.of(synthetic, seed=fork(rng)) if cfg.teacher else None
+    if not cfg.teacher:
+        teacher = None
+    elif teacher is None:
+        teacher = RidgeTeacher.of(synthetic, seed=fork(rng))
     # An average over more steps than there are would still hold the random start.
     decay = min(cfg.averaging, 1 - 10 / (cfg.steps + 10))
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))

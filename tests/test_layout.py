@@ -10,17 +10,17 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "fdd_flower"
 ORDER = [
     {"errors", "rng", "registry", "synthetic_set", "augment", "packing", "herd"}
-    | {"threads", "allocator", "class_logits", ""},
+    | {"threads", "allocator", "class_logits", "secure_sum", ""},
     {"config"},
     {"models", "data", "privacy"},
-    {"ridge", "training", "distillers", "mergers", "wire.codecs", "virtual_data"},
+    {"ridge", "training", "distillers", "mergers", "sketches", "wire.codecs", "virtual_data"},
     {"ledger", "report", "bench", "scoring"},
     {"wire.records", "wire.class_logits", "strategies"},
     {"local_grid", "bench.load", "bench.federated", "launch", "commands", "doctor", "cli"},
 ]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 WITH_FLOWER = {name for names in ORDER[-2:] for name in names}
-SIBLINGS_APART = {"distillers", "mergers", "models", "data", "wire.codecs"}
+SIBLINGS_APART = {"distillers", "mergers", "models", "data", "sketches", "wire.codecs"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -18,6 +18,7 @@ from fdd_flower.config._sections import (
     Scalar,
     ScoringConfig,
     ServerConfig,
+    SketchConfig,
     StrategyConfig,
     TrainingConfig,
 )
@@ -25,6 +26,7 @@ from fdd_flower.config._sections import (
 __all__ = [
     "CodecConfig", "Config", "DataConfig", "DistillerConfig", "FedlgdConfig", "Key", "LocalConfig",
     "MergerConfig", "ModelConfig", "OutputConfig", "PartitionConfig", "PrivacyConfig",
-    "RuntimeConfig", "Scalar", "ScoringConfig", "ServerConfig", "StrategyConfig", "TrainingConfig",
-    "find_key", "flatten", "from_run_config", "keys", "nested", "sections", "to_run_config",
+    "RuntimeConfig", "Scalar", "ScoringConfig", "ServerConfig", "SketchConfig", "StrategyConfig",
+    "TrainingConfig", "find_key", "flatten", "from_run_config", "keys", "nested", "sections",
+    "to_run_config",
 ]  # fmt: skip

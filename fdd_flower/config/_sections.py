@@ -29,7 +29,7 @@ class StrategyConfig:
     name: str = setting(
         "fdd",
         "bulyan, fdd, fedadam, fedaf, fedavg, fedavgm, fedlgd, fedmedian, fednova, fedprox, "
-        "fedtrimmedavg, fedyogi, krum, multikrum, scaffold",
+        "fedtrimmedavg, fedyogi, krum, multikrum, scaffold, sketch",
     )
     min_nodes: int = setting(2, "connected clients to wait for before a round", low=1, high=100_000)
     quorum: int = setting(2, "usable replies below which the run ends", low=1, high=100_000)
@@ -254,6 +254,30 @@ class DistillerConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SketchConfig:
+    """What clients of the strategy `sketch` send: sums over their records, which add."""
+
+    kind: str = setting(
+        "gram",
+        "products of random features; class moments of seeded networks' features; or their "
+        "characteristic functions",
+        choices=("gram", "means", "characteristic"),
+    )
+    width: int = setting(96, "gram: units of the random features", low=1, high=4_096)
+    precision: str = setting(
+        "half",
+        "gram: sums of products in 15 bits each beside their largest part; or as they are",
+        choices=("half", "exact"),
+    )
+    start: str = setting(
+        "class-mean",
+        "where the server's rows start; class-mean: clients also send the sums of their inputs",
+        choices=("class-mean", "noise"),
+    )
+    secure_sum: bool = setting(False, "the server learns the sum over clients and no sketch")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MergerConfig:
     """How the server joins the sets that it accepted."""
 
@@ -451,6 +475,7 @@ class Config:
     fedaf: FedafConfig = field(default_factory=FedafConfig)
     fedlgd: FedlgdConfig = field(default_factory=FedlgdConfig)
     distiller: DistillerConfig = field(default_factory=DistillerConfig)
+    sketch: SketchConfig = field(default_factory=SketchConfig)
     merger: MergerConfig = field(default_factory=MergerConfig)
     codec: CodecConfig = field(default_factory=CodecConfig)
     model: ModelConfig = field(default_factory=ModelConfig)

@@ -54,7 +54,7 @@ def preflight(cfg: Config, num_clients: int, *, absent: int = 0) -> None:
     from fdd_flower.data.partition import partition_indices
     from fdd_flower.strategies._checks import (
         check_components,
-        check_distiller,
+        check_method,
         make_plan,
         server_records,
     )
@@ -84,5 +84,4 @@ def preflight(cfg: Config, num_clients: int, *, absent: int = 0) -> None:
         plan = make_plan(cfg, dataset, run_id="preflight")
         model = new_model(cfg, plan)
         check_models(cfg, plan, distils=method.distils)
-        if method.distils:
-            check_distiller(cfg, plan, model)
+        check_method(method, cfg, plan, model)

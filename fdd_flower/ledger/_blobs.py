@@ -1,8 +1,9 @@
-"""Sets and refused payloads as files, each under the hash of its content."""
+"""Sets, sketches and refused payloads as files, each under the hash of its content."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,36 +18,40 @@ from fdd_flower.synthetic_set import SyntheticSet
 _PARTS = ("inputs", "targets", "weights")
 _BESIDE = "beside/"  # begins the names of what is beside them
 
+Kept = SyntheticSet | Mapping[str, Tensor]
 
-def content_hash(set_: SyntheticSet) -> str:
-    """Return the SHA-256 of what the mathematics reads of `set_`, in hexadecimal.
 
-    Over inputs, targets and weights in this order, each as the line `<name> float32 <shape>`
-    with the shape's numbers joined by `x`, then its values: little-endian, row by row. What is
-    `beside` them follows in the order of its names, each after `beside/`. `meta` is free text of
-    the client and no part of it.
+def content_hash(kept: Kept) -> str:
+    """Return the SHA-256 of what the mathematics reads of a set or a sketch, in hexadecimal.
+
+    Of a set over inputs, targets and weights in this order, and what is `beside` them in the order
+    of its names, each after `beside/`; of a sketch over its arrays by name: each as the line
+    `<name> <type> <shape>` with the shape's numbers joined by `x`, then its values: little-endian,
+    row by row. `meta` is free text of the client and no part of it.
     """
     digest = hashlib.sha256()
-    for name, tensor in _tensors(set_).items():
-        values = tensor.detach().cpu().numpy().astype("<f4")
+    for name, tensor in _tensors(kept).items():
+        values = tensor.detach().cpu().numpy()
         shape = "x".join(str(size) for size in values.shape)
-        digest.update(f"{name} float32 {shape}\n".encode())
-        digest.update(np.ascontiguousarray(values).tobytes())
+        digest.update(f"{name} {values.dtype.name} {shape}\n".encode())
+        digest.update(np.ascontiguousarray(values.astype(values.dtype.newbyteorder("<"))).tobytes())
     return digest.hexdigest()
 
 
-def stage_set(folder: Path, set_: SyntheticSet, sha256: str) -> Path:
-    """Write `set_` beside the place that its hash gives it, and return where.
+def _tensors(kept: Kept) -> dict[str, Tensor]:
+    if isinstance(kept, SyntheticSet):
+        beside = {f"{_BESIDE}{name}": kept.beside[name] for name in sorted(kept.beside)}
+        return {name: getattr(kept, name) for name in _PARTS} | beside
+    return {name: kept[name] for name in sorted(kept)}
+
+
+def stage_set(folder: Path, kept: Kept, sha256: str) -> Path:
+    """Write `kept` beside the place that its hash gives it, and return where.
 
     The disk has it, and no reader finds it before it is renamed. A copy that is in the place is
     then replaced by the same bytes, which mends a damaged one.
     """
-    return write_part(set_file(folder, sha256), pack(_tensors(set_)))
-
-
-def _tensors(set_: SyntheticSet) -> dict[str, Tensor]:
-    beside = {f"{_BESIDE}{name}": set_.beside[name] for name in sorted(set_.beside)}
-    return {name: getattr(set_, name) for name in _PARTS} | beside
+    return write_part(set_file(folder, sha256), pack(_tensors(kept)))
 
 
 def keep_payload(folder: Path, content: bytes) -> str:
@@ -68,16 +73,32 @@ def load_set(folder: Path, sha256: str) -> SyntheticSet:
     DataError
         If there is none, or what is there is not what was accepted.
     """
+    found = load(folder, sha256)
+    if not isinstance(found, SyntheticSet):
+        raise damaged(str(set_file(folder, sha256)), "a synthetic set", ", ".join(sorted(found)))
+    return found
+
+
+def load(folder: Path, sha256: str) -> Kept:
+    """Return the accepted set, or the arrays of the accepted sketch, with this content hash.
+
+    Raises
+    ------
+    DataError
+        If there is none, or what is there is not what was accepted.
+    """
     if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
         raise damaged("content hash", "64 hexadecimal digits", repr(sha256))
     blob = set_file(folder, sha256)
-    tensors, _ = unpack(blob)
+    found: Kept
+    found, _ = unpack(blob)
     try:
-        found = SyntheticSet(
-            inputs=tensors["inputs"], targets=tensors["targets"], weights=tensors["weights"],
-            beside={n.removeprefix(_BESIDE): t for n, t in tensors.items() if n not in _PARTS},
-        )  # fmt: skip
-    except (KeyError, FddError) as error:
+        if set(_PARTS) & set(found) == set(_PARTS):
+            found = SyntheticSet(
+                inputs=found["inputs"], targets=found["targets"], weights=found["weights"],
+                beside={n.removeprefix(_BESIDE): t for n, t in found.items() if n not in _PARTS},
+            )  # fmt: skip
+    except FddError as error:
         raise damaged(str(blob), "a synthetic set", error) from error
     actual = content_hash(found)
     if actual != sha256:

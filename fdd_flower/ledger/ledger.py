@@ -35,9 +35,9 @@ class Ledger:
         self.path = path
 
     def record(
-        self, set_: SyntheticSet, *, client: str, round: int, plan: str, num_bytes: int
+        self, set_: _blobs.Kept, *, client: str, round: int, plan: str, num_bytes: int
     ) -> str:
-        """Keep an accepted set, and return its content hash; call this before using the set.
+        """Keep an accepted set or sketch, and return its content hash; call this before using it.
 
         Raises
         ------
@@ -199,6 +199,16 @@ class Ledger:
         """
         return _blobs.load_set(self.path, sha256)
 
+    def load_any(self, sha256: str) -> _blobs.Kept:
+        """Return what was accepted with this content hash: a set, or the arrays of a sketch.
+
+        Raises
+        ------
+        DataError
+            If there is none, or what is there is not what was accepted.
+        """
+        return _blobs.load(self.path, sha256)
+
     def sets(self, hashes: Mapping[str, str]) -> StoredSets:
         """Return the sets with these content hashes, by client, each read when it is asked for."""
         return StoredSets(self.load, hashes)
@@ -228,7 +238,7 @@ class Ledger:
         if is_refusal(entry):
             _blobs.load_payload(self.path, entry.sha256)
         else:
-            _blobs.load_set(self.path, entry.sha256)
+            _blobs.load(self.path, entry.sha256)
 
     @property
     def _file(self) -> Path:

@@ -34,8 +34,8 @@ class Staging:
         self._folder, self._on_disk = folder, on_disk
         self._parts: dict[str, Path] = {}  # by content hash
 
-    def add(self, set_: SyntheticSet) -> str:
-        """Write `set_`, and return its content hash.
+    def add(self, set_: _blobs.Kept) -> str:
+        """Write a set, or the arrays of a sketch, and return its content hash.
 
         Raises
         ------

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
-from fdd_flower.config import Config
+from fdd_flower.config import Config, keys, to_run_config
 from fdd_flower.data import evaluation_split
 from fdd_flower.data.base import Dataset, Split
 from fdd_flower.distillers._options import check_options, check_plan, settings_of_round
@@ -18,7 +19,11 @@ from fdd_flower.scoring import hold_out_root
 from fdd_flower.strategies.base import COMMON, STRATEGIES, Method
 from fdd_flower.wire.codecs.base import CODECS
 
-OWN_SECTIONS = ("fedaf", "fedlgd")  # of settings that one strategy alone uses, and named like it
+OWN_SECTIONS = (
+    "fedaf",
+    "fedlgd",
+    "sketch",
+)  # of settings that one strategy alone uses, and named like it
 
 
 def check_components(cfg: Config) -> Method:
@@ -38,21 +43,22 @@ def check_components(cfg: Config) -> Method:
             factory(part)
         except (TypeError, AttributeError) as error:  # not a factory of one settings object
             raise _no_component(registry.kind, part.name, str(error)) from error
-    refuse_unused("strategy", cfg.strategy, method.uses, common=COMMON)
+    here = f"strategy.name={cfg.strategy.name}"
+    if method.uses is not None:
+        used = [f"strategy.{_kebab(name)}" for name in (*COMMON, *method.uses)]
+        refuse_changed(cfg, keys_of("strategy", but=used), here)
     if cfg.strategy.pool == "round":
-        unused = tuple(f.name for f in fields(cfg.strategy) if not f.name.startswith("pool_"))
-        refuse_unused("strategy", cfg.strategy, unused, by="strategy.pool=round")
-    refuse_unused("merger", cfg.merger, getattr(MERGERS.get(cfg.merger.name), "uses", None))
+        refuse_changed(cfg, ("strategy.pool-rounds", "strategy.pool-decay"), "strategy.pool=round")
+    uses = getattr(MERGERS.get(cfg.merger.name), "uses", None)
+    if uses is not None:
+        used = [f"merger.{_kebab(name)}" for name in ("name", *uses)]
+        refuse_changed(cfg, keys_of("merger", but=used), f"merger.name={cfg.merger.name}")
     for section in OWN_SECTIONS:
         if section != cfg.strategy.name:
-            by = f"strategy.name={cfg.strategy.name}"
-            refuse_unused(section, getattr(cfg, section), (), by=by)
-    if method.check is not None:
-        method.check(cfg)
+            refuse_changed(cfg, keys_of(section), here)
     if cfg.strategy.quorum < (needed := method.needs(cfg.strategy)):
         raise ConfigError(
-            "strategy.quorum", expected=f"at least {needed} with strategy.name={cfg.strategy.name}",
-            got=cfg.strategy.quorum,
+            "strategy.quorum", expected=f"at least {needed} with {here}", got=cfg.strategy.quorum,
             remedy="It takes that many replies: raise the quorum, or lower "
             f"{' or '.join(f'strategy.{_kebab(name)}' for name in method.uses or ())}.",
         )  # fmt: skip
@@ -65,36 +71,32 @@ def check_components(cfg: Config) -> Method:
         raise ConfigError(
             "scoring.mode", expected=f"off with strategy.name={cfg.strategy.name}",
             got=repr(cfg.scoring.mode),
-            remedy="Only sets are scored, and its clients send parameters.",
+            remedy="Only sets are scored, and its clients send none.",
         )  # fmt: skip
     return method
 
 
-def refuse_unused(
-    section: str,
-    cfg: Any,
-    uses: tuple[str, ...] | None,
-    *,
-    common: tuple[str, ...] = ("name",),
-    by: str = "",
-) -> None:
-    """Refuse a changed setting that the chosen component does not read; None: it does not say.
-
-    `by` is the choice that leaves it unread, where that is not the component's name.
+def refuse_changed(cfg: Config, unused: Collection[str], where: str) -> None:
+    """Refuse a changed setting among those `unused`, by its name in the run config.
 
     Raises
     ------
     ConfigError
-        That names the setting.
+        If there is one; `where` says what does not use it.
     """
-    for field in fields(cfg):
-        value = getattr(cfg, field.name)
-        if uses is not None and field.name not in (*common, *uses) and value != field.default:
+    values = to_run_config(cfg)
+    for key in (keys()[name] for name in unused):
+        if values[key.name] != key.default:
+            default = str(key.default).lower() if key.kind is bool else key.default
             raise ConfigError(
-                f"{section}.{_kebab(field.name)}",
-                expected=f"{field.default} with {by or f'{section}.name={cfg.name}'}", got=value,
-                remedy="That does not use it: leave it, or choose another.",
+                key.name, expected=f"{default} with {where}, which does not use it",
+                got=values[key.name], remedy=f"Leave it at {default}.",
             )  # fmt: skip
+
+
+def keys_of(section: str, *, but: Collection[str] = ()) -> list[str]:
+    """Return the names of the settings of a section, but for some."""
+    return [key.name for key in keys().values() if key.section == section and key.name not in but]
 
 
 def _kebab(name: str) -> str:
@@ -135,6 +137,20 @@ def make_plan(cfg: Config, dataset: Dataset, run_id: str) -> Plan:
         feature_shape=dataset.feature_shape,
         normalisation=dataset.normalisation,
     )
+
+
+def check_method(method: Method, cfg: Config, plan: Plan, model: Network) -> None:
+    """Check the settings of a method against the plan, as each client will.
+
+    Raises
+    ------
+    ConfigError
+        If one does not fit the records, the model or the number of rounds.
+    """
+    if method.distils or method.condenses:
+        check_distiller(cfg, plan, model)
+    if method.check is not None:
+        method.check(cfg, plan, model)
 
 
 def check_distiller(cfg: Config, plan: Plan, model: Network) -> None:

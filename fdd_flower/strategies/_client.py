@@ -104,13 +104,21 @@ def guard_own_data(cfg: Config, node: Mapping[str, Scalar]) -> None:
     """Hold the server's settings against what the owner of the data allows.
 
     The run config is the server's word. On a client's own data the node config has the last
-    one: `allow-real-records` (false) and `min-records` (8).
+    one: `allow-real-records` (false), `min-records` (8) and `secure-sum` (false): whether nothing
+    may leave but under the masks of a secure sum.
 
     Raises
     ------
     ConfigError
-        If the settings would send real records, or rows made of too few of them.
+        If the settings would send real records, or rows made of too few of them, or what is not
+        masked.
     """
+    masks = cfg.strategy.name == "sketch" and cfg.sketch.secure_sum
+    if node.get("secure-sum") is True and not masks:
+        raise ConfigError(
+            "sketch.secure-sum", expected="true, which this client asks for", got="false",
+            remedy="Set it; or the owner of the data may take secure-sum from the node config.",
+        )  # fmt: skip
     real = [
         f"distiller.{key}={name}"
         for key, name in (("name", cfg.distiller.name), ("first", cfg.distiller.first))

@@ -66,10 +66,17 @@ def scope_of(run: Run, entries: list[Entry], client: str) -> Scope:
     server = STRATEGIES.get(run.config.strategy.name).server
     if not (isinstance(server, type) and issubclass(server, FederatedDistillation)):
         raise DataError(
-            f"run {run.path}, strategy.name", expected="fdd or fedaf, whose sets are in the ledger",
+            f"run {run.path}, strategy.name",
+            expected="fdd, fedaf or sketch, whose sets and sketches are in the ledger",
             got=run.config.strategy.name,
             remedy="Parameters are not kept, and each round's depend on all: run again without "
             "the client.",
+        )  # fmt: skip
+    if run.config.sketch.secure_sum:
+        raise DataError(
+            f"run {run.path}, sketch.secure-sum", expected="false", got="true",
+            remedy="The server has the sum of all clients and no sketch to leave out: run again "
+            "without the client.",
         )  # fmt: skip
     if client not in (known := sorted({entry.client for entry in entries})):
         raise DataError(
@@ -177,7 +184,7 @@ class _ReplayRun(ServerRun):
 
 
 class _Replay(Strategy):
-    """`method`, with each round's sets from a ledger; asks nobody."""
+    """`method`, with what each round's clients sent from a ledger; asks nobody."""
 
     def __init__(
         self,
@@ -217,14 +224,14 @@ class _Replay(Strategy):
     def aggregate_train(
         self, server_round: int, replies: Iterable[Message]
     ) -> tuple[ArrayRecord, MetricRecord]:
-        """Judge as was judged, score anew, and learn from what stays, but for one client's sets."""
+        """Judge as was judged, score anew, and learn from what stays, but for one client's."""
         parts: dict[str, str] = {}
         for entry in self.source.entries():
             if entry.round != server_round or entry.client == self.client:
                 continue
             if entry.verdict in KEPT:
                 parts[entry.client] = self.side.ledger.record(
-                    self.source.load(entry.sha256), client=entry.client, round=server_round,
+                    self.source.load_any(entry.sha256), client=entry.client, round=server_round,
                     plan=entry.plan, num_bytes=entry.bytes,
                 )  # fmt: skip
             elif entry.verdict == REJECTED:

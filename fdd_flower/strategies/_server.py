@@ -28,7 +28,7 @@ from fdd_flower.report.versions import versions
 from fdd_flower.scoring import Root
 from fdd_flower.strategies._checks import (
     check_components,
-    check_distiller,
+    check_method,
     make_plan,
     server_records,
 )
@@ -117,8 +117,7 @@ class ServerRun:
 
     def _check_options(self) -> None:
         check_models(self.cfg, self.plan, distils=self.method.distils)
-        if self.method.distils or self.method.condenses:
-            check_distiller(self.cfg, self.plan, self.model)
+        check_method(self.method, self.cfg, self.plan, self.model)
 
     def run(self) -> Path:
         """Run all rounds and return the folder.

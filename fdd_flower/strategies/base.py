@@ -100,7 +100,8 @@ class ClientSide:
     client: str
     context: Context
     arrays: ArrayRecord  # the global model
-    peers: ArrayRecord | None = None  # the other clients' rows of the round before
+    # the other clients' rows of the round before; or their sealed shares of a secure sum
+    peers: ArrayRecord | None = None
     logits: ArrayRecord | None = None  # the global class logits of the round before
 
     def global_model(self) -> Network:
@@ -121,7 +122,7 @@ class Method:
     client
         Does a client's work of one round: the arrays to send and metrics beside them.
     distils
-        Whether clients send synthetic sets (or parameters of the model).
+        Whether clients send synthetic sets (or sketches, or parameters of the model).
     uses
         The settings of `strategy` that it reads beside those of every method (`COMMON`); a change
         of any other is refused. None: it does not say.
@@ -130,7 +131,8 @@ class Method:
     condenses
         Whether clients that send parameters distil for themselves.
     check
-        Refuses settings that the method has no use for, before a run begins.
+        Raises a ConfigError where a run's settings, plan and model do not fit the method; before
+        the run has a folder.
     """
 
     server: Callable[[ServerSide], Strategy]
@@ -139,7 +141,7 @@ class Method:
     uses: tuple[str, ...] | None = None
     needs: Callable[[StrategyConfig], int] = lambda cfg: 1
     condenses: bool = False
-    check: Callable[[Config], None] | None = None
+    check: Callable[[Config, Plan, Network], None] | None = None
 
 
 COMMON = ("name", "min_nodes", "quorum", "deadline", "fraction")

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from flwr.app import ArrayRecord, ConfigRecord, Message, MessageType, MetricRecord, RecordDict
 from flwr.serverapp import Grid
@@ -19,6 +20,7 @@ from fdd_flower.errors import DistillError
 from fdd_flower.ledger import Staging, StoredSets, accepted_entry
 from fdd_flower.mergers.base import MERGERS
 from fdd_flower.models.base import Network
+from fdd_flower.ridge.teacher import RidgeTeacher
 from fdd_flower.rng import stream
 from fdd_flower.scoring import bound_shares
 from fdd_flower.strategies._log import say
@@ -126,6 +128,17 @@ class FederatedDistillation(Strategy):
         QuorumError
             If too few replies are usable.
         """
+        parts = self.side.ledger.sets(self.accepted(server_round, replies))
+        return trusted(parts, side=self.side, round_=server_round)
+
+    def accepted(self, server_round: int, replies: Iterable[Message]) -> dict[str, str]:
+        """Judge the replies of a round, and return by client the hash of what the ledger has.
+
+        Raises
+        ------
+        QuorumError
+            If too few replies are usable.
+        """
         side = self.side
         with side.ledger.staging() as staged:
             usable = screen(replies, side=side, rules=self._rules(server_round, staged))
@@ -134,8 +147,7 @@ class FederatedDistillation(Strategy):
                 accepted_entry(sha256, e.client, server_round, side.plan.nonce, sizes[e.client])
                 for e, sha256 in usable
             ])  # fmt: skip
-        parts = side.ledger.sets({envelope.client: sha256 for envelope, sha256 in usable})
-        return trusted(parts, side=side, round_=server_round)
+        return {envelope.client: sha256 for envelope, sha256 in usable}
 
     def learn(self, server_round: int, parts: StoredSets) -> tuple[ArrayRecord, MetricRecord]:
         """Merge the sets of a round, by client in the order of merging, and train on them."""
@@ -157,7 +169,7 @@ class FederatedDistillation(Strategy):
         side.sources = tuple(one.source for one in self.pool)
         return side.merged
 
-    def _rules(self, server_round: int, staged: Staging) -> Rules[SyntheticSet, str]:
+    def _rules(self, server_round: int, staged: Staging) -> Rules[Any, str]:
         """Return what a reply of the round must be; its set goes to disk, and its hash stays."""
         cfg, plan = settings_of_round(self.side.cfg.distiller, server_round), self.side.plan
         bounds, packing = SetRules.of(cfg, plan), packing_of(cfg, plan.feature_shape, self.codec)
@@ -176,7 +188,9 @@ class FederatedDistillation(Strategy):
             keep=staged.add, identity=str,
         )  # fmt: skip
 
-    def _train(self, server_round: int, merged: SyntheticSet) -> ArrayRecord:
+    def _train(
+        self, server_round: int, merged: SyntheticSet, teacher: RidgeTeacher | None = None
+    ) -> ArrayRecord:
         side, started = self.side, time.monotonic()
         model = side.new_model(server_round)
         if side.cfg.training.start == "warm" and server_round > 1:
@@ -188,8 +202,10 @@ class FederatedDistillation(Strategy):
                 say(f"round {server_round}: training on {len(merged)} rows, step {done}/{total}")
 
         rng = stream(side.cfg.seed, "train", server_round)
-        beside = self._loss_beside(server_round, merged)
-        train_on(merged, model, side.cfg.training, rng=rng, progress=progress, beside=beside)
+        train_on(
+            merged, model, side.cfg.training, rng=rng, progress=progress, teacher=teacher,
+            beside=self._loss_beside(server_round, merged),
+        )  # fmt: skip
         side.tally.seconds_train = time.monotonic() - started
         return ArrayRecord(model.state_dict())
 
@@ -271,7 +287,7 @@ def looks_at_others(cfg: Config) -> list[str]:
     """
     own = cfg.distiller
     found = {
-        f"strategy.name={cfg.strategy.name}": cfg.strategy.name != "fdd",
+        "strategy.name=fedaf": cfg.strategy.name == "fedaf",
         "distiller.peers": own.peers,
         "distiller.embedder=global": own.embedder == "global",
         "distiller.labels=global": own.labels == "global",

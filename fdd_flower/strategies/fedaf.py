@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from fdd_flower.class_logits import ClassLogits, KnowledgeMatching, average, class_logits
 from fdd_flower.config import Config, DistillerConfig
-from fdd_flower.distillers.base import Guidance, declares
+from fdd_flower.distillers.base import Guidance, Plan, declares
 from fdd_flower.errors import ConfigError
 from fdd_flower.ledger import Staging, StoredSets
+from fdd_flower.models.base import Network
 from fdd_flower.rng import stream
 from fdd_flower.strategies._pool import POOLING
 from fdd_flower.strategies._replies import arrays_of
@@ -119,7 +120,7 @@ def condense(side: ClientSide) -> tuple[ArrayRecord, dict[str, int | float]]:
     return record, metrics
 
 
-def check(cfg: Config) -> None:
+def check(cfg: Config, plan: Plan, model: Network) -> None:
     """Check that the distiller goes by what this method gives it.
 
     Raises

@@ -11,7 +11,9 @@ from flwr.serverapp.strategy import FedAvg
 from torch import Tensor
 
 from fdd_flower.config import Config, DistillerConfig
+from fdd_flower.distillers.base import Plan
 from fdd_flower.errors import ConfigError
+from fdd_flower.models.base import Network
 from fdd_flower.rng import stream
 from fdd_flower.strategies._averaging import guarded
 from fdd_flower.strategies._warm_start import OwnSet
@@ -128,7 +130,7 @@ def client(side: ClientSide) -> tuple[ArrayRecord, dict[str, int | float]]:
     return ArrayRecord(model.state_dict()), {"num-examples": 1}
 
 
-def check(cfg: Config) -> None:
+def check(cfg: Config, plan: Plan, model: Network) -> None:
     """Check that no setting of the distiller is changed which this method decides.
 
     Raises

@@ -66,6 +66,7 @@ def test_clients_with_data_of_their_own_and_other_classes_teach_all_of_them(own_
     assert [entry.client for entry in entries] == ["a", "b"]
 
 
+SKETCH = {"strategy.name": "sketch", "sketch.kind": "means"}
 UNSAFE = [
     ({"distiller.name": "random"}, "distiller.name=random"),
     ({"distiller.start": "real-unsafe"}, "distiller.start=real-unsafe"),
@@ -88,3 +89,15 @@ def test_a_server_cannot_ask_for_real_records_of_a_clients_own_data(
 def test_the_owner_of_the_data_may_allow_it(own_data, settings, says):
     extra = {"allow-real-records": True, "min-records": 1}
     assert _deploy(own_data, extra, **settings)["status"] == "completed"
+
+
+def test_a_client_may_ask_for_the_masks_of_a_secure_sum(own_data, caplog):
+    with pytest.raises(FddError, match="0 usable and 2 dropped"):
+        _deploy(own_data, {"secure-sum": True}, **SKETCH)
+    refusals = [r.getMessage() for r in caplog.records if "refuses" in r.getMessage()]
+    assert "sketch.secure-sum: expected true, which this client asks for" in refusals[0]
+
+
+def test_and_gets_them(own_data):
+    settings = SKETCH | {"sketch.secure-sum": True}
+    assert _deploy(own_data, {"secure-sum": True}, **settings)["status"] == "completed"

@@ -1,0 +1,196 @@
+"""The four steps of a secure sum: keys, shares, masked values, and taking the masks off.
+
+Bonawitz et al., "Practical Secure Aggregation for Privacy-Preserving Machine Learning" (CCS 2017),
+in its form for a server that keeps to the protocol, every pair of clients sharing a mask.
+Differs: one key agreement (X25519) for both uses, with a key of its own for each; ChaCha20 for
+masks. Clients are known by their place in the list of public keys that the server sends to all.
+
+The server learns the sum over the clients that sent masked values, and nothing else, as long as
+fewer than `threshold` clients tell it what they hold. A client gives away, of each other one, a
+share of the seed or a share of the key, never both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from fdd_flower.errors import WireError
+from fdd_flower.secure_sum.keys import (
+    KEY,
+    Keys,
+    agreed,
+    joined,
+    public_of,
+    seal,
+    shares_of,
+    unseal,
+)
+from fdd_flower.secure_sum.masks import add, stretched
+
+LEAST = 2  # clients: the sum of one is that one's own
+
+
+def threshold_of(clients: int) -> int:
+    """Return how many clients must stay to the end: more than half, and at least two."""
+    return max(LEAST, clients // 2 + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The clients of a round by their public keys, in the order that the server told all.
+
+    Raises
+    ------
+    WireError
+        If they are too few, or two have the same keys.
+    """
+
+    publics: tuple[bytes, ...]
+
+    def __post_init__(self) -> None:
+        whole = all(len(public) == 2 * KEY for public in self.publics)
+        distinct = len(set(self.publics)) == len(self.publics)
+        if not (whole and distinct and len(self.publics) >= LEAST):
+            raise WireError(
+                "clients of the secure sum", expected=f"{LEAST} or more with keys of their own",
+                got=f"{len(self.publics)}", remedy="Wait for more clients: strategy.min-nodes.",
+            )  # fmt: skip
+
+    @property
+    def threshold(self) -> int:
+        """How many clients must stay to the end."""
+        return threshold_of(len(self.publics))
+
+    def place_of(self, keys: Keys) -> int:
+        """Return the place of the client with these keys.
+
+        Raises
+        ------
+        WireError
+            If it has none.
+        """
+        if keys.public not in self.publics:
+            raise WireError(
+                "clients of the secure sum", expected="this client among them", got="others",
+                remedy="This client stays out of the round.",
+            )  # fmt: skip
+        return self.publics.index(keys.public)
+
+
+def share(keys: Keys, group: Group) -> dict[int, bytes]:
+    """Return for every place, its own too, a share of seed and masking key, sealed for it."""
+    own, count = group.place_of(keys), len(group.publics)
+    seeds = shares_of(keys.seed, group.threshold, count)
+    maskings = shares_of(keys.masking, group.threshold, count)
+    return {
+        place: seal(_sealing(keys, public, own, place), seeds[place] + maskings[place], b"shares")
+        for place, public in enumerate(group.publics)
+    }  # fmt: skip
+
+
+def mask(values: np.ndarray, keys: Keys, group: Group, present: Collection[int]) -> np.ndarray:
+    """Return numbers of the ring (n,) under the client's masks.
+
+    Parameters
+    ----------
+    present
+        The places, this one among them, whose shares reached the server: with each of the others
+        there is a mask.
+    """
+    own, total = group.place_of(keys), add(values, stretched(keys.seed, len(values)))
+    for place in sorted(set(present) - {own}):
+        seed = agreed(keys.masking, group.publics[place][KEY:], "mask")
+        total = add(total, stretched(seed, len(values)), sign=1 if own < place else -1)
+    return total
+
+
+def give_away(
+    sealed: Mapping[int, bytes], keys: Keys, group: Group, *, stayed: Collection[int]
+) -> dict[int, bytes]:
+    """Return by place a share of 32 bytes: of the seed of those that stayed, else of the key.
+
+    Parameters
+    ----------
+    sealed
+        By place: what each client whose shares reached the server sealed for this one.
+    stayed
+        The places that sent masked values.
+
+    Raises
+    ------
+    WireError
+        If too few stayed, this one did not, one sent no shares, or a share was changed.
+    """
+    own, kept = group.place_of(keys), set(stayed)
+    if len(kept) < group.threshold or own not in kept or not kept <= set(sealed):
+        raise WireError(
+            "clients that stayed", expected=f"at least {group.threshold} that sent shares",
+            got=f"{len(kept)}", remedy="This client gives no share away.",
+        )  # fmt: skip
+    given = {}
+    for place, content in sealed.items():
+        key = _sealing(keys, group.publics[place], place, own)
+        both = unseal(key, content, b"shares")
+        given[place] = both[:KEY] if place in kept else both[KEY:]
+    return given
+
+
+def unmask(
+    masked: Mapping[int, np.ndarray],
+    given: Mapping[int, Mapping[int, bytes]],
+    group: Group,
+    present: Collection[int],
+) -> np.ndarray:
+    """Return the sum over the clients that sent masked values, in the ring.
+
+    Parameters
+    ----------
+    masked
+        Masked values by place.
+    given
+        By the place of who gave it, what `give_away` returned.
+    present
+        The places whose shares reached the server.
+
+    Raises
+    ------
+    WireError
+        If fewer than the threshold gave shares of a secret, or they give another one.
+    """
+    some = next(iter(masked.values()))
+    total = np.zeros_like(some)
+    for values in masked.values():
+        total = add(total, values)
+    for place in sorted(present):
+        held = {giver: shares[place] for giver, shares in given.items() if place in shares}
+        secret = _recovered(held, group, place)
+        if place in masked:
+            total = add(total, stretched(secret, len(some)), sign=-1)
+            continue
+        if public_of(secret) != group.publics[place][KEY:]:
+            raise _not_recovered(place, "shares of another key")
+        for other in masked:
+            seed = agreed(secret, group.publics[other][KEY:], "mask")
+            total = add(total, stretched(seed, len(some)), sign=1 if place < other else -1)
+    return total
+
+
+def _recovered(held: Mapping[int, bytes], group: Group, place: int) -> bytes:
+    if len(held) < group.threshold:
+        raise _not_recovered(place, f"{len(held)} shares")
+    return joined(dict(sorted(held.items())[: group.threshold]))
+
+
+def _not_recovered(place: int, got: str) -> WireError:
+    return WireError(
+        f"secret of client {place} of the secure sum", expected="enough shares of it", got=got,
+        remedy="Resume the run: the round is then asked again, with fresh keys.",
+    )  # fmt: skip
+
+
+def _sealing(keys: Keys, public: bytes, sender: int, receiver: int) -> bytes:
+    # a key for each direction: no key seals twice
+    return agreed(keys.sealing, public[:KEY], f"shares {sender} to {receiver}")

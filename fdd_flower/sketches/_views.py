@@ -1,0 +1,22 @@
+"""The seeded networks of a round: the same on every client and on the server."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from fdd_flower.config import DistillerConfig
+from fdd_flower.distillers._views import View, embed, random_views
+from fdd_flower.distillers.base import Plan
+from fdd_flower.rng import derive
+
+
+def seeded_views(distiller: DistillerConfig, plan: Plan) -> list[View]:
+    """Return `distiller.networks` networks, drawn anew for each round."""
+    return random_views(distiller, replace(plan, seed=derive(plan.seed, "sketch", plan.round)))
+
+
+def width(view: View, plan: Plan) -> int:
+    """Return how many features `view` has."""
+    return embed(view, torch.zeros(1, *plan.feature_shape)).shape[1]

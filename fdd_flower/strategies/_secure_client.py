@@ -1,0 +1,183 @@
+"""A client's part of a secure sum: what it keeps between messages, and what it answers.
+
+The state lies in Flower's `context.state`, with keys from the operating system. A client that lost
+it, or hears of another round, takes part again from the next round's keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from flwr.app import ArrayRecord, ConfigRecord, Context, Message
+
+from fdd_flower.distillers.base import Plan
+from fdd_flower.errors import FddError, WireError
+from fdd_flower.secure_sum.keys import KEY, SEALED, Keys
+from fdd_flower.secure_sum.masks import RING, to_ring
+from fdd_flower.secure_sum.protocol import Group, give_away, mask, share
+from fdd_flower.sketches._integers import to_planes
+from fdd_flower.sketches.base import Sketch
+from fdd_flower.strategies._client import client_key
+from fdd_flower.strategies._log import say
+from fdd_flower.strategies._names import introduce
+from fdd_flower.wire.records import (
+    CONFIG,
+    PEERS,
+    Envelope,
+    read_plan,
+    refusal,
+    reply,
+    to_array_record,
+    to_numpy,
+)
+
+STEP = "x-secure-sum"  # in the plan: which step a question is
+STATE = "fdd-secure-sum"
+MASKED = "masked"
+Arrays = dict[str, np.ndarray]
+
+
+def answer(message: Message, context: Context) -> Message:
+    """Return the answer to a question of the server: for a secure sum, or for the client's name.
+
+    Raises
+    ------
+    WireError
+        If the plan cannot be read.
+    """
+    config = message.content.get(CONFIG)
+    step = config.get(STEP) if isinstance(config, ConfigRecord) else None
+    if step is None:
+        return introduce(message, context)
+    plan = read_plan(message.content)
+    envelope = Envelope(client=client_key(context), nonce=plan.nonce, round=plan.round, seconds=0.0)
+    try:
+        if step not in _STEPS:
+            raise _off(f"one of {', '.join(_STEPS)}", step)
+        arrays = _STEPS[str(step)](_arrays(message.content.get(PEERS)), plan, context)
+        return Message(reply(to_array_record(arrays), envelope, {}), reply_to=message)
+    except FddError as error:
+        say(f"client {envelope.client} refuses: {error}")
+        return Message(refusal(type(error).__name__, envelope), reply_to=message)
+
+
+def masked_sketch(
+    sketch: Sketch, peers: ArrayRecord | None, *, plan: Plan, context: Context
+) -> ArrayRecord:
+    """Return a sketch under the client's masks, as planes of numbers of the ring.
+
+    Parameters
+    ----------
+    peers
+        `places` of the clients whose shares reached the server, and what each `sealed` for this
+        one.
+
+    Raises
+    ------
+    FddError
+        If the client did not take part in the round so far, or a sum does not fit.
+    """
+    keys, group, state = _held(plan, context)
+    arrays = _arrays(peers)
+    places, sealed = _read(arrays, "places", 1), _read(arrays, "sealed", 2)
+    inside = sorted(set(places.tolist())) == places.tolist() and len(places) == len(sealed)
+    own = group.place_of(keys)
+    if not inside or own not in places or sealed.shape[1] != SEALED:
+        raise _off("shares from clients of this round, this one among them", "others")
+    if len(places) < group.threshold or not 0 <= places.min() <= places.max() < len(group.publics):
+        raise _off(f"shares from {group.threshold} clients or more", len(places))
+    if "places" in state:  # a second sum under the same masks would give the difference away
+        raise _off("one question a round for the masked sketch", "a second one")
+    state["places"], state["sealed"] = places.tolist(), sealed.tobytes()
+    values = to_ring(flat(sketch), len(group.publics))
+    found = mask(values, keys, group, places.tolist()).astype(np.int64)
+    return to_array_record({MASKED: to_planes(torch.from_numpy(found), RING)})
+
+
+def flat(sketch: Sketch) -> np.ndarray:
+    """Return all numbers of a sketch, int64: its counts, then its sums by name."""
+    parts = [sketch.counts, *(sketch.sums[name].flatten() for name in sorted(sketch.sums))]
+    return np.concatenate([part.numpy() for part in parts])
+
+
+def _keys(arrays: Arrays, plan: Plan, context: Context) -> Arrays:
+    keys = Keys.draw()
+    context.state[STATE] = ConfigRecord(
+        {"nonce": plan.nonce, "round": plan.round, "keys": keys.to_bytes()}
+    )
+    return {"keys": np.frombuffer(keys.public, np.uint8)}
+
+
+def _shares(arrays: Arrays, plan: Plan, context: Context) -> Arrays:
+    publics = _read(arrays, "keys", 2)
+    state = _state(plan, context)
+    if "publics" in state:  # shares for another group would let it take this one's masks off
+        raise _off("one question a round for shares", "a second one")
+    keys = Keys.from_bytes(_bytes(state, "keys"))
+    group = Group(tuple(row.tobytes() for row in publics))
+    sealed = share(keys, group)
+    state["publics"] = b"".join(group.publics)
+    rows = [np.frombuffer(sealed[place], np.uint8) for place in sorted(sealed)]
+    return {"shares": np.stack(rows)}
+
+
+def _unmask(arrays: Arrays, plan: Plan, context: Context) -> Arrays:
+    keys, group, state = _held(plan, context)
+    if "places" not in state:
+        raise _off("a question for shares after the masked sketch", "one before")
+    places, sealed = list(state["places"]), _bytes(state, "sealed")  # type: ignore[arg-type]
+    inbox = {int(p): sealed[i * SEALED : (i + 1) * SEALED] for i, p in enumerate(places)}
+    # before it answers: another answer could hold the other share of a client
+    del context.state[STATE]
+    given = give_away(inbox, keys, group, stayed=_read(arrays, "places", 1).tolist())
+    return {"given": np.stack([np.frombuffer(given[int(p)], np.uint8) for p in places])}
+
+
+_STEPS: dict[str, Callable[[Arrays, Plan, Context], Arrays]] = {
+    "keys": _keys, "shares": _shares, "unmask": _unmask,
+}  # fmt: skip
+
+
+def _state(plan: Plan, context: Context) -> ConfigRecord:
+    state = context.state.get(STATE)
+    known = isinstance(state, ConfigRecord)
+    if not known or (state["nonce"], state["round"]) != (plan.nonce, plan.round):
+        raise _off(f"keys of round {plan.round}", "none of it: this client restarted, or was late")
+    return state
+
+
+def _held(plan: Plan, context: Context) -> tuple[Keys, Group, ConfigRecord]:
+    state = _state(plan, context)
+    if "publics" not in state:
+        raise _off("a question for shares first", "none")
+    publics = _bytes(state, "publics")
+    each = tuple(publics[at : at + 2 * KEY] for at in range(0, len(publics), 2 * KEY))
+    return Keys.from_bytes(_bytes(state, "keys")), Group(each), state
+
+
+def _bytes(state: ConfigRecord, name: str) -> bytes:
+    found = state[name]
+    assert isinstance(found, bytes)
+    return found
+
+
+def _arrays(record: object) -> Arrays:
+    if not isinstance(record, ArrayRecord):
+        return {}
+    return to_numpy(record, max_bytes=sum(len(array.data) for array in record.values()))
+
+
+def _read(arrays: Arrays, name: str, dims: int) -> np.ndarray:
+    found = arrays.get(name)
+    if found is None or found.ndim != dims or found.dtype.kind not in "iu" or not len(found):
+        raise _off(f"{name} of the other clients", "none")
+    return found
+
+
+def _off(expected: str, got: object) -> WireError:
+    return WireError(
+        "secure sum", expected=expected, got=got,
+        remedy="This client stays out of the round, and takes part in the next.",
+    )  # fmt: skip

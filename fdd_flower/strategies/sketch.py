@@ -1,0 +1,275 @@
+"""Sketches: clients send sums over their records, which add; the server works from the total."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+import numpy as np
+import torch
+from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
+from flwr.serverapp import Grid
+from torch import Tensor
+
+from fdd_flower.config import Config
+from fdd_flower.distillers.base import Plan, usable_classes
+from fdd_flower.errors import ConfigError, WireError
+from fdd_flower.ledger import Staging, StoredSets
+from fdd_flower.models import resolve_name
+from fdd_flower.models.base import Network
+from fdd_flower.report.saved_set import Source
+from fdd_flower.ridge.teacher import RidgeTeacher
+from fdd_flower.rng import stream
+from fdd_flower.secure_sum.protocol import LEAST
+from fdd_flower.sketches._synthesis import synthesise
+from fdd_flower.sketches.base import COUNTS, KINDS, Arrays, Kind, Sketch, bounded, median_of
+from fdd_flower.strategies._checks import keys_of, refuse_changed
+from fdd_flower.strategies._grid import wait_for_nodes
+from fdd_flower.strategies._log import say
+from fdd_flower.strategies._replies import arrays_of, screen
+from fdd_flower.strategies._secure_client import masked_sketch
+from fdd_flower.strategies._secure_server import SecureRound, not_plausible
+from fdd_flower.strategies._validator import Rules
+from fdd_flower.strategies.base import STRATEGIES, ClientSide, Method, ServerSide
+from fdd_flower.strategies.fdd import FederatedDistillation
+from fdd_flower.synthetic_set import SyntheticSet
+from fdd_flower.wire.records import to_array_record, to_numpy
+
+SUM = "secure sum"  # in place of a client's key in the ledger
+READOUT = "random-features"  # the model that the sums of kind gram give by themselves
+SECTIONS = ("distiller", "sketch", "merger", "codec", "scoring")  # used in part, or not at all
+EVERY_KIND = (
+    "sketch.kind", "sketch.start", "sketch.secure-sum", "distiller.ipc", "distiller.steps",
+    "distiller.learning-rate", "distiller.seconds", "distiller.min-records",
+    "distiller.small-classes",
+)  # fmt: skip
+
+
+class SketchSum(FederatedDistillation):
+    """Adds the clients' sketches, and learns from the total; see `sketches.base.Kind`.
+
+    Where the model is linear in what `gram` sums, ridge regression solved from the total is the
+    model. Any other is trained on a synthetic set that is matched to the total.
+
+    A round is a whole: its features are drawn anew, and nothing is carried to the next.
+    """
+
+    def __init__(self, side: ServerSide) -> None:
+        super().__init__(side)
+        self.kind = kind_of(side.cfg, side.plan)
+        self.secure: SecureRound | None = None
+
+    def summary(self) -> None:
+        """Log the parts of the method."""
+        cfg = self.side.cfg
+        how = "ridge regression on the total" if solves(cfg, self.side.plan) else "a set from it"
+        say(f"sketch {cfg.sketch.kind}, {self.kind.max_bytes() / 1e6:.2f} MB at most; {how}")
+
+    def configure_train(
+        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
+    ) -> Iterable[Message]:
+        """Send the plan and the global model; for a secure sum, after keys and shares."""
+        if not self.side.cfg.sketch.secure_sum:
+            return super().configure_train(server_round, arrays, config, grid)
+        cfg = self.side.cfg.strategy
+        nodes = wait_for_nodes(grid, max(LEAST, cfg.min_nodes), seconds=cfg.deadline)
+        self.arrays, self.round = arrays, server_round
+        config["server-round"] = server_round
+        self.secure = SecureRound(self.side, server_round, grid, config)
+        return self.secure.begin(nodes, arrays)
+
+    def take_in(self, server_round: int, replies: Iterable[Message]) -> StoredSets:
+        """Judge the replies of a round, and return the sketches to add, which the ledger has.
+
+        Raises
+        ------
+        QuorumError
+            If too few replies are usable.
+        """
+        if self.secure is None:
+            return self.side.ledger.sets(self.accepted(server_round, replies))
+        return self.side.ledger.sets({SUM: self._unmasked(server_round, replies)})
+
+    def _unmasked(self, server_round: int, replies: Iterable[Message]) -> str:
+        """Return the hash in the ledger of the sum of masked sketches, which it has alone."""
+        assert self.secure is not None
+        kind, side = self._kind(server_round), self.side
+        shapes = {COUNTS: (kind.classes,)} | dict(sorted(kind.shapes.items()))
+        sizes = [math.prod(shape) for shape in shapes.values()]
+        usable = screen(replies, side=side, rules=self.secure.rules(sum(sizes)))
+        total = self.secure.end({envelope.client: values for envelope, values in usable})
+        parts = torch.from_numpy(total).split(sizes)
+        counts, *sums = (part.view(s) for part, s in zip(parts, shapes.values(), strict=True))
+        names = [name for name in shapes if name != COUNTS]
+        arrays = kind.encode(Sketch(counts, dict(zip(names, sums, strict=True))))
+        try:
+            kind.decode(arrays)
+        except WireError as error:
+            raise not_plausible(error) from error
+        num_bytes = sum(v.num_bytes for v in side.tally.verdicts if v.accepted)
+        return side.ledger.record(
+            _tensors(arrays), client=SUM, round=server_round, plan=side.plan.nonce,
+            num_bytes=num_bytes,
+        )  # fmt: skip
+
+    def learn(self, server_round: int, parts: StoredSets) -> tuple[ArrayRecord, MetricRecord]:
+        """Add the sketches of a round, by client in order, and learn from the total."""
+        total = self.total(server_round, parts.hashes)
+        if solves(self.side.cfg, self.side.plan):
+            return self._solve(server_round, total), MetricRecord({"records": total.records})
+        merged = self._synthesise(server_round, total, parts.hashes)
+        arrays = self._train(server_round, merged, teacher=self.kind.teacher(total))
+        metrics = MetricRecord({"rows": len(merged), "records": total.records})
+        return arrays, metrics
+
+    def resume(self, server_round: int, parts: Mapping[str, SyntheticSet]) -> None:
+        """Make the set again that a run leaves, where all its rounds are done."""
+        self.resumed = True
+        done = server_round == self.side.cfg.num_server_rounds
+        if done and not solves(self.side.cfg, self.side.plan):
+            assert isinstance(parts, StoredSets)
+            self._synthesise(server_round, self.total(server_round, parts.hashes), parts.hashes)
+
+    def total(self, server_round: int, hashes: Mapping[str, str]) -> Sketch:
+        """Return the sum of the sketches that the ledger has, each in memory once at a time.
+
+        A client that says it has more than 100 times the median counts for that many.
+        """
+        kind = self._kind(server_round)
+        held = [int(self._read(sha256)[COUNTS].sum()) for sha256 in hashes.values()]
+        median, total = median_of(held), None
+        for sha256 in hashes.values():
+            sketch = bounded(kind.decode(self._read(sha256)), median)
+            total = sketch if total is None else total + sketch
+        assert total is not None  # the quorum is at least 1
+        return total
+
+    def _read(self, sha256: str) -> Arrays:
+        found = self.side.ledger.load_any(sha256)
+        assert isinstance(found, Mapping)
+        return {name: values.numpy() for name, values in found.items()}
+
+    def _kind(self, server_round: int) -> Kind:
+        if self.kind.plan.round != server_round:
+            self.kind = kind_of(self.side.cfg, replace(self.side.plan, round=server_round))
+        return self.kind
+
+    def _synthesise(
+        self, server_round: int, total: Sketch, hashes: Mapping[str, str]
+    ) -> SyntheticSet:
+        say(f"round {server_round}: distilling the sketches of {total.records} records")
+        rng = stream(self.side.cfg.seed, "merge", server_round)
+        self.side.merged = synthesise(self._kind(server_round), total, rng=rng)
+        self.side.sources = tuple(Source(server_round, sha256) for sha256 in hashes.values())
+        return self.side.merged
+
+    def _solve(self, server_round: int, total: Sketch) -> ArrayRecord:
+        started = time.monotonic()
+        teacher = self._kind(server_round).teacher(total)
+        assert teacher is not None
+        model = self.side.new_model(server_round)
+        model.load_state_dict(model.state_dict() | readout(teacher))
+        self.side.tally.seconds_train = time.monotonic() - started
+        return ArrayRecord(model.state_dict())
+
+    def _rules(self, server_round: int, staged: Staging) -> Rules[dict[str, Tensor], str]:
+        """Return what a reply of the round must be; its arrays go to disk as they came."""
+        kind = self._kind(server_round)
+
+        def decode(content: RecordDict) -> dict[str, Tensor]:
+            arrays = to_numpy(arrays_of(content), max_bytes=kind.max_bytes())
+            kind.decode(arrays)
+            return _tensors(arrays)
+
+        return Rules(
+            nonce=self.side.plan.nonce, round=server_round, max_bytes=kind.max_bytes(),
+            decode=decode, keep=staged.add, identity=str,
+        )  # fmt: skip
+
+
+def send(side: ClientSide) -> tuple[ArrayRecord, dict[str, int | float]]:
+    """Sum over the client's records, but those of classes that it has too few of.
+
+    Raises
+    ------
+    DistillError
+        If no class has enough records.
+    """
+    sketch = own_sketch(side)
+    if side.cfg.sketch.secure_sum:
+        return masked_sketch(sketch, side.peers, plan=side.plan, context=side.context), {}
+    return to_array_record(kind_of(side.cfg, side.plan).encode(sketch)), {}
+
+
+def own_sketch(side: ClientSide) -> Sketch:
+    """Return the sketch of the client's records.
+
+    Raises
+    ------
+    DistillError
+        If no class has enough records.
+    """
+    parts, withheld = usable_classes(side.data, side.cfg.distiller)
+    if withheld:
+        say(
+            f"client {side.client}: {len(withheld)} classes have fewer than "
+            f"{side.cfg.distiller.min_records} records and are withheld"
+        )
+    return kind_of(side.cfg, side.plan).of(parts)
+
+
+def kind_of(cfg: Config, plan: Plan) -> Kind:
+    """Return the kind of sketch of a run, with the public features of the round of `plan`.
+
+    Under masks only whole numbers add, so that a secure sum is exact.
+    """
+    sketch = replace(cfg.sketch, precision="exact") if cfg.sketch.secure_sum else cfg.sketch
+    return KINDS.get(sketch.kind)(sketch, cfg.distiller, plan)
+
+
+def _tensors(arrays: Arrays) -> dict[str, Tensor]:
+    return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+
+
+def solves(cfg: Config, plan: Plan) -> bool:
+    """Tell whether the total gives the global model by itself."""
+    model = resolve_name(cfg.model.name, plan.feature_shape)
+    return cfg.sketch.kind == "gram" and model == READOUT
+
+
+def readout(teacher: RidgeTeacher) -> dict[str, Tensor]:
+    """Return the weights of a model `random-features` that says what `teacher` says."""
+    head = teacher.coefficients.float()
+    fixed = dict(teacher.phi.network.named_buffers())
+    return {**fixed, "head.weight": head[:-1].T.contiguous(), "head.bias": head[-1].clone()}
+
+
+def check_sketch(cfg: Config, plan: Plan, model: Network) -> None:
+    """Check the settings of a run whose clients send sketches.
+
+    Raises
+    ------
+    ConfigError
+        If one is changed that has no effect, or the model is not that of the sums.
+    """
+    kind = kind_of(cfg, plan)
+    used = (*EVERY_KIND, *kind.uses)
+    refuse_changed(
+        cfg, [name for section in SECTIONS for name in keys_of(section, but=used)],
+        f"strategy.name=sketch and sketch.kind={cfg.sketch.kind}",
+    )  # fmt: skip
+    if cfg.sketch.secure_sum:
+        refuse_changed(cfg, ("strategy.fraction",), "sketch.secure-sum=true")
+    if solves(cfg, plan) and cfg.model.width != cfg.sketch.width:
+        raise ConfigError(
+            "model.width",
+            expected=f"sketch.width = {cfg.sketch.width} for the features that clients sum",
+            got=cfg.model.width, remedy=f"Set model.width to {cfg.sketch.width}.",
+        )  # fmt: skip
+
+
+STRATEGIES.register("sketch")(
+    Method(server=SketchSum, client=send, distils=False, check=check_sketch, uses=())
+)

@@ -1,0 +1,152 @@
+"""A sum of which the server sees no part: exact, with clients gone at every step."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from scipy.stats import chisquare
+
+from fdd_flower.errors import DistillError, WireError
+from fdd_flower.secure_sum.keys import Keys, agreed, joined, public_of, seal, shares_of, unseal
+from fdd_flower.secure_sum.masks import RING, from_ring, stretched, to_ring
+from fdd_flower.secure_sum.protocol import Group, give_away, mask, share, threshold_of, unmask
+
+SIZE = 200
+
+
+def values_of(clients: int, seed: int = 0) -> list[np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return [rng.integers(-(10**9), 10**9, size=SIZE) for _ in range(clients)]
+
+
+class Round:
+    """A round in which some clients go after they sent keys, shares or masked values."""
+
+    def __init__(self, clients: int, *, no_shares=(), no_values=(), no_answer=()) -> None:
+        self.keys = [Keys.draw() for _ in range(clients)]
+        self.group = Group(tuple(keys.public for keys in self.keys))
+        self.values = values_of(clients)
+        self.present = [c for c in range(clients) if c not in no_shares]
+        self.sealed = {c: share(self.keys[c], self.group) for c in self.present}
+        self.masked = {
+            c: mask(to_ring(self.values[c], clients), self.keys[c], self.group, self.present)
+            for c in self.present if c not in no_values
+        }  # fmt: skip
+        self.given = {
+            c: give_away(self.inbox(c), self.keys[c], self.group, stayed=self.masked)
+            for c in self.masked if c not in no_answer
+        }  # fmt: skip
+
+    def inbox(self, client: int) -> dict[int, bytes]:
+        return {sender: shares[client] for sender, shares in self.sealed.items()}
+
+    def total(self) -> np.ndarray:
+        return from_ring(unmask(self.masked, self.given, self.group, self.present))
+
+
+@pytest.mark.parametrize(
+    ("clients", "gone"),
+    [(2, {}), (3, {}), (7, {}), (5, {"no_shares": {1}}), (5, {"no_values": {0}}),
+     (5, {"no_values": {2, 4}}), (5, {"no_answer": {3}}),
+     (7, {"no_shares": {0}, "no_values": {6}, "no_answer": {3}})],
+)  # fmt: skip
+def test_the_sum_of_those_that_stayed_is_exact(clients, gone):
+    one = Round(clients, **gone)
+    left = set(range(clients)) - gone.get("no_shares", set()) - gone.get("no_values", set())
+    np.testing.assert_array_equal(one.total(), sum(one.values[c] for c in left))
+
+
+def test_below_the_threshold_nobody_can_take_the_masks_off():
+    assert [threshold_of(n) for n in (2, 3, 4, 5, 10)] == [2, 2, 3, 3, 6]
+    with pytest.raises(WireError, match="clients that stayed"):
+        Round(5, no_values={0, 1, 2})
+    with pytest.raises(WireError, match="enough shares"):
+        Round(5, no_answer={0, 1, 2}).total()
+
+
+def test_a_client_gives_no_share_away_that_the_protocol_does_not_ask_for():
+    one = Round(5)
+    for stayed in ({0, 1}, {1, 2, 3}, {0, 1, 2, 9}):  # too few; not itself; a stranger
+        with pytest.raises(WireError):
+            give_away(one.inbox(0), one.keys[0], one.group, stayed=stayed)
+
+
+def test_masked_values_are_uniform_and_tell_nothing():
+    one, values = Round(4), np.arange(20_000) % 50
+    first, second = (
+        mask(to_ring(values, 4), keys.keys[1], keys.group, range(4)) for keys in (one, Round(4))
+    )
+    for masked in (first, second):
+        counts = np.bincount((masked >> np.uint64(RING - 8)).astype(int), minlength=256)
+        assert chisquare(counts).pvalue > 1e-6
+        low = np.bincount((masked & np.uint64(255)).astype(int), minlength=256)
+        assert chisquare(low).pvalue > 1e-6
+        assert abs(np.corrcoef(masked.astype(float), values)[0, 1]) < 0.05
+    assert abs(np.corrcoef(first.astype(float), second.astype(float))[0, 1]) < 0.05
+    # nor do the masked values of two clients, of which a mask between them is one part
+    other = mask(to_ring(values, 4), one.keys[2], one.group, range(4))
+    assert abs(np.corrcoef(first.astype(float), other.astype(float))[0, 1]) < 0.05
+    # without one client's own mask, what is left of it is still under the others'
+    bare = (first - stretched(one.keys[1].seed, len(values))) & np.uint64(2**RING - 1)
+    assert chisquare(np.bincount((bare & np.uint64(255)).astype(int), minlength=256)).pvalue > 1e-6
+
+
+def test_any_threshold_of_shares_gives_the_secret_and_fewer_do_not():
+    secret = bytes(range(32))
+    shares = shares_of(secret, 3, 5)
+    assert len({share for share in shares if len(share) == 32}) == 5
+    for some in combinations(range(5), 3):
+        assert joined({place: shares[place] for place in some}) == secret
+    for some in combinations(range(5), 2):
+        assert joined({place: shares[place] for place in some}) != secret
+
+
+def test_two_clients_agree_and_what_is_sealed_is_bound_to_them():
+    one, two = Keys.draw(), Keys.draw()
+    key = agreed(one.sealing, public_of(two.sealing), "x")
+    assert key == agreed(two.sealing, public_of(one.sealing), "x")
+    assert key != agreed(two.sealing, public_of(one.sealing), "y")
+    sealed = seal(key, b"content", b"about")
+    assert unseal(key, sealed, b"about") == b"content"
+    for wrong in (sealed[:-1] + bytes([sealed[-1] ^ 1]), sealed[:5]):
+        with pytest.raises(WireError, match="sealed shares"):
+            unseal(key, wrong, b"about")
+    with pytest.raises(WireError, match="sealed shares"):
+        unseal(key, sealed, b"another")
+    with pytest.raises(WireError, match="public key"):
+        agreed(one.sealing, bytes(32), "x")
+
+
+def test_shares_that_were_changed_or_swapped_are_noticed():
+    one = Round(4)
+    inbox = one.inbox(0)
+    for wrong in ({**inbox, 1: inbox[2]}, {**inbox, 1: inbox[1][:-1] + b"\0"}):
+        with pytest.raises(WireError, match="sealed shares"):
+            give_away(wrong, one.keys[0], one.group, stayed=range(4))
+
+
+def test_a_group_needs_two_clients_with_keys_of_their_own():
+    keys = [Keys.draw().public for _ in range(3)]
+    for publics in (keys[:1], [keys[0], keys[0], keys[1]], [keys[0], keys[1][:-1]]):
+        with pytest.raises(WireError, match="clients of the secure sum"):
+            Group(tuple(publics))
+    with pytest.raises(WireError, match="this client among them"):
+        Group(tuple(keys)).place_of(Keys.draw())
+
+
+def test_numbers_go_into_the_ring_and_come_back():
+    values = np.array([0, 1, -1, 2**37, -(2**37)])
+    np.testing.assert_array_equal(from_ring(to_ring(values, 2)), values)
+    with pytest.raises(DistillError, match="less than"):
+        to_ring(values, 4)
+    seed = bytes(range(32))
+    np.testing.assert_array_equal(stretched(seed, 9), stretched(seed, 20)[:9])
+    assert int(stretched(seed, 1000).max()) < 2**RING
+
+
+def test_keys_are_kept_and_read_back():
+    keys = Keys.draw()
+    assert Keys.from_bytes(keys.to_bytes()) == keys
+    assert keys.public != Keys.draw().public

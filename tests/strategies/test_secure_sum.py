@@ -1,0 +1,150 @@
+"""Runs in which the server learns the sum of sketches and none of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from flwr.app import Array, ArrayRecord, Message
+from scipy.stats import chisquare
+
+from fdd_flower.errors import DataError
+from fdd_flower.ledger import Ledger
+from fdd_flower.report.load import load_run
+from fdd_flower.strategies._forget import scope_of
+from fdd_flower.strategies._secure_server import SecureRound
+from fdd_flower.wire.records import ARRAYS
+from tests.strategies.test_end_to_end import rounds, run
+from tests.strategies.test_resume import Killed, result, resume
+from tests.strategies.test_sketch import RIDGE, SETS, _no_pictures, _nothing, model_of  # noqa: F401
+
+ONE_ROUND: dict[str, Any] = {"num_server_rounds": 1, "strategy__deadline": 2.0}
+SECURE: dict[str, Any] = RIDGE | ONE_ROUND | {"sketch__secure_sum": True}
+PLAIN: dict[str, Any] = RIDGE | ONE_ROUND | {"sketch__precision": "exact"}
+
+
+def name_of(message: Message) -> str:
+    """Return the array that an answer holds, which says what step it is."""
+    record = message.content.array_records.get(ARRAYS, ArrayRecord())
+    return next(iter(record), "")
+
+
+def gone_at(step: str) -> Callable[[Message], Message | None]:
+    """Return the fault of a client that answers no more from `step` on."""
+    steps = ["keys", "shares", "masked", "given"]
+
+    def fault(message: Message) -> Message | None:
+        found = name_of(message)
+        return None if found in steps[steps.index(step) :] else message
+
+    return fault
+
+
+@pytest.mark.parametrize("settings", [RIDGE, SETS["means"], SETS["characteristic"]],
+                         ids=["gram", "means", "characteristic"])  # fmt: skip
+def test_the_result_is_that_of_plain_sketches(tmp_path, settings):
+    exact = {"sketch__precision": "exact"} if settings is RIDGE else {}
+    plain, _ = run(tmp_path, "plain", **(settings | exact))
+    secure, done = run(tmp_path, "secure", **(settings | {"sketch__secure_sum": True}))
+    assert done
+    # the set's file names the ledger's sketches: there one for each client, here their sum
+    assert model_of(secure).keys() == model_of(plain).keys()
+    for name, values in model_of(secure).items():
+        np.testing.assert_array_equal(values, model_of(plain)[name])
+    assert [row["replies"] for row in rounds(secure)] == [4, 4]
+    entries = Ledger(secure / "ledger").entries()
+    assert [(e.round, e.client) for e in entries] == [(1, "secure sum"), (2, "secure sum")]
+
+
+@pytest.mark.parametrize("step", ["keys", "shares", "masked"])
+def test_without_a_client_that_went_the_sum_is_that_of_the_others(tmp_path, step):
+    plain, _ = run(tmp_path, "plain", faults={3: _nothing}, **PLAIN)
+    secure, done = run(tmp_path, "secure", faults={3: gone_at(step)}, **SECURE)
+    assert done
+    assert result(secure) == result(plain)
+
+
+def test_a_client_that_goes_before_the_masks_are_off_is_in_the_sum(tmp_path):
+    plain, _ = run(tmp_path, "plain", **PLAIN)
+    secure, done = run(tmp_path, "secure", faults={3: gone_at("given")}, **SECURE)
+    assert done
+    assert result(secure) == result(plain)
+
+
+def test_killed_and_resumed_it_asks_the_round_again_with_fresh_keys(tmp_path, monkeypatch):
+    whole, _ = run(tmp_path, "whole", **SECURE)
+    unmasked, asked = SecureRound.end, []
+
+    def die(self: Any, masked: Any) -> Any:
+        asked.append(self.group)
+        if len(asked) == 1:
+            raise Killed
+        return unmasked(self, masked)
+
+    monkeypatch.setattr(SecureRound, "end", die)
+    with pytest.raises(Killed):
+        run(tmp_path, "killed", **SECURE)
+    (tmp_path / "killed" / "summary.json").unlink(missing_ok=True)
+    resume(tmp_path / "killed", clients=4)
+    assert result(tmp_path / "killed") == result(whole)
+    assert not set(asked[0].publics) & set(asked[1].publics)
+
+
+def test_with_too_few_left_the_run_ends_with_a_sentence(tmp_path):
+    faults = {node: gone_at("given") for node in (2, 3, 4)}
+    folder, done = run(tmp_path, faults=faults, **SECURE)
+    assert not done
+    status = load_run(folder).summary.status
+    assert "in the secure sum, which needs" in status
+
+
+def test_what_a_client_sends_is_uniform_and_another_each_time(tmp_path):
+    seen: list[np.ndarray] = []
+
+    def look(message: Message) -> Message:
+        record = message.content.array_records.get(ARRAYS, ArrayRecord())
+        if "masked" in record:
+            seen.append(record["masked"].numpy().flatten())
+        return message
+
+    for name in ("one", "two"):
+        run(tmp_path, name, faults={2: look}, **SECURE)
+    for planes in seen:
+        assert chisquare(np.bincount(planes, minlength=256)).pvalue > 1e-6
+    first, second = (np.unpackbits(planes).astype(float) for planes in seen)
+    assert abs((first == second).mean() - 0.5) < 0.01
+
+
+def _spoiled(message: Message) -> Message:
+    record = message.content.array_records.get(ARRAYS, ArrayRecord())
+    if "masked" in record:
+        record["masked"] = Array(record["masked"].numpy() ^ 85)
+    return message
+
+
+def test_one_spoiled_sketch_spoils_the_sum_and_the_server_says_so(tmp_path):
+    folder, done = run(tmp_path, faults={2: _spoiled}, **SECURE)
+    assert not done
+    assert "nobody can say which" in load_run(folder).summary.status
+
+
+def _short(message: Message) -> Message:
+    record = message.content.array_records.get(ARRAYS, ArrayRecord())
+    for name in list(record):
+        record[name] = Array(record[name].numpy()[:-1])
+    return message
+
+
+def test_a_malformed_answer_is_dropped_at_any_step(tmp_path):
+    plain, _ = run(tmp_path, "plain", faults={2: _nothing}, **PLAIN)
+    secure, done = run(tmp_path, "secure", faults={2: _short}, **SECURE)
+    assert done
+    assert result(secure) == result(plain)
+
+
+def test_no_client_of_it_can_be_forgotten_from_the_ledger(tmp_path):
+    folder, _ = run(tmp_path, **SECURE)
+    with pytest.raises(DataError, match="no sketch to leave out"):
+        scope_of(load_run(folder), Ledger(folder / "ledger").entries(), "0")
