@@ -263,7 +263,7 @@ class SketchConfig:
         "characteristic functions",
         choices=("gram", "means", "characteristic"),
     )
-    width: int = setting(96, "gram: units of the random features", low=1, high=4_096)
+    width: int = setting(96, "gram: units of the random features", low=1, high=512)
     precision: str = setting(
         "half",
         "gram: sums of products in 15 bits each beside their largest part; or as they are",

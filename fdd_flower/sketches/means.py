@@ -27,7 +27,7 @@ FIRST, SECOND = "first", "second"
 class MomentSums(Kind):
     """Class sums of features under `distiller.networks` seeded networks.
 
-    CollabDM (ECAI 2024, arXiv:2402.13007): the server matches rows to the global class means by
+    CollabDM (ECAI 2024, arXiv:2408.02266): the server matches rows to the global class means by
     distribution matching (DM, arXiv:2110.04181), as if all records were in one place. Differs:
     sums of squares travel too, and deviations are matched, unless `distiller.moments = mean`;
     networks are seeded once, and not anew each step.
