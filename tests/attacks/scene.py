@@ -19,14 +19,23 @@ from flwr.serverapp.strategy import Strategy
 
 from fdd_flower.config import CodecConfig, Config, DistillerConfig, ModelConfig, TrainingConfig
 from fdd_flower.data.base import Normalisation
-from fdd_flower.distillers.base import Plan
+from fdd_flower.distillers.base import ClassRecords, Plan
 from fdd_flower.ledger import REJECTED, Entry, Ledger, StoredSets, content_hash
 from fdd_flower.local_grid import _set_task_identity
 from fdd_flower.strategies.base import STRATEGIES, RoundTally, ServerSide, Verdict
 from fdd_flower.strategies.scaffold import VARIATE
+from fdd_flower.strategies.sketch import kind_of
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.wire.codecs.base import CODECS
-from fdd_flower.wire.records import ARRAYS, META, METRICS, Envelope, reply, set_record
+from fdd_flower.wire.records import (
+    ARRAYS,
+    META,
+    METRICS,
+    Envelope,
+    reply,
+    set_record,
+    to_array_record,
+)  # fmt: skip
 
 _set_task_identity()
 
@@ -87,6 +96,19 @@ def honest_set(
     return reply(set_record(part(client, round_, shape), codec), envelope(client, round_), {})
 
 
+def honest_sketch(client: str, cfg: Config, round_: int = 1) -> RecordDict:
+    """Return the content of an honest reply with sums over the rows of an honest set."""
+    kind = kind_of(cfg, replace(plan(), round=round_))
+    rows, more = part(client, round_), part(client, round_ + 100)  # enough of each class
+    inputs, labels = torch.cat([rows.inputs, more.inputs]), torch.cat([rows.labels, more.labels])
+    held = [
+        ClassRecords(label=label, inputs=inputs[labels == label], rows=1)
+        for label in range(len(CLASSES))
+    ]
+    arrays = to_array_record(kind.encode(kind.of(held)))
+    return reply(arrays, envelope(client, round_), {})
+
+
 def honest_parameters(client: str, side: ServerSide) -> RecordDict:
     """Return the content of an honest reply with a model: the server's, and some noise."""
     rng = np.random.default_rng(int(client))
@@ -124,7 +146,7 @@ class MemoryStaging:
     def add(self, set_: SyntheticSet) -> str:
         """Keep a set, without its free text, and return its hash."""
         sha256 = content_hash(set_)
-        self.sets[sha256] = replace(set_, meta={})
+        self.sets[sha256] = replace(set_, meta={}) if isinstance(set_, SyntheticSet) else set_
         return sha256
 
 
@@ -148,6 +170,8 @@ class MemoryLedger:
     def load(self, sha256: str) -> SyntheticSet:
         """Return an accepted set."""
         return self.kept[sha256]
+
+    load_any = load
 
     def sets(self, hashes: Mapping[str, str]) -> StoredSets:
         """Return sets by client."""

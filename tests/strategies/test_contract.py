@@ -37,6 +37,7 @@ OWN: dict[str, dict[str, Scalar]] = {
     "bulyan": {"strategy.num-malicious": 0, "strategy.quorum": 3},
     "fedaf": DM,
     "fedlgd": DM | {"fedlgd.steps": 5},
+    "sketch": {"distiller.name": "dm", "sketch.width": 4},
 }
 
 
@@ -100,10 +101,14 @@ def server(strategy: str) -> scene.Server:
     cfg = scene.config(strategy=strategy)
     if strategy == "bulyan":
         cfg = replace(cfg, strategy=replace(cfg.strategy, num_malicious=0))
+    if strategy == "sketch":
+        cfg = replace(cfg, sketch=replace(cfg.sketch, width=4))
     return scene.Server(cfg)
 
 
 def honest(of: scene.Server, client: str, round_: int = 1) -> RecordDict:
+    if of.cfg.strategy.name == "sketch":
+        return scene.honest_sketch(client, of.cfg, round_)
     if STRATEGIES.get(of.cfg.strategy.name).distils:
         return scene.honest_set(client, of.cfg, round_)
     return scene.honest_parameters(client, of.side)
