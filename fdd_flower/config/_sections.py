@@ -461,6 +461,11 @@ class RuntimeConfig:
 
     client_threads: int = setting(1, "torch threads of a client", low=1, high=1_024)
     server_threads: int = setting(1, "torch threads of the server", low=1, high=1_024)
+    clients_file: str = setting(
+        "",
+        "absolute TOML file, in simulation: a table of budgets and networks for each client that "
+        "has its own, as the node config of a real one",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,6 +59,7 @@ def preflight(cfg: Config, num_clients: int, *, absent: int = 0) -> None:
         server_records,
     )
     from fdd_flower.strategies._more_models import check_models
+    from fdd_flower.strategies._own_settings import check_clients
     from fdd_flower.strategies.base import new_model
     from fdd_flower.threads import threads
 
@@ -85,3 +86,4 @@ def preflight(cfg: Config, num_clients: int, *, absent: int = 0) -> None:
         model = new_model(cfg, plan)
         check_models(cfg, plan, distils=method.distils)
         check_method(method, cfg, plan, model)
+    check_clients(cfg, num_clients)

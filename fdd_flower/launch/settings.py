@@ -64,9 +64,10 @@ def given(
         values["num-server-rounds"] = find_key("num-server-rounds").check(rounds)
     if out is not None:
         values["output.dir"] = absolute(out)
-    if path := values.get("data.path"):
-        # Flower's processes run in a folder of their own
-        values["data.path"] = absolute(str(path))
+    for key in ("data.path", "runtime.clients-file"):
+        if path := values.get(key):
+            # Flower's processes run in a folder of their own
+            values[key] = absolute(str(path))
     return values
 
 

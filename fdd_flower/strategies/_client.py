@@ -14,6 +14,7 @@ from fdd_flower.data.base import Split
 from fdd_flower.distillers.base import Plan, declares
 from fdd_flower.errors import ConfigError, DataError, FddError, WireError
 from fdd_flower.strategies._log import say
+from fdd_flower.strategies._own_settings import with_own
 from fdd_flower.strategies.base import STRATEGIES, ClientSide
 from fdd_flower.threads import threads
 from fdd_flower.wire.records import (
@@ -85,6 +86,7 @@ def _work(
             "plan.arrays", expected="the global model", got="nothing",
             remedy="Install the same fdd-flower on the server and on every client.",
         )  # fmt: skip
+    cfg = with_own(cfg, context.node_config, client)
     if "data-path" in context.node_config:
         guard_own_data(cfg, context.node_config)
     side = ClientSide(
