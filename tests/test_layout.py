@@ -13,7 +13,8 @@ ORDER = [
     | {"threads", "allocator", "class_logits", "secure_sum", ""},
     {"config"},
     {"models", "data", "privacy"},
-    {"ridge", "training", "distillers", "mergers", "sketches", "wire.codecs", "virtual_data"},
+    {"ridge", "training", "distillers", "mergers", "sketches", "wire.codecs"}
+    | {"virtual_data", "trajectory"},
     {"ledger", "report", "bench", "scoring"},
     {"wire.records", "wire.class_logits", "strategies"},
     {"local_grid", "bench.load", "bench.federated", "launch", "commands", "doctor", "cli"},

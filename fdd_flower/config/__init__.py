@@ -7,6 +7,7 @@ from fdd_flower.config._sections import (
     Config,
     DataConfig,
     DistillerConfig,
+    DynafedConfig,
     FedlgdConfig,
     LocalConfig,
     MergerConfig,
@@ -24,9 +25,9 @@ from fdd_flower.config._sections import (
 )
 
 __all__ = [
-    "CodecConfig", "Config", "DataConfig", "DistillerConfig", "FedlgdConfig", "Key", "LocalConfig",
-    "MergerConfig", "ModelConfig", "OutputConfig", "PartitionConfig", "PrivacyConfig",
-    "RuntimeConfig", "Scalar", "ScoringConfig", "ServerConfig", "SketchConfig", "StrategyConfig",
-    "TrainingConfig", "find_key", "flatten", "from_run_config", "keys", "nested", "sections",
-    "to_run_config",
+    "CodecConfig", "Config", "DataConfig", "DistillerConfig", "DynafedConfig", "FedlgdConfig",
+    "Key", "LocalConfig", "MergerConfig", "ModelConfig", "OutputConfig", "PartitionConfig",
+    "PrivacyConfig", "RuntimeConfig", "Scalar", "ScoringConfig", "ServerConfig", "SketchConfig",
+    "StrategyConfig", "TrainingConfig", "find_key", "flatten", "from_run_config", "keys", "nested",
+    "sections", "to_run_config",
 ]  # fmt: skip

@@ -28,8 +28,8 @@ class StrategyConfig:
 
     name: str = setting(
         "fdd",
-        "bulyan, fdd, fedadam, fedaf, fedavg, fedavgm, fedlgd, fedmedian, fednova, fedprox, "
-        "fedtrimmedavg, fedyogi, krum, multikrum, scaffold, sketch",
+        "bulyan, dynafed, fdd, fedadam, fedaf, fedavg, fedavgm, fedlgd, fedmedian, fednova, "
+        "fedprox, fedtrimmedavg, fedyogi, krum, multikrum, scaffold, sketch",
     )
     min_nodes: int = setting(2, "connected clients to wait for before a round", low=1, high=100_000)
     quorum: int = setting(2, "usable replies below which the run ends", low=1, high=100_000)
@@ -81,6 +81,26 @@ class LocalConfig:
     batch_size: int = setting(64, "records a step", low=1, high=65_536)
     learning_rate: float = setting(0.01, "step size of SGD", low=1e-8, high=10)
     momentum: float = setting(0.9, "momentum of SGD", low=0, high=0.999)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DynafedConfig:
+    """DynaFed: rows that the server makes of the first global models, and tunes later ones on."""
+
+    rounds: int = setting(5, "rounds whose global models are followed", low=1, high=10_000)
+    reach: int = setting(1, "rounds ahead that training on the rows aims at", low=1, high=10_000)
+    ipc: int = setting(15, "rows a class", low=1, high=10_000)
+    steps: int = setting(500, "optimisation steps of the rows", low=1, high=1_000_000)
+    learning_rate: float = setting(0.1, "step size of Adam there", low=1e-8, high=100)
+    inner_steps: int = setting(20, "training steps on the rows a match", low=1, high=1_000)
+    inner_rate: float = setting(
+        0.02, "step size of that training at first; it is learned", low=1e-8, high=10
+    )
+    tuning_steps: int = setting(
+        20, "steps on the rows that each later global model takes", low=0, high=1_000_000
+    )
+    tuning_rate: float = setting(0.01, "step size of SGD there", low=1e-8, high=10)
+    batch_size: int = setting(256, "rows a step there", low=1, high=65_536)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -477,6 +497,7 @@ class Config:
     resume: str = setting("", "absolute folder of a run to go on with; empty: a new run")
     strategy: StrategyConfig = field(default_factory=StrategyConfig)
     local: LocalConfig = field(default_factory=LocalConfig)
+    dynafed: DynafedConfig = field(default_factory=DynafedConfig)
     fedaf: FedafConfig = field(default_factory=FedafConfig)
     fedlgd: FedlgdConfig = field(default_factory=FedlgdConfig)
     distiller: DistillerConfig = field(default_factory=DistillerConfig)

@@ -19,11 +19,8 @@ from fdd_flower.scoring import hold_out_root
 from fdd_flower.strategies.base import COMMON, STRATEGIES, Method
 from fdd_flower.wire.codecs.base import CODECS
 
-OWN_SECTIONS = (
-    "fedaf",
-    "fedlgd",
-    "sketch",
-)  # of settings that one strategy alone uses, and named like it
+# Of settings that one strategy alone uses; each is named like it.
+OWN_SECTIONS = ("dynafed", "fedaf", "fedlgd", "sketch")
 
 
 def check_components(cfg: Config) -> Method:

@@ -35,6 +35,7 @@ DM: dict[str, Scalar] = {
 }  # fmt: skip
 OWN: dict[str, dict[str, Scalar]] = {
     "bulyan": {"strategy.num-malicious": 0, "strategy.quorum": 3},
+    "dynafed": {"dynafed.rounds": 1, "dynafed.steps": 2, "dynafed.inner-steps": 2},
     "fedaf": DM,
     "fedlgd": DM | {"fedlgd.steps": 5},
     "sketch": {"distiller.name": "dm", "sketch.width": 4},

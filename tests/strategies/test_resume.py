@@ -42,6 +42,8 @@ METHODS: dict[str, dict[str, Scalar]] = {
     "peers": {"distiller.name": "krr", "distiller.peers": True, "distiller.first": "kmeans"},
     "fedavg": {"strategy.name": "fedavg"},
     "scaffold": {"strategy.name": "scaffold"},
+    "dynafed": {"strategy.name": "dynafed", "dynafed.rounds": 2, "dynafed.steps": 2,
+                "dynafed.inner-steps": 2},
     "fedaf": {"strategy.name": "fedaf"},
     "fedlgd": {"strategy.name": "fedlgd", "fedlgd.every": 2, "fedlgd.steps": 5},
 }  # fmt: skip
