@@ -104,6 +104,7 @@ def test_methods_are_tables_strategies_or_distillers(tmp_path: Path) -> None:
         ("[a", "readable TOML"),
         ("", "a table of settings"),
         ("a = 1", "a table of settings"),
+        ('["a, b"]', "without a comma"),
         ("[a]\ndistiller.ipc = 'x'", r"method a: distiller\.ipc"),
         ("[a]\ndistiller.ipcs = 1", "method a: run config key"),
     ],

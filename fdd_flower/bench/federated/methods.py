@@ -62,6 +62,8 @@ def read_methods(path: Path) -> dict[str, Method]:
         raise _broken(path, "a readable TOML file", got) from error
     found = {}
     for name, table in tables.items():
+        if "," in name:  # --methods could not name it
+            raise _broken(path, "names of methods without a comma", repr(name))
         if not isinstance(table, dict):
             raise _broken(path, "a table of settings for each method", f"{name} = {table!r}")
         try:
