@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -63,6 +63,7 @@ def rows_of_path(
     cfg: DynafedConfig,
     *,
     rng: torch.Generator,
+    progress: Callable[[int, int], None] | None = None,
 ) -> SyntheticSet:
     """Return `start` changed so that training `model` on it follows `path`.
 
@@ -74,6 +75,8 @@ def rows_of_path(
     ----------
     path
         Parameters of global models by name, one a round, in order: more than `dynafed.reach`.
+    progress
+        Gets the steps done, and how many there are.
     """
     network = copy.deepcopy(model).eval()
     sizes = start.labels.bincount().tolist()
@@ -85,7 +88,9 @@ def rows_of_path(
         DistillerConfig(), name="dynafed", steps=cfg.steps, learning_rate=cfg.learning_rate
     )
 
-    def objective(_: int) -> Iterator[Tensor]:
+    def objective(step: int) -> Iterator[Tensor]:
+        if progress is not None:
+            progress(step, cfg.steps)
         place = int(torch.randint(len(path) - cfg.reach, (), generator=rng))
         begin, end = path[place], path[place + cfg.reach]
         found = unrolled(

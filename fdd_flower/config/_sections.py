@@ -90,9 +90,9 @@ class DynafedConfig:
     rounds: int = setting(5, "rounds whose global models are followed", low=1, high=10_000)
     reach: int = setting(1, "rounds ahead that training on the rows aims at", low=1, high=10_000)
     ipc: int = setting(15, "rows a class", low=1, high=10_000)
-    steps: int = setting(500, "optimisation steps of the rows", low=1, high=1_000_000)
+    steps: int = setting(200, "optimisation steps of the rows", low=1, high=1_000_000)
     learning_rate: float = setting(0.1, "step size of Adam there", low=1e-8, high=100)
-    inner_steps: int = setting(20, "training steps on the rows a match", low=1, high=1_000)
+    inner_steps: int = setting(10, "training steps on the rows a match", low=1, high=1_000)
     inner_rate: float = setting(
         0.02, "step size of that training at first; it is learned", low=1e-8, high=10
     )

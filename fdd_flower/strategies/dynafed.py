@@ -84,13 +84,28 @@ class FromTrajectory(FedAvg):
             self.path.append(self._parameters(arrays))
             if len(self.path) <= cfg.rounds:
                 return arrays, metrics
-            say(f"round {server_round}: distilling the way of {len(self.path)} global models")
-            rng = stream(self.side.cfg.seed, "trajectory")
-            self.rows = rows_of_path(self._set(), model, self.path, cfg, rng=rng).inputs
+            self.rows = self._follow(server_round, model)
             self.path = []
             self.side.merged = self._set()
         tune(model, self._set(), cfg, rng=stream(self.side.cfg.seed, "tuning", server_round))
         return ArrayRecord(model.state_dict()), metrics
+
+    def _follow(self, server_round: int, model: Network) -> Tensor:
+        """Return rows that lead a model along the path."""
+        cfg, side = self.side.cfg.dynafed, self.side
+        tenth = max(1, cfg.steps // 10)
+
+        def progress(done: int, total: int) -> None:
+            if done % tenth == 0:
+                say(
+                    f"round {server_round}: distilling the way of {len(self.path)} global models, "
+                    f"step {done}/{total}"
+                )
+
+        rng = stream(side.cfg.seed, "trajectory")
+        return rows_of_path(
+            self._set(), model, self.path, cfg, rng=rng, progress=progress
+        ).inputs  # fmt: skip
 
     def _set(self) -> SyntheticSet:
         """Return the rows; noise where there are none yet."""
