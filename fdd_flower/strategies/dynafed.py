@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 
 import torch
@@ -78,7 +79,7 @@ class FromTrajectory(FedAvg):
         arrays, metrics = super().aggregate_train(server_round, replies)
         if arrays is None:
             return arrays, metrics
-        cfg, model = self.side.cfg.dynafed, self.side.new_model()
+        cfg, model, started = self.side.cfg.dynafed, self.side.new_model(), time.monotonic()
         model.load_state_dict(arrays.to_torch_state_dict())
         if self.rows is None:
             self.path.append(self._parameters(arrays))
@@ -88,6 +89,7 @@ class FromTrajectory(FedAvg):
             self.path = []
             self.side.merged = self._set()
         tune(model, self._set(), cfg, rng=stream(self.side.cfg.seed, "tuning", server_round))
+        self.side.tally.seconds_train = time.monotonic() - started
         return ArrayRecord(model.state_dict()), metrics
 
     def _follow(self, server_round: int, model: Network) -> Tensor:

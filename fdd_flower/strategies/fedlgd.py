@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -87,7 +88,9 @@ class LocalGlobal(FedAvg):
         """Average, and every so often fit the global virtual data to the step of the average."""
         arrays, metrics = super().aggregate_train(server_round, replies)
         if arrays is not None and updates(self.side.cfg, server_round):
+            started = time.monotonic()
             self._renew(arrays)
+            self.side.tally.seconds_train = time.monotonic() - started
         return arrays, metrics
 
     def _virtual(self) -> SyntheticSet:

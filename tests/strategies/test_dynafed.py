@@ -28,6 +28,7 @@ def test_it_is_fedavg_until_there_are_rows(tmp_path: Path) -> None:
     assert before[1]["loss"] != after[1]["loss"]
     assert [row["bytes_up"] for row in before] == [row["bytes_up"] for row in after]
     assert summary(found)["distiller"] == ""
+    assert [row["seconds_train"] > 0 for row in after] == [False, True, True]
 
 
 def test_its_rows_are_left_in_the_folder(tmp_path: Path) -> None:
