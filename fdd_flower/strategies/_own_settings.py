@@ -26,13 +26,19 @@ def with_own(cfg: Config, node: Mapping[str, Scalar], client: str) -> Config:
     Raises
     ------
     ConfigError
-        If one has a wrong type or range, or is above the run's.
+        If one has a wrong type or range, or is above the run's; or the clients' sums are added,
+        which they can be only where all are of the same features.
     """
     own = {name: node[name] for name in OWN if name in node}
     if cfg.runtime.clients_file and "partition-id" in node:
         own = read_clients(cfg.runtime.clients_file).get(client, {}) | own
     if not own:
         return cfg
+    if cfg.strategy.name == "sketch":
+        raise ConfigError(
+            f"{min(own)} of client {client}", expected="none with strategy.name=sketch",
+            got=own[min(own)], remedy="Leave it out: sketches add only if all are made alike.",
+        )  # fmt: skip
     asked = to_run_config(cfg)
     for name, value in own.items():
         _check(name, value, asked[name], client)

@@ -84,3 +84,11 @@ def test_what_does_not_fit_is_told_before_a_run(tmp_path: Path, text: str, match
 def test_a_real_client_reads_no_file_of_the_server() -> None:
     cfg = config(runtime__clients_file="/nowhere/clients.toml")
     assert with_own(cfg, {"data-path": "/records"}, "clinic") is cfg
+
+
+def test_what_is_added_must_be_made_alike() -> None:
+    """Sums under other networks would pass for sums of the same, and spoil the total."""
+    cfg = config(strategy__name="sketch", sketch__kind="means")
+    with pytest.raises(ConfigError, match=r"distiller\.pool of client a: expected none .*sketch"):
+        with_own(cfg, {"data-path": "/records", "distiller.pool": "mlp"}, "a")
+    assert with_own(cfg, {"data-path": "/records"}, "a") is cfg
