@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fdd_flower.commands._bench_options import AsJson, Data, Holdout, Out, Resume, Threads
 from fdd_flower.commands._bench_rows import cores, end_with
 from fdd_flower.commands._errors import one_line_errors
 from fdd_flower.commands.bench_federated import EXAMPLE as FEDERATED_EXAMPLE
@@ -35,11 +36,8 @@ EXAMPLE = (
 
 @app.command("distill", epilog=EXAMPLE)
 def distill(
-    out: Annotated[
-        Path,
-        typer.Option("--out", metavar="DIR", help="Folder; one of the same bench is gone on with."),
-    ],
-    data: Annotated[str, typer.Option("--data", metavar="NAME", help="The data set.")] = "digits",
+    out: Out,
+    data: Data = "digits",
     distillers: Annotated[
         str, typer.Option("--distillers", metavar="NAMES", help="With commas between.")
     ] = "dm",
@@ -64,14 +62,7 @@ def distill(
     single_class: Annotated[
         bool, typer.Option("--single-class", help="Distil each class as a client of its own.")
     ] = False,
-    holdout: Annotated[
-        bool,
-        typer.Option(
-            "--holdout",
-            help="Measure on a held-out tenth of the training records, and leave the test split "
-            "alone: for choosing settings.",
-        ),
-    ] = False,
+    holdout: Holdout = False,
     full_steps: Annotated[
         int | None,
         typer.Option(
@@ -82,16 +73,9 @@ def distill(
     no_full: Annotated[
         bool, typer.Option("--no-full", help="Do not train on all records; no HLR then.")
     ] = False,
-    threads: Annotated[
-        int | None,
-        typer.Option("--threads", min=1, max=1_024, help="Of each task; by default every core."),
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Refuse a folder that holds no bench to go on with.")
-    ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the rows as JSON; progress goes to stderr.")
-    ] = False,
+    threads: Threads = None,
+    resume: Resume = False,
+    as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Distil a training set, and measure models trained on what a server would receive.
 

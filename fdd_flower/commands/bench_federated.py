@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fdd_flower.commands._bench_options import AsJson, Data, Holdout, Out, Resume, Threads
 from fdd_flower.commands._bench_rows import cores, end_with
 from fdd_flower.commands._errors import one_line_errors
 
@@ -22,11 +23,8 @@ DEFAULT_METHODS = "fdd,random,fedavg"
 
 
 def federated(
-    out: Annotated[
-        Path,
-        typer.Option("--out", metavar="DIR", help="Folder; one of the same bench is gone on with."),
-    ],
-    data: Annotated[str, typer.Option("--data", metavar="NAME", help="The data set.")] = "digits",
+    out: Out,
+    data: Data = "digits",
     clients: Annotated[
         int, typer.Option("--clients", min=1, max=100_000, help="Clients to simulate.")
     ] = 10,
@@ -64,24 +62,10 @@ def federated(
             "--set", metavar="KEY=VALUE", help="A setting of all methods; may be given many times."
         ),
     ] = None,
-    holdout: Annotated[
-        bool,
-        typer.Option(
-            "--holdout",
-            help="Measure on a held-out tenth of the training records, and leave the test split "
-            "alone: for choosing settings.",
-        ),
-    ] = False,
-    threads: Annotated[
-        int | None,
-        typer.Option("--threads", min=1, max=1_024, help="Of each task; by default every core."),
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Refuse a folder that holds no bench to go on with.")
-    ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the rows as JSON; progress goes to stderr.")
-    ] = False,
+    holdout: Holdout = False,
+    threads: Threads = None,
+    resume: Resume = False,
+    as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Run methods beside each other on the same cuts, and count accuracy, bytes and time.
 

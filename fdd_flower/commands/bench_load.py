@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from fdd_flower.commands._bench_options import AsJson
 from fdd_flower.commands._bench_rows import end_with
 from fdd_flower.commands._errors import one_line_errors
 
@@ -29,9 +30,7 @@ def load(
             help="A setting of codec, packing, merger or quota; may be given many times.",
         ),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the rows as JSON; progress goes to stderr.")
-    ] = False,
+    as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Take in rounds of random sets, as a server does, and measure time and memory.
 

@@ -130,7 +130,7 @@ def check(cfg: Config, plan: Plan, model: Network) -> None:
     Raises
     ------
     ConfigError
-        If it has not, or the model has no parameters that train.
+        If it has not.
     """
     own = cfg.dynafed
     if cfg.num_server_rounds < own.rounds:

@@ -1,0 +1,30 @@
+"""Options that several commands of the bench have, each written once."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Out = Annotated[
+    Path,
+    typer.Option("--out", metavar="DIR", help="Folder; one of the same bench is gone on with."),
+]
+Data = Annotated[str, typer.Option("--data", metavar="NAME", help="The data set.")]
+Holdout = Annotated[
+    bool,
+    typer.Option(
+        "--holdout",
+        help="Measure on a held-out tenth of the training records, and leave the test split "
+        "alone: for choosing settings.",
+    ),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option("--threads", min=1, max=1_024, help="Of each task; by default every core."),
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Refuse a folder that holds no bench to go on with.")
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print the rows as JSON; progress goes to stderr.")
+]
