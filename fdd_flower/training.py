@@ -15,6 +15,7 @@ from fdd_flower import augment
 from fdd_flower.config import LocalConfig, TrainingConfig
 from fdd_flower.data.base import Split
 from fdd_flower.errors import FddError
+from fdd_flower.optimisers import Sgd
 from fdd_flower.ridge.teacher import RidgeTeacher
 from fdd_flower.rng import fork
 from fdd_flower.synthetic_set import SyntheticSet
@@ -165,7 +166,7 @@ def train_locally(
         If the loss stops being finite.
     """
     anchor = [p.detach().clone() for p in model.parameters()]
-    sgd = torch.optim.SGD(model.parameters(), lr=cfg.learning_rate, momentum=cfg.momentum)
+    sgd = Sgd(model.parameters(), momentum=cfg.momentum)
     model.train()
     mean_loss = 0.0
     for _ in range(cfg.epochs):
@@ -177,13 +178,13 @@ def train_locally(
             total += float(loss.detach()) * len(batch)
             if proximal_mu:
                 loss = loss + proximal_mu / 2 * squared_distance(model, anchor)
-            sgd.zero_grad(set_to_none=True)
+            sgd.clear()
             loss.backward()
             if shift is not None:
                 for weight, extra in zip(model.parameters(), shift, strict=True):
                     assert weight.grad is not None
                     weight.grad += extra
-            sgd.step()
+            sgd.step(cfg.learning_rate)
         mean_loss = total / len(split)
     return mean_loss
 

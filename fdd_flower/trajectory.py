@@ -18,6 +18,7 @@ from fdd_flower.distillers._clock import Clock
 from fdd_flower.distillers._optimise import NonFiniteError, optimise
 from fdd_flower.errors import FddError
 from fdd_flower.models.base import Network
+from fdd_flower.optimisers import Sgd
 from fdd_flower.synthetic_set import SyntheticSet
 
 Weights = Mapping[str, Tensor]
@@ -113,7 +114,7 @@ def tune(model: Network, rows: SyntheticSet, cfg: DynafedConfig, *, rng: torch.G
     FddError
         If the loss stops being finite.
     """
-    sgd = torch.optim.SGD(model.parameters(), lr=cfg.tuning_rate)
+    sgd = Sgd(model.parameters())
     model.train()
     for step in range(cfg.tuning_steps):
         batch = torch.randperm(len(rows), generator=rng)[: cfg.batch_size]
@@ -124,6 +125,6 @@ def tune(model: Network, rows: SyntheticSet, cfg: DynafedConfig, *, rng: torch.G
                 got=float(loss.detach()),
                 remedy=f"Lower dynafed.tuning-rate (now {cfg.tuning_rate:g}).",
             )  # fmt: skip
-        sgd.zero_grad(set_to_none=True)
+        sgd.clear()
         loss.backward()
-        sgd.step()
+        sgd.step(cfg.tuning_rate)

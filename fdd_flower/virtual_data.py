@@ -18,6 +18,7 @@ from fdd_flower.distillers._gradients import distance
 from fdd_flower.distillers._optimise import NonFiniteError, optimise
 from fdd_flower.errors import FddError
 from fdd_flower.models.base import Network
+from fdd_flower.optimisers import Sgd
 from fdd_flower.synthetic_set import SyntheticSet, concatenate
 
 
@@ -57,7 +58,7 @@ def train_beside(
         If the loss stops being finite.
     """
     rows = own if anchors is None else concatenate([own, anchors])
-    sgd = torch.optim.SGD(model.parameters(), lr=cfg.learning_rate, momentum=cfg.momentum)
+    sgd = Sgd(model.parameters(), momentum=cfg.momentum)
     model.train()
     for _ in range(cfg.epochs):
         for batch in torch.randperm(len(rows), generator=rng).split(cfg.batch_size):
@@ -73,9 +74,9 @@ def train_beside(
                     got=float(loss.detach()),
                     remedy=f"Lower local.learning-rate (now {cfg.learning_rate:g}).",
                 )  # fmt: skip
-            sgd.zero_grad(set_to_none=True)
+            sgd.clear()
             loss.backward()
-            sgd.step()
+            sgd.step(cfg.learning_rate)
 
 
 def noise_rows(

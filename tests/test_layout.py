@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "fdd_flower"
 ORDER = [
     {"errors", "rng", "registry", "synthetic_set", "augment", "packing", "herd"}
-    | {"threads", "allocator", "class_logits", "secure_sum", ""},
+    | {"threads", "allocator", "optimisers", "class_logits", "secure_sum", ""},
     {"config"},
     {"models", "data", "privacy"},
     {"ridge", "training", "distillers", "mergers", "sketches", "wire.codecs"}

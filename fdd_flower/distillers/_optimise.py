@@ -12,6 +12,7 @@ from fdd_flower.config import DistillerConfig
 from fdd_flower.distillers._canvas import Canvas
 from fdd_flower.distillers._clock import Clock
 from fdd_flower.errors import DistillError
+from fdd_flower.optimisers import Adam
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.wire.codecs._arrays import MAX_MAGNITUDE
 
@@ -54,22 +55,21 @@ def optimise(
         If a loss is not a finite number, a step makes a row or one of `extra` not finite, or a row
         larger than a codec takes.
     """
-    adam = torch.optim.Adam([canvas.rows, *extra], lr=cfg.learning_rate)
+    adam = Adam([canvas.rows, *extra])
     good = canvas.rows.detach().clone()
     for step in range(cfg.steps):
         done = clock.progress(step, cfg.steps)
         if step and done >= 1:
             break
-        for group in adam.param_groups:
-            group["lr"] = cfg.learning_rate * (1 + math.cos(math.pi * min(1.0, done))) / 2
+        rate = cfg.learning_rate * (1 + math.cos(math.pi * min(1.0, done))) / 2
         canvas.through_codec(step)
-        adam.zero_grad(set_to_none=True)
+        adam.clear()
         for loss in objective(step):
             if not bool(torch.isfinite(loss)):
                 raise _non_finite(f"loss at step {step}", float(loss.detach()), canvas, good, cfg)
             loss.backward()
         good.copy_(canvas.rows.detach())
-        adam.step()
+        adam.step(rate)
         # No loss follows the last step, and a codec refuses such rows before a loss can show them.
         if not all(bool(torch.isfinite(part).all()) for part in (canvas.rows, *extra)):
             raise _non_finite(f"rows after step {step}", "NaN or infinity", canvas, good, cfg)

@@ -14,6 +14,7 @@ from fdd_flower.distillers._clock import SHARE_TO_PREPARE, Clock
 from fdd_flower.errors import ConfigError
 from fdd_flower.models import build_model
 from fdd_flower.models.base import Network
+from fdd_flower.optimisers import Adam
 from fdd_flower.rng import derive, stream
 
 BATCH = 64
@@ -51,7 +52,7 @@ def train_embedder(
         cfg, data.feature_shape, len(data.classes), seed=seed_of_net, index=index
     )
     rng = stream(seed, "batches")
-    adam = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=0.01)
+    adam = Adam(network.parameters(), decay=0.01)
     image = augment.is_image(data.feature_shape)
     started = clock.elapsed
     kept = []
@@ -66,9 +67,9 @@ def train_embedder(
         if image:
             x = augment.warp(x, augment.affine_maps(len(x), *x.shape[2:], rng=rng))
         loss = F.cross_entropy(network(x), data.labels[pick])
-        adam.zero_grad(set_to_none=True)
+        adam.clear()
         loss.backward()
-        adam.step()
+        adam.step(LEARNING_RATE)
     return [*kept, frozen(network)]
 
 

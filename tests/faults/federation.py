@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -82,7 +83,7 @@ class Federation:
         if self.grpc:
             words += ["--fleet-api-address", f"127.0.0.1:{self.fleet_port}"]
         self.superlink = self._spawn("superlink", "flower-superlink", *words)
-        self.until("the SuperLink", lambda: self._ask("list") is not None, every=ASKING)
+        self.until("the SuperLink", lambda: _listens(self.port))
 
     def start_node(self, name: str, *, twin: str = "") -> None:
         """Start the SuperNode of client `name`, with state of its own; `twin` tells two apart."""
@@ -248,6 +249,12 @@ def _write_records(folder: Path) -> None:
     for index, name in ((-1, "test"), *enumerate(CLIENTS)):
         chosen = owner == index
         np.savez(folder / f"{name}.npz", x=images[chosen], y=labels[chosen])
+
+
+def _listens(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
 
 
 def _flwr_version() -> tuple[int, ...]:
