@@ -1,0 +1,246 @@
+"""Seconds and server memory over clients, beside bare Flower, in Flower's simulation and without.
+
+    python benchmarks/scale.py --clients 10,100,1000 --out benchmarks/results/scale
+
+Both run the same rounds with the same clients: `fdd run` judges every reply, keeps it in the
+ledger and writes checkpoints and a report; bare Flower (benchmarks/bare_flower) sends, collects,
+merges and trains. They take turns, `--repeats` times; medians count. Memory is the peak of the
+process that the server is in: with `--in-process` the clients are in it too.
+
+Writes NAME.json, NAME.md and NAME.png.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from fdd_flower.launch.environment import program
+from fdd_flower.report.files import write_atomic
+from fdd_flower.report.versions import versions
+
+BARE = Path(__file__).parent / "bare_flower" / "run.py"
+APPS, ENGINES = ("fdd", "bare"), ("in-process", "simulation")
+SERVER = "flwr-simulation"  # the program of Flower's simulation, in which the ServerApp is a thread
+LOOK_SECONDS = 0.1
+# One cheap distillation a client, so that what is around it shows.
+SETTINGS = """
+num-server-rounds = {rounds}
+data.name = "{data}"
+partition.name = "iid"
+distiller.name = "kmeans"
+distiller.ipc = 1
+distiller.min-records = 1
+model.name = "logistic"
+training.steps = 200
+strategy.min-nodes = {clients}
+strategy.quorum = {clients}
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run."""
+
+    app: str
+    engine: str
+    clients: int
+    seconds: float  # of the server, from its first line to its last
+    wall: float  # of the whole command
+    peak_mb: float
+    accuracy: float
+
+
+def main() -> None:
+    """Measure what the command line asks for."""
+    asked = _arguments()
+    rows: list[Row] = []
+    cells = [(e, n, k) for e in asked.engines for n in asked.clients for k in range(asked.repeats)]
+    for engine, clients, turn in cells:
+        for app in APPS if turn % 2 == 0 else APPS[::-1]:
+            rows.append(run(app, engine, clients, asked))
+            found = rows[-1]
+            print(f"{engine:10} {clients:5} clients  {app:4}  {found.seconds:8.1f} s  "
+                  f"{found.peak_mb:7.0f} MB", flush=True)  # fmt: skip
+            write(rows, asked)
+
+
+def run(app: str, engine: str, clients: int, asked: argparse.Namespace) -> Row:
+    """Run one federation and return what it took.
+
+    Raises
+    ------
+    SystemExit
+        If it did not complete; its output then stands above.
+    """
+    with _folder() as folder:
+        config, out = folder / "settings.toml", folder / "out"
+        config.write_text(SETTINGS.format(rounds=asked.rounds, data=asked.data, clients=clients))
+        own = [program("fdd"), "run"] if app == "fdd" else [sys.executable, str(BARE)]
+        words = [*own, "--clients", str(clients), "--config", str(config), "--out", str(out)]
+        if engine == "in-process":
+            words.append("--in-process")
+        log, started = folder / "log", time.monotonic()
+        with log.open("wb") as stream:
+            process = subprocess.Popen(words, stdout=stream, stderr=subprocess.STDOUT)
+            peak = watch(process, inside=engine == "in-process")
+        wall = time.monotonic() - started
+        if process.returncode:
+            sys.exit(log.read_text(errors="replace")[-4000:] + f"\n{' '.join(words)} failed")
+        if app == "fdd":
+            found = json.loads((out / "summary.json").read_text())
+            seconds, accuracy = found["seconds_total"], found["accuracy"]
+        else:
+            found = json.loads((out / "bare.json").read_text())
+            seconds, accuracy = found["seconds"], found["accuracy"][-1]
+    return Row(app, engine, clients, seconds, wall, peak / 1e6, accuracy)
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    path = Path(tempfile.mkdtemp(prefix="scale-"))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def watch(process: subprocess.Popen[bytes], *, inside: bool) -> int:
+    """Wait for `process` to end and return the peak bytes of the server's process."""
+    root, server, peak = psutil.Process(process.pid), None, 0
+    if inside:
+        server = root
+    while process.poll() is None:
+        with suppress(psutil.Error, OSError):
+            server = server or _server_below(root)
+            if server is not None:
+                peak = max(peak, _peak_of(server.pid))
+        time.sleep(LOOK_SECONDS)
+    return peak
+
+
+def _server_below(root: psutil.Process) -> psutil.Process | None:
+    for child in root.children(recursive=True):
+        with suppress(psutil.Error):
+            if any(Path(word).name == SERVER for word in child.cmdline()[:2]):
+                return child
+    return None
+
+
+def _peak_of(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def write(rows: Sequence[Row], asked: argparse.Namespace) -> None:
+    """Write the rows so far, their table and their picture."""
+    facts = {
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores", "data": asked.data,
+        "rounds": asked.rounds, "versions": versions(), "rows": [asdict(row) for row in rows],
+    }  # fmt: skip
+    asked.out.parent.mkdir(parents=True, exist_ok=True)
+    name = asked.out.name
+    text = (json.dumps(facts, indent=1) + "\n").encode()
+    write_atomic(asked.out.with_name(name + ".json"), text)
+    write_atomic(asked.out.with_name(name + ".md"), table(rows, asked.rounds).encode())
+    draw(rows, asked.rounds, asked.out.with_name(name + ".png"))
+
+
+def medians(rows: Sequence[Row]) -> Iterator[tuple[str, int, dict[str, tuple[float, float]]]]:
+    """Yield engine, clients and, by app, median seconds and megabytes."""
+    for engine, clients in dict.fromkeys((row.engine, row.clients) for row in rows):
+        found = {}
+        for app in APPS:
+            own = [r for r in rows if (r.app, r.engine, r.clients) == (app, engine, clients)]
+            if own:
+                found[app] = (
+                    statistics.median(row.seconds for row in own),
+                    statistics.median(row.peak_mb for row in own),
+                )
+        yield engine, clients, found
+
+
+def table(rows: Sequence[Row], rounds: int) -> str:
+    """Return the medians in Markdown."""
+    lines = [
+        "| engine | clients | seconds a round | bare Flower | more | ms a client | server MB "
+        "| bare Flower |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for engine, clients, found in medians(rows):
+        if set(found) != set(APPS):
+            continue
+        (own, own_mb), (bare, bare_mb) = found["fdd"], found["bare"]
+        lines.append(
+            f"| {engine} | {clients:,} | {own / rounds:.2f} | {bare / rounds:.2f} "
+            f"| {100 * (own / bare - 1):+.0f} % | {1000 * own / rounds / clients:.1f} "
+            f"| {own_mb:.0f} | {bare_mb:.0f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def draw(rows: Sequence[Row], rounds: int, path: Path) -> None:
+    """Draw seconds a round and memory over clients."""
+    import io
+
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.8), dpi=110, facecolor="white", layout="constrained")
+    left, right = figure.subplots(1, 2)
+    colours = {"in-process": "#2563a8", "simulation": "#c2571a"}
+    found = list(medians(rows))
+    for engine in dict.fromkeys(e for e, _, _ in found):
+        for app, style in (("fdd", "-"), ("bare", ":")):
+            points = [(n, *by[app]) for e, n, by in found if e == engine and app in by]
+            clients, seconds, peak = zip(*points, strict=True) if points else ((), (), ())
+            label = f"{engine}{', bare Flower' if app == 'bare' else ''}"
+            look = {"color": colours[engine], "linestyle": style, "marker": "o", "markersize": 4}
+            left.plot(clients, [s / rounds for s in seconds], label=label, **look)
+            right.plot(clients, peak, label=label, **look)
+    for axes, label in ((left, "seconds a round"), (right, "peak of the server's process (MB)")):
+        axes.set_xscale("log")
+        axes.set_xlabel("clients", fontsize=9)
+        axes.set_ylabel(label, fontsize=9)
+        axes.grid(color="0.9", linewidth=0.8)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(fontsize=8, frameon=False)
+    left.set_yscale("log")
+    right.set_ylim(bottom=0)
+    image = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(image, metadata={"Software": None})
+    write_atomic(path, image.getvalue())
+
+
+def _arguments() -> argparse.Namespace:
+    def names(text: str) -> list[str]:
+        return text.split(",")
+
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--clients", type=lambda t: [int(n) for n in t.split(",")], required=True)
+    parser.add_argument("--engines", type=names, default=list(ENGINES))
+    parser.add_argument("--data", default="fashion-mnist")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--out", type=Path, required=True, help="path of the files, no ending")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
