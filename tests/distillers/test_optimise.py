@@ -17,6 +17,7 @@ from fdd_flower.distillers._clock import Clock
 from fdd_flower.distillers._moments import mismatch
 from fdd_flower.distillers._optimise import NonFiniteError, optimise
 from fdd_flower.distillers.base import DISTILLERS
+from fdd_flower.optimisers import Adam
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.wire.codecs.base import CODECS
 from tests.conftest import blobs, plan_for
@@ -108,13 +109,13 @@ def test_a_last_step_that_overflows_leaves_the_set_before_it(changes, monkeypatc
         distiller = DISTILLERS.get(cfg.name)(cfg)
         return distiller.distill(data, plan=plan, start=None, rng=rng).synthetic
 
-    def overflow(adam: torch.optim.Adam) -> None:
-        for weight in adam.param_groups[0]["params"]:
+    def overflow(adam: Adam, rate: float) -> None:
+        for weight in adam._parameters:
             weight.data.fill_(float("inf"))
 
     start = distil(name="kmeans")
     plan = dataclasses.replace(plan, peers=start)
-    monkeypatch.setattr(torch.optim.Adam, "step", overflow)
+    monkeypatch.setattr(Adam, "step", overflow)
     with pytest.raises(NonFiniteError, match="rows after step 0") as caught:
         distil(**changes)
     assert caught.value.kept is not None
