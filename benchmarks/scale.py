@@ -30,6 +30,7 @@ from pathlib import Path
 import psutil
 
 from fdd_flower.launch.environment import program
+from fdd_flower.report.chart import paper, save, tidy
 from fdd_flower.report.files import write_atomic
 from fdd_flower.report.versions import versions
 
@@ -197,12 +198,7 @@ def table(rows: Sequence[Row], rounds: int) -> str:
 
 def draw(rows: Sequence[Row], rounds: int, path: Path) -> None:
     """Draw seconds a round and memory over clients."""
-    import io
-
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 3.8), dpi=110, facecolor="white", layout="constrained")
+    figure = paper((9, 3.8))
     left, right = figure.subplots(1, 2)
     colours = {"in-process": "#2563a8", "simulation": "#c2571a"}
     found = list(medians(rows))
@@ -218,14 +214,11 @@ def draw(rows: Sequence[Row], rounds: int, path: Path) -> None:
         axes.set_xscale("log")
         axes.set_xlabel("clients", fontsize=9)
         axes.set_ylabel(label, fontsize=9)
-        axes.grid(color="0.9", linewidth=0.8)
-        axes.spines[["top", "right"]].set_visible(False)
+        tidy(axes)
         axes.legend(fontsize=8, frameon=False)
     left.set_yscale("log")
     right.set_ylim(bottom=0)
-    image = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(image, metadata={"Software": None})
-    write_atomic(path, image.getvalue())
+    save(figure, path)
 
 
 def _arguments() -> argparse.Namespace:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,15 +9,12 @@ from typing import TYPE_CHECKING
 
 from fdd_flower.bench.rows import DISTILLED, FULL, SUMMED_GRAM, Row, baseline_key
 from fdd_flower.bench.settings import BASELINES
-from fdd_flower.report.files import write_atomic
+from fdd_flower.report.chart import COLOURS, cost_axis, legend_below, panels, save, tidy
 from fdd_flower.report.units import human_bytes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-DPI = 120
-COLUMNS = 3
-COLOURS = ("#2563a8", "#c2571a", "#2c8a57", "#8a3fa0", "#b3261e", "#0f8a8a", "#7a5c00", "#444444")
 MARKS = {"random": (":", "x"), "herding": ("-.", "^"), "kmeans": ("--", "s")}  # also of one point
 
 Curve = list[tuple[float, float, float]]  # bytes, accuracy, spread
@@ -26,41 +22,19 @@ Curve = list[tuple[float, float, float]]  # bytes, accuracy, spread
 
 def draw(rows: Sequence[Row], title: str, path: Path) -> None:
     """Draw `rows` into the PNG `path`; nothing if none is measured."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     good = [row for row in rows if row.accuracy is not None]
     models = list(dict.fromkeys(row.model for row in good if row.kind == DISTILLED))
     if not models:
         return
-    columns = min(COLUMNS, len(models))
-    lines = -(-len(models) // columns)
-    figure = Figure(
-        figsize=(max(4.2 * columns, 6.5), 3.6 * lines + 1), dpi=DPI, facecolor="white",
-        layout="constrained",
-    )  # fmt: skip
-    panels = figure.subplots(lines, columns, squeeze=False).flatten()
-    for axes in panels[len(models) :]:
-        axes.set_visible(False)
-    for axes, model in zip(panels, models, strict=False):
+    figure, each = panels(len(models))
+    for axes, model in zip(each, models, strict=True):
         _panel(axes, model, good)
-    handles = {}
-    for axes in panels[: len(models)]:
-        found, labels = axes.get_legend_handles_labels()
-        handles |= dict(zip(labels, found, strict=True))
-    figure.legend(
-        handles.values(), handles.keys(), loc="outside lower center", ncols=4, fontsize=8,
-        frameon=False,
-    )  # fmt: skip
+    legend_below(figure, each)
     figure.suptitle(title, fontsize=10, fontweight="bold")
-    memory = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(memory, metadata={"Software": None})
-    write_atomic(path, memory.getvalue())
+    save(figure, path)
 
 
 def _panel(axes: Axes, model: str, rows: Sequence[Row]) -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
     own = [row for row in rows if row.model == model and row.kind == DISTILLED]
     names = list(dict.fromkeys(row.distiller for row in own))
     for i, name in enumerate(n for n in names if n not in BASELINES):
@@ -81,19 +55,9 @@ def _panel(axes: Axes, model: str, rows: Sequence[Row]) -> None:
             mean = statistics.mean(100 * (row.accuracy or 0) for row in found)
             axes.axhline(mean, color=colour, linewidth=1, label=label)
     axes.set_title(model, fontsize=10)
-    axes.set_xscale("log")
-    low, high = axes.get_xlim()
-    if high < 30 * low:  # a scale of its own width would have no mark with a number
-        axes.set_xlim(low / 3, high * 3)
-    axes.xaxis.set_major_locator(LogLocator(numticks=5))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: human_bytes(x)))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_xlabel("encoded set (bytes)", fontsize=9)
+    cost_axis(axes, "encoded set (bytes)", human_bytes)
     axes.set_ylabel("accuracy (%)", fontsize=9)
-    axes.tick_params(labelsize=8)
-    axes.grid(color="0.9", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
+    tidy(axes)
 
 
 def _curve(rows: Sequence[Row]) -> Curve:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from fdd_flower.report.chart import tidy
 from fdd_flower.report.rows import RoundRow
 from fdd_flower.report.units import byte_unit, human_bytes, human_number, human_share
 
@@ -57,9 +58,7 @@ def _frame(axes: Axes, rounds: Sequence[int]) -> None:
     axes.set_xlabel("round")
     axes.set_xlim(rounds[0] - 0.5, rounds[-1] + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
-    axes.grid(color="0.9", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
+    tidy(axes)
 
 
 def _line(

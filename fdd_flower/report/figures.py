@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from fdd_flower.data.base import Normalisation
-from fdd_flower.report.files import write_atomic
+from fdd_flower.report.chart import DPI, save
 from fdd_flower.report.rows import RoundRow
 from fdd_flower.report.units import one_line
 from fdd_flower.synthetic_set import SyntheticSet
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-DPI = 120
 MAX_CLASSES = 25
 
 
@@ -63,7 +57,7 @@ def draw_synthetic(
     else:
         lines = [set_.inputs[rows].flatten(1) for rows in picks]
         figure = heat_map(lines, labels, title, note, DPI)
-    _save(figure, path)
+    save(figure, path)
 
 
 def draw_curves(rows: Sequence[RoundRow], path: Path) -> None:
@@ -78,17 +72,8 @@ def draw_curves(rows: Sequence[RoundRow], path: Path) -> None:
 
     if not rows:
         raise ValueError("rows must hold at least one round; got none")
-    _save(curves(rows, DPI), path)
+    save(curves(rows, DPI), path)
 
 
 def _evenly(places: Tensor, most: int) -> Tensor:
     return places[torch.linspace(0, len(places) - 1, min(most, len(places))).round().long()]
-
-
-def _save(figure: Figure, path: Path) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    memory = io.BytesIO()
-    # without a name of the software the same run draws the same bytes
-    FigureCanvasAgg(figure).print_png(memory, metadata={"Software": None})
-    write_atomic(path, memory.getvalue())

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fdd_flower.bench.federated.rows import Row
-from fdd_flower.report.files import write_atomic
+from fdd_flower.report.chart import COLOURS, cost_axis, legend_below, panels, save, tidy
 from fdd_flower.report.units import human_bytes, human_seconds
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-DPI = 120
-COLUMNS = 3
-COLOURS = (
-    "#2563a8", "#c2571a", "#2c8a57", "#8a3fa0", "#b3261e", "#0f8a8a", "#7a5c00", "#444444",
-    "#d1619f", "#5f8f00",
-)  # fmt: skip
 MARKS = "os^Dvx*P"  # one a method, so that colours are not all that tells them apart
 BYTES, SECONDS = 1, 2  # places in a point of `Row.curve`
 LABELS = {
@@ -37,43 +30,22 @@ def draw(rows: Sequence[Row], title: str, path: Path, *, against: int) -> None:
     against
         `BYTES` or `SECONDS`.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     good = [row for row in rows if row.curve]
     splits = list(dict.fromkeys(row.split for row in good))
     if not splits:
         return
     methods = list(dict.fromkeys(row.method for row in good))
-    columns = min(COLUMNS, len(splits))
-    lines = -(-len(splits) // columns)
-    figure = Figure(
-        figsize=(max(4.2 * columns, 6.5), 3.6 * lines + 1), dpi=DPI, facecolor="white",
-        layout="constrained",
-    )  # fmt: skip
-    panels = figure.subplots(lines, columns, squeeze=False, sharey=True).flatten()
-    for axes in panels[len(splits) :]:
-        axes.set_visible(False)
-    handles = {}
-    for axes, split in zip(panels, splits, strict=False):
+    figure, each = panels(len(splits), sharey=True)
+    for axes, split in zip(each, splits, strict=True):
         _panel(axes, split, [row for row in good if row.split == split], methods, against)
-        found, labels = axes.get_legend_handles_labels()
-        handles |= dict(zip(labels, found, strict=True))
-    figure.legend(
-        handles.values(), handles.keys(), loc="outside lower center", ncols=4, fontsize=8,
-        frameon=False,
-    )  # fmt: skip
+    legend_below(figure, each)
     figure.suptitle(title, fontsize=10, fontweight="bold")
-    memory = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(memory, metadata={"Software": None})
-    write_atomic(path, memory.getvalue())
+    save(figure, path)
 
 
 def _panel(
     axes: Axes, split: str, rows: Sequence[Row], methods: Sequence[str], against: int
 ) -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
     for place, method in enumerate(methods):
         curve = _curve([row for row in rows if row.method == method], against)
         if curve:
@@ -83,21 +55,10 @@ def _panel(
                 marker=MARKS[place % len(MARKS)], capsize=2, markersize=4, linewidth=1.6,
                 elinewidth=0.8,
             )  # fmt: skip
-    human = human_bytes if against == BYTES else human_seconds
     axes.set_title(split, fontsize=10)
-    axes.set_xscale("log")
-    low, high = axes.get_xlim()
-    if high < 30 * low:  # a scale of its own width would have no mark with a number
-        axes.set_xlim(low / 3, high * 3)
-    axes.xaxis.set_major_locator(LogLocator(numticks=5))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: human(x)))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_xlabel(LABELS[against], fontsize=8)
+    cost_axis(axes, LABELS[against], human_bytes if against == BYTES else human_seconds)
     axes.set_ylabel("accuracy (%)", fontsize=9)
-    axes.tick_params(labelsize=8)
-    axes.grid(color="0.9", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
+    tidy(axes)
 
 
 def _curve(rows: Sequence[Row], against: int) -> list[tuple[float, float, float]]:

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fdd_flower.bench.load.rows import MOST_POOLS, MOST_SECONDS, Row
-from fdd_flower.report.files import write_atomic
+from fdd_flower.report.chart import paper, save, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-DPI = 110
 BLUE, ORANGE, RED = "#2563a8", "#c2571a", "#b3261e"
 
 
 def draw(rows: Sequence[Row], title: str, path: Path) -> None:
     """Draw `rows` into the PNG `path`; nothing if none is measured."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     good = sorted((row for row in rows if not row.error), key=lambda row: row.clients)
     if not good:
         return
-    figure = Figure(figsize=(9, 3.8), dpi=DPI, facecolor="white", layout="constrained")
+    figure = paper((9, 3.8))
     memory, seconds = figure.subplots(1, 2)
     clients = [row.clients for row in good]
     pool = [row.pool_mb or 0.0 for row in good]
@@ -47,9 +42,7 @@ def draw(rows: Sequence[Row], title: str, path: Path) -> None:
     seconds.axhline(MOST_SECONDS, color=RED, linestyle="--", label=f"{MOST_SECONDS:g} s")
     _panel(seconds, "seconds")
     figure.suptitle(title, fontsize=10, fontweight="bold")
-    image = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(image, metadata={"Software": None})
-    write_atomic(path, image.getvalue())
+    save(figure, path)
 
 
 def _panel(axes: Axes, label: str) -> None:
@@ -58,7 +51,5 @@ def _panel(axes: Axes, label: str) -> None:
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
     axes.tick_params(labelsize=8)
-    axes.grid(color="0.9", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
+    tidy(axes)
     axes.legend(fontsize=8, frameon=False)
