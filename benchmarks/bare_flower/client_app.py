@@ -5,8 +5,8 @@ from flwr.clientapp import ClientApp
 
 from fdd_flower.config import from_run_config
 from fdd_flower.strategies._client import client_data, client_key
+from fdd_flower.strategies._distil import distil
 from fdd_flower.strategies.base import ClientSide
-from fdd_flower.strategies.fdd import distil
 from fdd_flower.threads import threads
 from fdd_flower.wire.records import ARRAYS, read_plan
 

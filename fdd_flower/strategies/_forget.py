@@ -19,7 +19,6 @@ from typing import Any
 
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
 from flwr.serverapp import Grid
-from flwr.serverapp.strategy import Strategy
 
 from fdd_flower.config import Config
 from fdd_flower.errors import DataError
@@ -27,11 +26,18 @@ from fdd_flower.ledger import FORGOTTEN, KEPT, REJECTED, Entry, Ledger
 from fdd_flower.ledger.entry import is_refusal
 from fdd_flower.report.load import Run
 from fdd_flower.report.run_dir import LEDGER
+from fdd_flower.strategies._distil import looks_at_others
 from fdd_flower.strategies._grid import CountingGrid
 from fdd_flower.strategies._server import ServerRun
 from fdd_flower.strategies._trusted import trusted
-from fdd_flower.strategies.base import STRATEGIES, RoundTally, ServerSide, Verdict
-from fdd_flower.strategies.fdd import FederatedDistillation, looks_at_others
+from fdd_flower.strategies.base import (
+    STRATEGIES,
+    RoundTally,
+    ServerEvaluates,
+    ServerSide,
+    Verdict,
+)
+from fdd_flower.strategies.fdd import FederatedDistillation
 from fdd_flower.threads import threads
 from fdd_flower.wire.codecs._codes import Code
 
@@ -161,7 +167,7 @@ class _ReplayRun(ServerRun):
 
         original = self.method.server
 
-        def server(side: ServerSide) -> Strategy:
+        def server(side: ServerSide) -> _Replay:
             method = original(side)
             assert isinstance(method, FederatedDistillation)  # or `scope_of` had refused
             return _Replay(method, source, client, self.grid, unchanged=self.unchanged)
@@ -183,7 +189,7 @@ class _ReplayRun(ServerRun):
         return MetricRecord({"accuracy": row.accuracy})
 
 
-class _Replay(Strategy):
+class _Replay(ServerEvaluates):
     """`method`, with what each round's clients sent from a ledger; asks nobody."""
 
     def __init__(
@@ -208,18 +214,6 @@ class _Replay(Strategy):
         """Ask nobody."""
         self.method.arrays, self.method.round = arrays, server_round
         return []
-
-    def configure_evaluate(
-        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
-    ) -> Iterable[Message]:
-        """Ask nobody: the server evaluates."""
-        return []
-
-    def aggregate_evaluate(
-        self, server_round: int, replies: Iterable[Message]
-    ) -> MetricRecord | None:
-        """Return nothing: no client was asked."""
-        return None
 
     def aggregate_train(
         self, server_round: int, replies: Iterable[Message]

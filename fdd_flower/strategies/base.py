@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from flwr.app import ArrayRecord, Context
+from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord
+from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Strategy
 
 from fdd_flower.config import Config, StrategyConfig
@@ -142,6 +143,22 @@ class Method:
     needs: Callable[[StrategyConfig], int] = lambda cfg: 1
     condenses: bool = False
     check: Callable[[Config, Plan, Network], None] | None = None
+
+
+class ServerEvaluates(Strategy):
+    """A strategy that has no client evaluate: the server measures on test records of its own."""
+
+    def configure_evaluate(
+        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
+    ) -> Iterable[Message]:
+        """Ask nobody."""
+        return []
+
+    def aggregate_evaluate(
+        self, server_round: int, replies: Iterable[Message]
+    ) -> MetricRecord | None:
+        """Return nothing: no client was asked."""
+        return None
 
 
 COMMON = ("name", "min_nodes", "quorum", "deadline", "fraction")

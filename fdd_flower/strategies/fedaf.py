@@ -15,11 +15,12 @@ from fdd_flower.errors import ConfigError
 from fdd_flower.ledger import Staging, StoredSets
 from fdd_flower.models.base import Network
 from fdd_flower.rng import stream
+from fdd_flower.strategies._distil import distil
 from fdd_flower.strategies._pool import POOLING
 from fdd_flower.strategies._replies import arrays_of
 from fdd_flower.strategies._validator import Rules
 from fdd_flower.strategies.base import STRATEGIES, ClientSide, Method, ServerSide
-from fdd_flower.strategies.fdd import FederatedDistillation, distil
+from fdd_flower.strategies.fdd import FederatedDistillation
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.wire.class_logits import HELD, logits_arrays, logits_bytes, read_logits
 from fdd_flower.wire.records import ARRAYS, LOGITS, to_array_record

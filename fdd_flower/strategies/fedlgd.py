@@ -17,9 +17,9 @@ from fdd_flower.errors import ConfigError
 from fdd_flower.models.base import Network
 from fdd_flower.rng import stream
 from fdd_flower.strategies._averaging import guarded
+from fdd_flower.strategies._distil import distilled_set, peers_codec, read_peers
 from fdd_flower.strategies._warm_start import OwnSet
 from fdd_flower.strategies.base import STRATEGIES, ClientSide, Method, ServerSide
-from fdd_flower.strategies.fdd import distilled_set, peers_codec, read_peers
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.virtual_data import noise_rows, rows_of_step, train_beside
 from fdd_flower.wire.records import PEERS, set_record
