@@ -10,6 +10,8 @@ from tests.faults.federation import CLIENTS, DEADLINE, ROUNDS, Federation, resul
 
 LATE = 5.0  # seconds that a deadline may be missed by
 SOONER = 45.0  # seconds: after a minute without a heartbeat Flower itself gives a node up
+LATER = 180.0  # seconds: a process that was killed is started again after half a minute
+WORK = {"distiller__steps": 1_000_000, "distiller__seconds": 15.0}  # of a client, in a round
 
 
 def _went_on(federation: Federation, *, first: int) -> None:
@@ -22,10 +24,10 @@ def _went_on(federation: Federation, *, first: int) -> None:
 
 @pytest.mark.parametrize("moment", ["before", "while", "after"])
 def test_a_client_is_killed(federation, attempt, moment):
-    federation.start().submit(distiller__steps=400 if moment == "while" else 5)
+    federation.start().submit(**(WORK if moment == "while" else {}))
     federation.until("work at b", lambda: federation.client_app("b"))
     if moment == "while":
-        time.sleep(12)  # its imports take less
+        time.sleep(10)  # its imports take less, and its work takes longer
     if moment == "after":
         federation.until("b to be done", lambda: not federation.client_app("b"))
     federation.kill(federation.nodes["b"])
@@ -58,8 +60,8 @@ def test_too_few_are_left(federation, attempt):
     assert "strategy.quorum = 2 usable replies" in federation.summary()["status"]
 
 
-def _in_its_second_round(federation: Federation) -> Federation:
-    federation.start().submit(strategy__quorum=len(CLIENTS))
+def _in_its_second_round(federation: Federation, *, deadline: float = DEADLINE) -> Federation:
+    federation.start().submit(strategy__quorum=len(CLIENTS), strategy__deadline=deadline)
     federation.until("work at b", lambda: federation.client_app("b"))
     federation.until("b to be done", lambda: not federation.client_app("b"))
     federation.until("first round", federation.rounds)
@@ -77,8 +79,7 @@ def test_a_run_that_needs_every_client_is_resumed(federation, whole, attempt):
 
 
 def test_the_process_of_a_client_is_killed(federation, whole, attempt):
-    _in_its_second_round(federation).kill(federation.client_app("b"))
-    # its SuperNode starts another one, half a minute later
+    _in_its_second_round(federation, deadline=LATER).kill(federation.client_app("b"))
     assert federation.finished() == "finished:completed", federation.logs()
     assert result(federation.out) == whole
 
