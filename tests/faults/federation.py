@@ -208,11 +208,12 @@ class Federation:
             )  # fmt: skip
 
     def _ask(self, *words: str) -> dict[str, Any] | None:
-        done = subprocess.run(
-            ["flwr", *words, "edge", "--format", "json"], cwd=self.folder / "cwd", env=self.env,
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
-        with suppress(ValueError):
+        with suppress(ValueError, subprocess.TimeoutExpired):  # then it is asked again
+            done = subprocess.run(
+                ["flwr", *words, "edge", "--format", "json"], cwd=self.folder / "cwd",
+                env=self.env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+                check=False,
+            )  # fmt: skip
             answer = json.loads(done.stdout[done.stdout.index("{") :])
             return answer if answer.get("success") else None
         return None
