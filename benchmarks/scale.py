@@ -16,19 +16,19 @@ import argparse
 import json
 import os
 import platform
-import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
 
+from fdd_flower.bench.memory import peak_of
 from fdd_flower.launch.environment import program
 from fdd_flower.report.chart import paper, save, tidy
 from fdd_flower.report.files import write_atomic
@@ -88,7 +88,8 @@ def run(app: str, engine: str, clients: int, asked: argparse.Namespace) -> Row:
     SystemExit
         If it did not complete; its output then stands above.
     """
-    with _folder() as folder:
+    with tempfile.TemporaryDirectory(prefix="scale-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
         config, out = folder / "settings.toml", folder / "out"
         config.write_text(SETTINGS.format(rounds=asked.rounds, data=asked.data, clients=clients))
         own = [program("fdd"), "run"] if app == "fdd" else [sys.executable, str(BARE)]
@@ -102,6 +103,8 @@ def run(app: str, engine: str, clients: int, asked: argparse.Namespace) -> Row:
         wall = time.monotonic() - started
         if process.returncode:
             sys.exit(log.read_text(errors="replace")[-4000:] + f"\n{' '.join(words)} failed")
+        if not peak:
+            sys.exit(f"the memory of the server's process was never seen: is it {SERVER} still?")
         if app == "fdd":
             found = json.loads((out / "summary.json").read_text())
             seconds, accuracy = found["seconds_total"], found["accuracy"]
@@ -109,15 +112,6 @@ def run(app: str, engine: str, clients: int, asked: argparse.Namespace) -> Row:
             found = json.loads((out / "bare.json").read_text())
             seconds, accuracy = found["seconds"], found["accuracy"][-1]
     return Row(app, engine, clients, seconds, wall, peak / 1e6, accuracy)
-
-
-@contextmanager
-def _folder() -> Iterator[Path]:
-    path = Path(tempfile.mkdtemp(prefix="scale-"))
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
 
 
 def watch(process: subprocess.Popen[bytes], *, inside: bool) -> int:
@@ -129,7 +123,7 @@ def watch(process: subprocess.Popen[bytes], *, inside: bool) -> int:
         with suppress(psutil.Error, OSError):
             server = server or _server_below(root)
             if server is not None:
-                peak = max(peak, _peak_of(server.pid))
+                peak = max(peak, peak_of(server.pid) or 0)
         time.sleep(LOOK_SECONDS)
     return peak
 
@@ -140,13 +134,6 @@ def _server_below(root: psutil.Process) -> psutil.Process | None:
             if any(Path(word).name == SERVER for word in child.cmdline()[:2]):
                 return child
     return None
-
-
-def _peak_of(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    return 0
 
 
 def write(rows: Sequence[Row], asked: argparse.Namespace) -> None:
@@ -232,7 +219,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--out", type=Path, required=True, help="path of the files, no ending")
-    return parser.parse_args()
+    asked = parser.parse_args()
+    if unknown := set(asked.engines) - set(ENGINES):
+        parser.error(f"--engines: expected some of {','.join(ENGINES)}; got {','.join(unknown)}")
+    return asked
 
 
 if __name__ == "__main__":

@@ -49,7 +49,6 @@ def test_it_moves_as_the_class_of_torch_does(name: str):
 
 DISTIL = """
 import sys
-from dataclasses import replace
 import torch
 from fdd_flower.config import DistillerConfig, LocalConfig, ModelConfig, from_run_config
 from fdd_flower.data import load_dataset

@@ -16,8 +16,8 @@ from pathlib import Path
 from uuid import uuid4
 
 from fdd_flower.config import Config, from_run_config, to_run_config
-from fdd_flower.launch.environment import TOKEN, child_environment
-from fdd_flower.launch.machine import clients_at_once
+from fdd_flower.launch.environment import child_environment
+from fdd_flower.launch.machine import federation_config
 from fdd_flower.launch.settings import given
 from fdd_flower.launch.staging import fill_stage, make_stage, write_connection
 from fdd_flower.launch.submit import Flwr
@@ -57,11 +57,7 @@ def in_process(cfg: Config, clients: int) -> None:
 
 def in_simulation(cfg: Config, clients: int) -> None:
     """Run every round in Flower's simulation, with as many workers as `fdd run` would have."""
-    at_once, each = clients_at_once(clients, cfg.runtime.client_threads)
-    federation = (
-        f"num-supernodes={clients} client-resources-num-cpus={each} "
-        f"client-resources-num-gpus=0.0 init-args-num-cpus={at_once * each}"
-    )
+    federation = federation_config(clients, cfg.runtime.client_threads)
     stage = make_stage()
     try:
         fill_stage(stage, cfg)
@@ -69,7 +65,6 @@ def in_simulation(cfg: Config, clients: int) -> None:
             shutil.copyfile(HERE / name, stage.app / name)
         env = child_environment(stage, cfg, uuid4().hex)
         with superlink(stage, env) as port:
-            assert env[TOKEN]  # by which its processes are found, and ended
             write_connection(stage, port)
             Flwr(stage, env).run(federation, lambda line: print(line, end="", file=sys.stderr))
     finally:

@@ -8,8 +8,6 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-STATUS = Path("/proc/self/status")
-
 
 def peak_bytes() -> int:
     """Return the peak resident memory of this process so far.
@@ -39,9 +37,15 @@ def give_back() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def _status(name: str) -> int | None:
-    if STATUS.exists():
-        for line in STATUS.read_text().splitlines():
+def peak_of(pid: int) -> int | None:
+    """Return the peak resident memory of another process so far; None where nothing tells."""
+    return _status("VmHWM", str(pid))
+
+
+def _status(name: str, pid: str = "self") -> int | None:
+    status = Path(f"/proc/{pid}/status")
+    if status.exists():
+        for line in status.read_text().splitlines():
             if line.startswith(f"{name}:"):
                 return int(line.split()[1]) * 1024
     return None

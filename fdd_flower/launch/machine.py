@@ -38,3 +38,12 @@ def clients_at_once(num_clients: int, client_threads: int) -> tuple[int, int]:
     each = min(client_threads, cores())
     fitting = min(cores() // each, int(free_gb() / CLIENT_GB))
     return max(1, min(num_clients, fitting)), each
+
+
+def federation_config(num_clients: int, client_threads: int) -> str:
+    """Return size and resources of a simulation, as `flwr run --federation-config` takes them."""
+    at_once, each = clients_at_once(num_clients, client_threads)
+    return (
+        f"num-supernodes={num_clients} client-resources-num-cpus={each} "
+        f"client-resources-num-gpus=0.0 init-args-num-cpus={at_once * each}"
+    )

@@ -13,7 +13,7 @@ from fdd_flower.errors import LaunchError
 from fdd_flower.launch.begun import Begun
 from fdd_flower.launch.environment import TOKEN, child_environment
 from fdd_flower.launch.keeper import keeper
-from fdd_flower.launch.machine import clients_at_once
+from fdd_flower.launch.machine import clients_at_once, federation_config
 from fdd_flower.launch.outcome import Outcome, recorded_status
 from fdd_flower.launch.progress import Progress
 from fdd_flower.launch.staging import Stage, fill_stage, make_stage, write_connection
@@ -40,11 +40,8 @@ def run_in_simulation(begun: Begun, progress: Progress) -> Outcome:
             expected="--in-process", got="Flower's simulation, in which every client joins",
             remedy="Give --in-process; the result is the same, bit for bit.",
         )  # fmt: skip
-    at_once, each = clients_at_once(num_clients, cfg.runtime.client_threads)
-    federation = (
-        f"num-supernodes={num_clients} client-resources-num-cpus={each} "
-        f"client-resources-num-gpus=0.0 init-args-num-cpus={at_once * each}"
-    )
+    at_once, _ = clients_at_once(num_clients, cfg.runtime.client_threads)
+    federation = federation_config(num_clients, cfg.runtime.client_threads)
     folder = Path(cfg.output.dir)
     with _stage() as (stage, token):
         fill_stage(stage, cfg)
