@@ -31,7 +31,7 @@ def check_models(cfg: Config, plan: Plan, *, distils: bool) -> None:
         raise ConfigError(
             "server.models", expected=f"nothing with strategy.name={cfg.strategy.name}",
             got=repr(cfg.server.models),
-            remedy="Other models are trained on sets, and its clients send parameters.",
+            remedy="Other models are trained on sets, and its clients send none.",
         )  # fmt: skip
     own = resolve_name(cfg.model.name, plan.feature_shape)
     if len({own, *names}) <= len(names) or "" in names:
