@@ -21,6 +21,19 @@ from fdd_flower.rng import fork
 from fdd_flower.synthetic_set import SyntheticSet
 
 Progress = Callable[[int, int], None]  # (steps done, steps in all)
+Teacher = Callable[[Tensor], Tensor]  # from inputs (n, *feature_shape) to probabilities (n, k)
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkTeacher:
+    """What a trained network says: knowledge distillation (arXiv:1503.02531)."""
+
+    network: nn.Module
+
+    @torch.no_grad()
+    def __call__(self, inputs: Tensor) -> Tensor:
+        """Return class probabilities (n, k) of inputs (n, *feature_shape)."""
+        return self.network(inputs).softmax(dim=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,16 +52,16 @@ def train_on(
     *,
     rng: torch.Generator,
     progress: Progress | None = None,
-    teacher: RidgeTeacher | None = None,
+    teacher: Teacher | None = None,
     beside: Callable[[nn.Module], Tensor] | None = None,
 ) -> None:
     """Train `model` in place on `synthetic`.
 
     Rows are drawn in proportion to their weights, warped (images, by choice), blended by
-    mixup or cutmix, blurred by noise (tables), and fitted with soft-target cross-entropy by
-    AdamW under a cosine schedule; the model ends with the exponential average of its weights.
-    A share `training.teacher` of each target is what `teacher` says or, where there is none, a
-    kernel model of the set (`RidgeTeacher`).
+    mixup or cutmix except in the last `training.clean-steps`, blurred by noise (tables), and
+    fitted with soft-target cross-entropy by AdamW under a cosine schedule; the model ends with
+    the exponential average of its weights. A share `training.teacher` of each target is what
+    `teacher` says or, where there is none, a kernel model of the set (`RidgeTeacher`).
 
     Parameters
     ----------
@@ -73,13 +86,15 @@ def train_on(
         model.parameters(), lr=cfg.learning_rate, weight_decay=cfg.weight_decay
     )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, cfg.steps)
+    blended = round((1 - cfg.clean_steps) * cfg.steps)
     model.train()
     for step in range(cfg.steps):
         pick = torch.multinomial(weights, cfg.batch_size, replacement=True, generator=rng)
         x, y = inputs[pick], targets[pick]
         if image:
             x = augment.warp(x, augment.affine_maps(len(x), *x.shape[2:], rng=rng))
-        x, y = blend(x, y, cfg, rng=rng)
+        if step < blended:
+            x, y = blend(x, y, cfg, rng=rng)
         if cfg.noise and x.ndim == 2:
             # Mixup between a few rows teaches only the lines between them.
             x = x + cfg.noise * torch.randn(x.shape, generator=rng)

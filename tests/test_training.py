@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -137,6 +138,30 @@ def test_noise_blurs_tables_and_leaves_images_and_series_alone():
     for shape in ((6,), (1, 8, 8), (2, 20)):
         same = torch.equal(trained(shape, 0.0), trained(shape, 2.0))
         assert same is (len(shape) > 1)
+
+
+def test_the_last_steps_are_clean():
+    def trained(**changes: Any) -> torch.Tensor:
+        part, model = _as_set(blobs(shape=(1, 8, 8))), _linear(64, 3)
+        cfg = TrainingConfig(steps=10, teacher=0.0, **changes)
+        train_on(part, model, cfg, rng=torch.Generator().manual_seed(0))
+        return torch.nn.utils.parameters_to_vector(model.parameters()).detach()
+
+    never_blended = trained(mixup=0.0, cutmix=0.0)
+    assert torch.equal(trained(clean_steps=1.0), never_blended)
+    assert not torch.equal(trained(clean_steps=0.3), trained())
+    assert not torch.equal(trained(clean_steps=0.3), never_blended)
+
+
+@pytest.mark.parametrize(("share", "blended"), [(0.0, 10), (0.3, 7), (0.99, 0), (1.0, 0)])
+def test_how_many_of_the_last_steps_are_clean(share, blended, monkeypatch):
+    calls = []
+    monkeypatch.setattr(
+        "fdd_flower.training.blend", lambda x, y, cfg, *, rng: calls.append(1) or (x, y)
+    )
+    cfg = TrainingConfig(steps=10, teacher=0.0, clean_steps=share)
+    train_on(_as_set(blobs()), _linear(64, 3), cfg, rng=torch.Generator().manual_seed(0))
+    assert len(calls) == blended
 
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])

@@ -345,6 +345,11 @@ class ServerConfig:
         "families, with commas between, that are trained on the last merged set too, as "
         "model.name is, and measured: cnn,resnet18, say",
     )
+    teacher: str = setting(
+        "",
+        "family that is trained on the merged set first and then teaches the others, with the "
+        "share training.teacher; empty: ridge regression on random features of the set teaches",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -363,12 +368,16 @@ class TrainingConfig:
     augment: bool = setting(True, "random shifts, scales and rotations of images")
     mixup: float = setting(1.0, "alpha of mixup's Beta distribution; 0 turns it off", low=0, high=8)
     cutmix: float = setting(0.5, "share of batches cut instead of mixed up, images", low=0, high=1)
+    clean_steps: float = setting(
+        0.0, "share of the steps, the last ones, without mixup and cutmix", low=0, high=1
+    )
     noise: float = setting(
         0.6, "standard deviation of noise on the normalised columns of tables", low=0, high=10
     )
     teacher: float = setting(
         0.5,
-        "share of the targets that ridge regression on random features of the set gives",
+        "share of the targets that a teacher gives: ridge regression on random features of the "
+        "set, or the network server.teacher",
         low=0,
         high=1,
     )

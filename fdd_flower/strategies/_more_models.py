@@ -1,4 +1,4 @@
-"""Several models from one merged set: those of `server.models`, trained after the last round."""
+"""Other models from the merged set: `server.teacher` each round, `server.models` after the last."""
 
 from __future__ import annotations
 
@@ -12,41 +12,79 @@ from fdd_flower.data.base import Split
 from fdd_flower.distillers.base import Plan
 from fdd_flower.errors import ConfigError
 from fdd_flower.models import resolve_name
+from fdd_flower.models.base import Network
 from fdd_flower.rng import stream
 from fdd_flower.strategies._log import say
 from fdd_flower.strategies.base import ServerSide, new_model
-from fdd_flower.training import evaluate, train_on
+from fdd_flower.synthetic_set import SyntheticSet
+from fdd_flower.training import NetworkTeacher, Teacher, evaluate, train_on
 
 
 def check_models(cfg: Config, plan: Plan, *, distils: bool) -> None:
-    """Build every model of `server.models` and throw it away.
+    """Build every model of `server.models` and `server.teacher` and throw it away.
 
     Raises
     ------
     ConfigError
-        If one is unknown, named twice, or cannot take the records; or if clients send no sets.
+        If one is unknown, named twice, or cannot take the records; if clients send no sets; or if
+        a teacher would have no say.
     """
-    names = _names(cfg)
-    if names and not distils:
-        raise ConfigError(
-            "server.models", expected=f"nothing with strategy.name={cfg.strategy.name}",
-            got=repr(cfg.server.models),
-            remedy="Other models are trained on sets, and its clients send none.",
-        )  # fmt: skip
+    names, teachers = _names(cfg), _teachers(cfg)
     own = resolve_name(cfg.model.name, plan.feature_shape)
+    for key, given in (("server.models", names), ("server.teacher", teachers)):
+        if given and not distils:
+            raise ConfigError(
+                key, expected=f"nothing with strategy.name={cfg.strategy.name}",
+                got=repr(",".join(given)),
+                remedy="Other models are trained on sets, and its clients send none.",
+            )  # fmt: skip
     if len({own, *names}) <= len(names) or "" in names:
         raise ConfigError(
             "server.models", expected=f"names with commas between, each once, and not {own}",
             got=repr(cfg.server.models),
             remedy=f"Write, say, server.models=cnn,convnet; {own} is model.name.",
         )  # fmt: skip
-    for name in names:
-        try:
-            new_model(_settings(cfg, name), plan)
-        except ConfigError as error:
-            raise ConfigError(
-                "server.models", expected=error.expected, got=error.got, remedy=error.remedy
-            ) from error
+    if own in teachers:
+        raise ConfigError(
+            "server.teacher", expected=f"another family than model.name, {own}", got=repr(own),
+            remedy="A larger family teaches a smaller one: convnet teaches cnn, say.",
+        )  # fmt: skip
+    if teachers and not cfg.training.teacher:
+        raise ConfigError(
+            "server.teacher", expected="nothing with training.teacher=0",
+            got=repr(cfg.server.teacher),
+            remedy="Set training.teacher to its share of the targets: 0.9, say.",
+        )  # fmt: skip
+    for key, given in (("server.models", names), ("server.teacher", teachers)):
+        for name in given:
+            _check_fits(key, _settings(cfg, name), plan)
+
+
+def _check_fits(key: str, cfg: Config, plan: Plan) -> None:
+    try:
+        new_model(cfg, plan)
+    except ConfigError as error:
+        raise ConfigError(
+            key, expected=error.expected, got=error.got, remedy=error.remedy
+        ) from error
+
+
+def teacher_of(side: ServerSide, merged: SyntheticSet, round_: int) -> Teacher | None:
+    """Return what `server.teacher` says once it is trained on `merged`; None: there is none.
+
+    It is trained once a round, and itself taught by ridge regression.
+
+    Raises
+    ------
+    FddError
+        If its training diverges.
+    """
+    for name in _teachers(side.cfg):
+        if side.teacher is None or side.teacher[0] != round_:
+            say(f"round {round_}: training the teacher, {name}, on {len(merged)} rows")
+            side.teacher = (round_, _trained(side, merged, name, round_))
+        return NetworkTeacher(side.teacher[1].eval())
+    return None
 
 
 def more_models(
@@ -59,20 +97,41 @@ def more_models(
     FddError
         If a training diverges.
     """
-    if side.merged is None:
+    merged = side.merged
+    if merged is None:
         return
     for name in _names(side.cfg):
-        cfg = _settings(side.cfg, name)
-        model = new_model(cfg, side.plan, round_)
-        rng = stream(cfg.seed, "train", round_, name)
-        train_on(side.merged, model, cfg.training, rng=rng)
+        teacher = teacher_of(side, merged, round_)
+        if name == side.cfg.server.teacher and side.teacher is not None:
+            model = side.teacher[1]
+        else:
+            model = _trained(side, merged, name, round_, teacher=teacher)
         accuracy = evaluate(model, test).accuracy
-        say(f"{name} on the same {len(side.merged)} rows: accuracy {accuracy:.4f}")
+        say(f"{name} on the same {len(merged)} rows: accuracy {accuracy:.4f}")
         yield name, model.state_dict(), accuracy
+
+
+def _trained(
+    side: ServerSide,
+    merged: SyntheticSet,
+    name: str,
+    round_: int,
+    *,
+    teacher: Teacher | None = None,
+) -> Network:
+    cfg = _settings(side.cfg, name)
+    model = new_model(cfg, side.plan, round_)
+    rng = stream(cfg.seed, "train", round_, name)
+    train_on(merged, model, cfg.training, rng=rng, teacher=teacher)
+    return model
 
 
 def _names(cfg: Config) -> list[str]:
     return [name.strip() for name in cfg.server.models.split(",")] if cfg.server.models else []
+
+
+def _teachers(cfg: Config) -> list[str]:
+    return [cfg.server.teacher] if cfg.server.teacher else []
 
 
 def _settings(cfg: Config, name: str) -> Config:

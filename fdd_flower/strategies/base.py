@@ -64,7 +64,8 @@ class ServerSide:
 
     `tally`, and `merged` with the `sources` that its `origin` counts, are written by the method and
     read by the runner. `client_at` is the client key that each node replied under last. `root` is
-    what sets are scored by; None: they are not.
+    what sets are scored by; None: they are not. `teacher` is the network that `server.teacher`
+    names, and the round whose merged set it was trained on.
     """
 
     cfg: Config
@@ -75,6 +76,7 @@ class ServerSide:
     sources: tuple[Source, ...] = ()
     client_at: dict[int, str] = field(default_factory=dict)
     root: Root | None = None
+    teacher: tuple[int, Network] | None = None
 
     def new_model(self, round_: int = 0) -> Network:
         """Return the global model with the fresh weights of `round_`."""

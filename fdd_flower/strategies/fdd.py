@@ -16,11 +16,11 @@ from fdd_flower.distillers._options import settings_of_round
 from fdd_flower.distillers.base import packing_of
 from fdd_flower.ledger import Staging, StoredSets, accepted_entry
 from fdd_flower.mergers.base import MERGERS
-from fdd_flower.ridge.teacher import RidgeTeacher
 from fdd_flower.rng import stream
 from fdd_flower.scoring import bound_shares
 from fdd_flower.strategies._distil import distil, peers_codec
 from fdd_flower.strategies._log import say
+from fdd_flower.strategies._more_models import teacher_of
 from fdd_flower.strategies._pool import POOLING, Pooled, pool_of
 from fdd_flower.strategies._replies import arrays_of, screen
 from fdd_flower.strategies._sampling import Sampler
@@ -29,7 +29,7 @@ from fdd_flower.strategies._trusted import trusted
 from fdd_flower.strategies._validator import Rules
 from fdd_flower.strategies.base import STRATEGIES, Method, ServerEvaluates, ServerSide
 from fdd_flower.synthetic_set import LazySets, SyntheticSet
-from fdd_flower.training import train_on
+from fdd_flower.training import Teacher, train_on
 from fdd_flower.wire.codecs.base import CODECS
 from fdd_flower.wire.records import ARRAYS, CONFIG, PEERS, read_set, set_record
 
@@ -185,7 +185,7 @@ class FederatedDistillation(ServerEvaluates):
         )  # fmt: skip
 
     def _train(
-        self, server_round: int, merged: SyntheticSet, teacher: RidgeTeacher | None = None
+        self, server_round: int, merged: SyntheticSet, teacher: Teacher | None = None
     ) -> ArrayRecord:
         side, started = self.side, time.monotonic()
         model = side.new_model(server_round)
@@ -197,6 +197,8 @@ class FederatedDistillation(ServerEvaluates):
             if done % tenth == 0:
                 say(f"round {server_round}: training on {len(merged)} rows, step {done}/{total}")
 
+        if teacher is None:
+            teacher = teacher_of(side, merged, server_round)
         rng = stream(side.cfg.seed, "train", server_round)
         train_on(
             merged, model, side.cfg.training, rng=rng, progress=progress, teacher=teacher,

@@ -9,20 +9,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from flwr.app import Array, ArrayRecord, Context, Message, RecordDict
 from safetensors.numpy import load_file
 from safetensors.torch import load_file as load_tensors
 
 import client_app
 import server_app
-from fdd_flower.config import Config, ModelConfig, Scalar, to_run_config
+from fdd_flower.config import Config, ModelConfig, Scalar, TrainingConfig, to_run_config
 from fdd_flower.data import load_dataset
 from fdd_flower.errors import FddError
 from fdd_flower.ledger import Ledger
 from fdd_flower.local_grid import LocalGrid
 from fdd_flower.models import build_model
 from fdd_flower.report.saved_set import Source, load_set
-from fdd_flower.training import evaluate
+from fdd_flower.rng import stream
+from fdd_flower.training import NetworkTeacher, evaluate, train_on
 from fdd_flower.wire.records import ARRAYS, META, METRICS
 
 QUICK: dict[str, Scalar] = {
@@ -119,6 +121,45 @@ def test_models_that_cannot_be_trained_too_are_refused_before_anything(tmp_path,
     folder, done = run(tmp_path, server__models=names, strategy__name=strategy)
     assert not done
     assert not folder.exists()
+
+
+def test_a_network_that_is_trained_first_teaches_the_global_model(tmp_path):
+    untaught, _ = run(tmp_path, "untaught", num_server_rounds=1, server__models="mlp")
+    folder, done = run(tmp_path, num_server_rounds=1, server__models="mlp", server__teacher="mlp")
+    assert done
+    teacher = (folder / "model-mlp.safetensors").read_bytes()
+    assert teacher == (untaught / "model-mlp.safetensors").read_bytes()
+    networks = {
+        name: build_model(ModelConfig(name=name), feature_shape=(1, 8, 8), num_classes=10, seed=1)
+        for name in ("mlp", "logistic")
+    }
+    networks["mlp"].load_state_dict(load_tensors(folder / "model-mlp.safetensors"))
+    train_on(
+        load_set(folder / "synthetic.safetensors").set, networks["logistic"],
+        TrainingConfig(steps=int(QUICK["training.steps"])), rng=stream(0, "train", 1),
+        teacher=NetworkTeacher(networks["mlp"]),
+    )  # fmt: skip
+    left = load_tensors(folder / "model.safetensors")
+    for name, tensor in networks["logistic"].state_dict().items():
+        assert torch.equal(left[name], tensor)
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"server__teacher": "nonsense"}, "server.teacher"),
+        ({"server__teacher": "cnn"}, "server.teacher"),  # for images of at least 16x16
+        ({"server__teacher": "logistic"}, "another family than model.name"),
+        ({"server__teacher": "mlp", "training__teacher": 0.0}, "training.teacher=0"),
+        ({"server__teacher": "mlp", "strategy__name": "fedavg"}, "strategy.name=fedavg"),
+        ({"server__teacher": "mlp", "strategy__name": "sketch"}, "strategy.name=sketch"),
+    ],
+)
+def test_a_teacher_that_cannot_teach_is_refused_before_anything(tmp_path, caplog, changes, what):
+    folder, done = run(tmp_path, **changes)
+    assert not done
+    assert not folder.exists()
+    assert what in caplog.text
 
 
 def test_same_seed_same_bits_and_another_seed_others(tmp_path):

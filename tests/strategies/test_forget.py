@@ -83,6 +83,13 @@ def test_exact_where_nothing_depended_on_it(tmp_path, client, training):
     assert holds_nothing_of(tmp_path / "new", client, whole)
 
 
+def test_a_teacher_of_the_merged_set_forgets_too(tmp_path):
+    whole = run(tmp_path / "whole", "taught")
+    never = run(tmp_path / "never", "taught", faults=without("2"))
+    assert forgotten(whole, "2", tmp_path / "new") == "exact: nothing depended on it"
+    assert result(tmp_path / "new") == result(never)
+
+
 def test_with_a_draw_it_is_exact_among_those_that_were_drawn(tmp_path):
     def only_a_name(message: Message) -> Message:
         if message.metadata.message_type == MessageType.TRAIN:

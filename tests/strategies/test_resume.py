@@ -40,6 +40,7 @@ METHODS: dict[str, dict[str, Scalar]] = {
     "global": {"distiller.embedder": "global", "distiller.labels": "global",
                "codec.name": "float16"},
     "peers": {"distiller.name": "krr", "distiller.peers": True, "distiller.first": "kmeans"},
+    "taught": {"server.teacher": "mlp", "server.models": "mlp"},
     "fedavg": {"strategy.name": "fedavg"},
     "scaffold": {"strategy.name": "scaffold"},
     "dynafed": {"strategy.name": "dynafed", "dynafed.rounds": 2, "dynafed.steps": 2,
