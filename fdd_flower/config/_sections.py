@@ -347,8 +347,11 @@ class ServerConfig:
     )
     teacher: str = setting(
         "",
-        "family that is trained on the merged set first and then teaches the others, with the "
-        "share training.teacher; empty: ridge regression on random features of the set teaches",
+        "family that is trained on the merged set first and then teaches the others, in place of "
+        "ridge regression; empty: none",
+    )
+    teacher_share: float = setting(
+        0.9, "share of the others' targets that server.teacher gives", low=0.01, high=1
     )
 
 
@@ -376,8 +379,7 @@ class TrainingConfig:
     )
     teacher: float = setting(
         0.5,
-        "share of the targets that a teacher gives: ridge regression on random features of the "
-        "set, or the network server.teacher",
+        "share of the targets that ridge regression on random features of the set gives",
         low=0,
         high=1,
     )

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from fdd_flower.config import Config
+from fdd_flower.config import Config, TrainingConfig
 from fdd_flower.data.base import Split
 from fdd_flower.distillers.base import Plan
 from fdd_flower.errors import ConfigError
@@ -26,8 +26,7 @@ def check_models(cfg: Config, plan: Plan, *, distils: bool) -> None:
     Raises
     ------
     ConfigError
-        If one is unknown, named twice, or cannot take the records; if clients send no sets; or if
-        a teacher would have no say.
+        If one is unknown, named twice, or cannot take the records; or if clients send no sets.
     """
     names, teachers = _names(cfg), _teachers(cfg)
     own = resolve_name(cfg.model.name, plan.feature_shape)
@@ -49,12 +48,6 @@ def check_models(cfg: Config, plan: Plan, *, distils: bool) -> None:
             "server.teacher", expected=f"another family than model.name, {own}", got=repr(own),
             remedy="A larger family teaches a smaller one: convnet teaches cnn, say.",
         )  # fmt: skip
-    if teachers and not cfg.training.teacher:
-        raise ConfigError(
-            "server.teacher", expected="nothing with training.teacher=0",
-            got=repr(cfg.server.teacher),
-            remedy="Set training.teacher to its share of the targets: 0.9, say.",
-        )  # fmt: skip
     for key, given in (("server.models", names), ("server.teacher", teachers)):
         for name in given:
             _check_fits(key, _settings(cfg, name), plan)
@@ -69,22 +62,28 @@ def _check_fits(key: str, cfg: Config, plan: Plan) -> None:
         ) from error
 
 
-def teacher_of(side: ServerSide, merged: SyntheticSet, round_: int) -> Teacher | None:
-    """Return what `server.teacher` says once it is trained on `merged`; None: there is none.
+def lesson(
+    side: ServerSide, merged: SyntheticSet, round_: int
+) -> tuple[TrainingConfig, Teacher | None]:
+    """Return how models are trained on `merged` in `round_`, and what teaches them.
 
-    It is trained once a round, and itself taught by ridge regression.
+    The network `server.teacher` is trained first, once a round, as models without such a teacher
+    are; the others then learn from it in place of ridge regression.
 
     Raises
     ------
     FddError
         If its training diverges.
     """
-    for name in _teachers(side.cfg):
-        if side.teacher is None or side.teacher[0] != round_:
-            say(f"round {round_}: training the teacher, {name}, on {len(merged)} rows")
-            side.teacher = (round_, _trained(side, merged, name, round_))
-        return NetworkTeacher(side.teacher[1].eval())
-    return None
+    cfg = side.cfg
+    name = cfg.server.teacher
+    if not name:
+        return cfg.training, None
+    if side.teacher is None or side.teacher[0] != round_:
+        say(f"round {round_}: training the teacher, {name}, on {len(merged)} rows")
+        side.teacher = (round_, _trained(side, merged, name, round_, (cfg.training, None)))
+    network = side.teacher[1].eval()
+    return replace(cfg.training, teacher=cfg.server.teacher_share), NetworkTeacher(network)
 
 
 def more_models(
@@ -97,15 +96,15 @@ def more_models(
     FddError
         If a training diverges.
     """
-    merged = side.merged
-    if merged is None:
+    merged, names = side.merged, _names(side.cfg)
+    if merged is None or not names:
         return
-    for name in _names(side.cfg):
-        teacher = teacher_of(side, merged, round_)
+    how = lesson(side, merged, round_)
+    for name in names:
         if name == side.cfg.server.teacher and side.teacher is not None:
             model = side.teacher[1]
         else:
-            model = _trained(side, merged, name, round_, teacher=teacher)
+            model = _trained(side, merged, name, round_, how)
         accuracy = evaluate(model, test).accuracy
         say(f"{name} on the same {len(merged)} rows: accuracy {accuracy:.4f}")
         yield name, model.state_dict(), accuracy
@@ -116,13 +115,12 @@ def _trained(
     merged: SyntheticSet,
     name: str,
     round_: int,
-    *,
-    teacher: Teacher | None = None,
+    how: tuple[TrainingConfig, Teacher | None],
 ) -> Network:
-    cfg = _settings(side.cfg, name)
+    cfg, (training, teacher) = _settings(side.cfg, name), how
     model = new_model(cfg, side.plan, round_)
     rng = stream(cfg.seed, "train", round_, name)
-    train_on(merged, model, cfg.training, rng=rng, teacher=teacher)
+    train_on(merged, model, training, rng=rng, teacher=teacher)
     return model
 
 

@@ -20,7 +20,7 @@ from fdd_flower.rng import stream
 from fdd_flower.scoring import bound_shares
 from fdd_flower.strategies._distil import distil, peers_codec
 from fdd_flower.strategies._log import say
-from fdd_flower.strategies._more_models import teacher_of
+from fdd_flower.strategies._more_models import lesson
 from fdd_flower.strategies._pool import POOLING, Pooled, pool_of
 from fdd_flower.strategies._replies import arrays_of, screen
 from fdd_flower.strategies._sampling import Sampler
@@ -197,11 +197,12 @@ class FederatedDistillation(ServerEvaluates):
             if done % tenth == 0:
                 say(f"round {server_round}: training on {len(merged)} rows, step {done}/{total}")
 
+        training = side.cfg.training
         if teacher is None:
-            teacher = teacher_of(side, merged, server_round)
+            training, teacher = lesson(side, merged, server_round)
         rng = stream(side.cfg.seed, "train", server_round)
         train_on(
-            merged, model, side.cfg.training, rng=rng, progress=progress, teacher=teacher,
+            merged, model, training, rng=rng, progress=progress, teacher=teacher,
             beside=self._loss_beside(server_round, merged),
         )  # fmt: skip
         side.tally.seconds_train = time.monotonic() - started

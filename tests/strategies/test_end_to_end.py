@@ -125,7 +125,10 @@ def test_models_that_cannot_be_trained_too_are_refused_before_anything(tmp_path,
 
 def test_a_network_that_is_trained_first_teaches_the_global_model(tmp_path):
     untaught, _ = run(tmp_path, "untaught", num_server_rounds=1, server__models="mlp")
-    folder, done = run(tmp_path, num_server_rounds=1, server__models="mlp", server__teacher="mlp")
+    folder, done = run(
+        tmp_path, num_server_rounds=1, server__models="mlp", server__teacher="mlp",
+        server__teacher_share=0.7,
+    )  # fmt: skip
     assert done
     teacher = (folder / "model-mlp.safetensors").read_bytes()
     assert teacher == (untaught / "model-mlp.safetensors").read_bytes()
@@ -136,7 +139,7 @@ def test_a_network_that_is_trained_first_teaches_the_global_model(tmp_path):
     networks["mlp"].load_state_dict(load_tensors(folder / "model-mlp.safetensors"))
     train_on(
         load_set(folder / "synthetic.safetensors").set, networks["logistic"],
-        TrainingConfig(steps=int(QUICK["training.steps"])), rng=stream(0, "train", 1),
+        TrainingConfig(steps=30, teacher=0.7), rng=stream(0, "train", 1),
         teacher=NetworkTeacher(networks["mlp"]),
     )  # fmt: skip
     left = load_tensors(folder / "model.safetensors")
@@ -150,7 +153,8 @@ def test_a_network_that_is_trained_first_teaches_the_global_model(tmp_path):
         ({"server__teacher": "nonsense"}, "server.teacher"),
         ({"server__teacher": "cnn"}, "server.teacher"),  # for images of at least 16x16
         ({"server__teacher": "logistic"}, "another family than model.name"),
-        ({"server__teacher": "mlp", "training__teacher": 0.0}, "training.teacher=0"),
+        ({"server__teacher": "mlp", "server__teacher_share": 0.0}, "server.teacher-share"),
+        ({"server__teacher_share": 0.5}, "server.teacher-share"),
         ({"server__teacher": "mlp", "strategy__name": "fedavg"}, "strategy.name=fedavg"),
         ({"server__teacher": "mlp", "strategy__name": "sketch"}, "strategy.name=sketch"),
     ],
