@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +184,20 @@ def test_plots_are_drawn_and_nothing_is_drawn_of_nothing(tmp_path: Path) -> None
         assert (tmp_path / f"{against}.png").read_bytes().startswith(b"\x89PNG")
     draw(rows()[-1:], "title", tmp_path / "none.png", against=BYTES)
     assert not (tmp_path / "none.png").exists()
+
+
+@pytest.mark.parametrize(("silence", "shown"), [(0.0, 2), (1e6, 1)])
+def test_a_run_that_takes_long_shows_what_it_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, silence: float, shown: int
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(cells, "SILENCE", silence)
+    words = [sys.executable, "-c", "print('begun'); print('round 1/1: accuracy 0.5')"]
+    monkeypatch.setattr(cells, "_command", lambda bench, cell, folder: words)
+    small = bench(methods=(Method("mine", {}),), splits=("iid",), seeds=(0,))
+    cells._run(small, next(iter(small.cells())), tmp_path / "run", say=said.append)
+    assert len(said) == shown
+    assert said[-1].endswith("round 1/1: accuracy 0.5")
 
 
 def test_a_bench_runs_goes_on_and_tells_what_failed(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import time
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from fdd_flower.report.run_dir import RunDir, settings_text
 from fdd_flower.report.units import one_line
 
 SHOWN = ": accuracy "  # in the lines of a run that tell a result
+SILENCE = 30.0  # seconds after which any line of a run is shown
 WORDS = 300  # characters of a failed run's last line
 
 
@@ -38,6 +40,29 @@ def run_cell(bench: Federated, cell: Cell, folder: Path, *, say: Say) -> Row:
 
 def _run(bench: Federated, cell: Cell, folder: Path, *, say: Say) -> str:
     """Run `cell`, or go on with it; return why it failed, or nothing."""
+    process = subprocess.Popen(
+        _command(bench, cell, folder), env=environment(bench.threads), stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+    )  # fmt: skip
+    last: deque[str] = deque(maxlen=1)
+    told = time.monotonic()
+    try:
+        for line in _lines(process):
+            last.append(line)
+            if SHOWN in line or time.monotonic() - told > SILENCE:
+                told = time.monotonic()
+                say(f"  {cell}, {line}")
+    except BaseException:  # stopped: so is the run, which is gone on with next time
+        process.terminate()
+        process.wait()
+        raise
+    if process.wait() == 0:
+        return ""
+    return one_line(last[0].removeprefix("error: ") if last else "it said nothing", WORDS)
+
+
+def _command(bench: Federated, cell: Cell, folder: Path) -> list[str]:
+    """Return what begins the run of `cell`, its settings written down, or goes on with it."""
     words = [sys.executable, "-m", "fdd_flower.cli", "run", "--in-process"]
     if (folder / LAUNCH).exists():
         words += ["--resume", str(folder)]
@@ -47,23 +72,7 @@ def _run(bench: Federated, cell: Cell, folder: Path, *, say: Say) -> str:
         config = folder.with_name(f"{folder.name}.toml")
         config.write_text(settings_text(bench.settings(cell)), encoding="utf-8")
         words += ["--clients", str(bench.clients), "--config", str(config), "--out", str(folder)]
-    process = subprocess.Popen(
-        words, env=environment(bench.threads), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True, errors="replace",
-    )  # fmt: skip
-    last: deque[str] = deque(maxlen=1)
-    try:
-        for line in _lines(process):
-            last.append(line)
-            if SHOWN in line:
-                say(f"  {cell}, {line}")
-    except BaseException:  # stopped: so is the run, which is gone on with next time
-        process.terminate()
-        process.wait()
-        raise
-    if process.wait() == 0:
-        return ""
-    return one_line(last[0].removeprefix("error: ") if last else "it said nothing", WORDS)
+    return words
 
 
 def _lines(process: subprocess.Popen[str]) -> Iterator[str]:
