@@ -147,6 +147,12 @@ class DistillerConfig:
     bytes: int = setting(
         0, "bytes a client sends a round, filled instead of ipc; 0: use ipc", low=0, high=10**9
     )
+    fill: str = setting(
+        "trade",
+        "bytes, avif and webp: each client trades quality for rows by its own records; or all code "
+        "at codec.quality and send as many rows as fit",
+        choices=("trade", "rows"),
+    )
     spread: str = setting(
         "fixed",
         "ipc for each class; or as many rows in all, shared by the classes a client has; with "

@@ -27,7 +27,9 @@ def plan_for_bytes(
 ) -> tuple[DistillerConfig, Plan]:
     """Return settings and plan with the `ipc` and codec that are expected to fill `bytes` best.
 
-    The codec is that of `best_codec`. The size of a set is judged by means of two records, which
+    The codec is that of `best_codec`; or with `fill` rows the plan's own, so that all clients code
+    alike: a network that sees each class at a quality of its own learns to tell classes by
+    the traces of the codec. The size of a set is judged by means of two records, which
     cost about what synthetic rows cost; no record is sent.
 
     Raises
@@ -39,7 +41,9 @@ def plan_for_bytes(
     fixed = replace(cfg, spread="fixed", ipc=MANY)
     cells = packing_of(cfg, plan.feature_shape, plan.codec).cells
     parts, _ = usable_classes(data, fixed, cells=cells)
-    codec = best_codec(parts, cfg, plan, seed=seed, clock=clock)
+    codec = plan.codec
+    if cfg.fill == "trade":
+        codec = best_codec(parts, cfg, plan, seed=seed, clock=clock)
     rows = most_rows(
         lambda count: _size(parts, count, cfg, plan, codec),
         most=most_a_class(parts, codec, plan), target=cfg.bytes,
@@ -82,13 +86,13 @@ def fit(
     """Return a set and a codec whose arrays together take at most `max_bytes`.
 
     A codec with a quality gets the highest that fits, from 5 to 90. Where even the lowest does
-    not fit, or there is none, rows go: the last of the largest class first.
+    not fit, or there is none, rows go, of the largest class first.
 
     Parameters
     ----------
     keep_quality
-        Rows were optimised as this codec shows them: as long as there are enough, they go and its
-        quality stays.
+        Rows were optimised as this codec shows them, or all clients code alike: as long as there
+        are enough, they go and its quality stays.
 
     Raises
     ------
@@ -142,15 +146,14 @@ def _shortened(synthetic: SyntheticSet, codec: Codec, max_bytes: int) -> Synthet
 
 
 def _without_some(synthetic: SyntheticSet) -> SyntheticSet:
-    """Return the set without the last twentieth of its largest class."""
+    """Return the set without every twentieth row, or the last one, of its largest class."""
     counts = torch.bincount(synthetic.labels)
     rows = torch.where(synthetic.labels == counts.argmax())[0]
-    dropped = rows[-max(1, len(rows) // 20) :]
+    dropped = rows[19::20] if len(rows) >= 20 else rows[-1:]
     kept = torch.ones(len(synthetic), dtype=torch.bool)
     kept[dropped] = False
-    scale = synthetic.weights[rows].sum() / synthetic.weights[rows[: -len(dropped)]].sum()
     weights = synthetic.weights.clone()
-    weights[rows] *= scale
+    weights[rows] *= weights[rows].sum() / weights[rows[kept[rows]]].sum()
     return replace(
         synthetic, inputs=synthetic.inputs[kept], targets=synthetic.targets[kept],
         weights=weights[kept],

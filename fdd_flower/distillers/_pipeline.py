@@ -189,7 +189,7 @@ class Job:
         return Canvas(
             rows, self.labels, num_classes=len(self.data.classes), packing=self.packing,
             codec=self.plan.codec if self.cfg.codec_aware else None,
-            refit=partial(refit, self.cfg) if self.cfg.bytes else None,
+            refit=partial(refit, self.cfg) if self.cfg.bytes and self.cfg.fill == "trade" else None,
         )  # fmt: skip
 
     def found(self, canvas: Canvas) -> Rows:
@@ -267,8 +267,9 @@ class Pipeline(ABC):
         if cfg.bytes:
             assert codec is not None
             synthetic, codec = fit(
-                synthetic, codec, max_bytes=cfg.bytes, keep_quality=cfg.codec_aware
-            )
+                synthetic, codec, max_bytes=cfg.bytes,
+                keep_quality=cfg.codec_aware or cfg.fill == "rows",
+            )  # fmt: skip
         return Distilled(synthetic=synthetic, withheld=withheld, codec=codec)
 
     @abstractmethod

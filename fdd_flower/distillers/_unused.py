@@ -36,6 +36,11 @@ def check_unused(cfg: DistillerConfig, feature_shape: tuple[int, ...]) -> None:
             "distiller.spread", expected="fixed with distiller.bytes, whose rows fill the budget",
             got=cfg.spread, remedy="Leave it at fixed, or set distiller.bytes to 0.",
         )  # fmt: skip
+    if cfg.fill != "trade" and not cfg.bytes:
+        raise ConfigError(
+            "distiller.fill", expected="trade without distiller.bytes", got=cfg.fill,
+            remedy="Set distiller.bytes, which it says how to fill.",
+        )  # fmt: skip
     if cfg.peers and not cfg.inner_steps and declares(cfg.name, "trains"):
         raise ConfigError(
             "distiller.inner-steps", expected=f"at least 1 for {cfg.name} with distiller.peers",

@@ -9,6 +9,7 @@ import torch
 
 from fdd_flower.config import CodecConfig, DistillerConfig, ModelConfig, find_key
 from fdd_flower.distillers._options import check_options, check_plan
+from fdd_flower.distillers._unused import check_unused
 from fdd_flower.distillers.base import DISTILLERS
 from fdd_flower.errors import ConfigError, FddError
 from fdd_flower.models import build_model
@@ -105,6 +106,11 @@ def test_a_plan_without_peers_or_classes():
         check_plan(DistillerConfig(name="krr", peers=True), plan)
     with pytest.raises(ConfigError, match=r"plan\.classes: expected at least one class"):
         check_plan(DistillerConfig(labels="local"), dataclasses.replace(plan, classes=()))
+
+
+def test_how_a_budget_is_filled_needs_one():
+    with pytest.raises(ConfigError, match=r"distiller\.fill: expected trade without"):
+        check_unused(DistillerConfig(fill="rows"), (1, 8, 8))
 
 
 def test_a_byte_budget_needs_a_codec():

@@ -177,6 +177,37 @@ def test_what_is_decoded_is_what_was_optimised(monkeypatch):
     assert made.codec.cfg.quality != first.cfg.quality
 
 
+@pytest.mark.parametrize("name", ["kmeans", "dm"])
+@pytest.mark.parametrize("aware", [False, True])
+def test_clients_code_alike_where_rows_alone_fill_the_budget(name, aware):
+    budget, sizes = 1500, {}
+    for fine in (False, True):
+        data = waves(24, fine=fine)
+        made = distilled(data, "avif", budget, name, codec_aware=aware, fill="rows")
+        assert isinstance(made.codec, ImageCodec)
+        assert made.codec.cfg == CodecConfig(name="avif")
+        assert 0.6 * budget < size_of(made) <= budget
+        sizes[fine] = len(made.synthetic)
+    # what has less detail costs less, so there are more of it
+    assert sizes[False] > sizes[True]
+
+
+def test_rows_that_do_not_fit_go_from_all_over_their_class():
+    data = blobs(shape=(1, 12, 12), counts=(200,))
+    synthetic = distilled(data, "uint8", 20_000, "kmeans").synthetic
+    synthetic = replace(synthetic, weights=torch.arange(1.0, len(synthetic) + 1))
+    codec = CODECS.get("uint8")(CodecConfig(name="uint8"))
+    most = array_bytes(codec.encode(synthetic)) - 1
+    kept, _ = fit(synthetic, codec, max_bytes=most)
+    whole, left = len(synthetic), len(kept)
+    assert whole - left == whole // 20
+    place = [
+        int((synthetic.inputs == row).flatten(1).all(dim=1).nonzero()[0]) for row in kept.inputs
+    ]
+    assert sorted(set(range(whole)) - set(place)) == list(range(19, whole, 20))
+    assert float(kept.weights.sum()) == pytest.approx(float(synthetic.weights.sum()))
+
+
 def test_rows_go_before_the_quality_that_they_were_optimised_at():
     synthetic = distilled(waves(16, fine=True), "avif", 6000, "kmeans").synthetic
     codec = CODECS.get("avif")(CodecConfig(name="avif", quality=60))
