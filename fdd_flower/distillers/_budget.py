@@ -28,8 +28,8 @@ def plan_for_bytes(
     """Return settings and plan with the `ipc` and codec that are expected to fill `bytes` best.
 
     The codec is that of `best_codec`; or with `fill` rows the plan's own, so that all clients code
-    alike: a network that sees each class at a quality of its own learns to tell classes by
-    the traces of the codec. The size of a set is judged by means of two records, which
+    alike: a network that sees each class at a quality of its own can learn the traces of the
+    codec instead. The size of a set is judged by means of two records, which
     cost about what synthetic rows cost; no record is sent.
 
     Raises
