@@ -18,8 +18,10 @@ from fdd_flower.bench.federated.settings import Cell, Federated, check
 from fdd_flower.bench.federated.splits import settings_of
 from fdd_flower.bench.federated.table import header, markdown, plain
 from fdd_flower.errors import ConfigError
+from fdd_flower.strategies._checks import check_components
 from tests.report.samples import make_row, make_summary
 
+PUBLISHED = Path(__file__).parents[2] / "benchmarks" / "federated"
 QUICK = {
     "num-server-rounds": 1, "model.name": "logistic", "training.steps": 5,
     "distiller.name": "random", "distiller.ipc": 1,
@@ -184,6 +186,13 @@ def test_plots_are_drawn_and_nothing_is_drawn_of_nothing(tmp_path: Path) -> None
         assert (tmp_path / f"{against}.png").read_bytes().startswith(b"\x89PNG")
     draw(rows()[-1:], "title", tmp_path / "none.png", against=BYTES)
     assert not (tmp_path / "none.png").exists()
+
+
+@pytest.mark.parametrize("file", sorted(PUBLISHED.glob("*.toml")), ids=lambda path: path.stem)
+def test_the_settings_of_published_tables_are_accepted(file: Path) -> None:
+    table = bench(methods=tuple(read_methods(file).values()), common={}, seeds=(0,))
+    for cell in table.cells():
+        check_components(table.settings(cell))
 
 
 @pytest.mark.parametrize(("silence", "shown"), [(0.0, 2), (1e6, 1)])
