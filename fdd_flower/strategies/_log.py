@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 MARK = "[fdd]"
 
@@ -10,6 +11,16 @@ MARK = "[fdd]"
 def say(text: str) -> None:
     """Log `text`, one line, where Flower's own log goes."""
     logging.getLogger("flwr").info("%s %s", MARK, " ".join(text.split()))
+
+
+def say_steps(text: str) -> Callable[[int, int], None]:
+    """Return what gets (steps done, steps in all), and logs `text` with them at every quarter."""
+
+    def told(done: int, total: int) -> None:
+        if done % max(1, total // 4) == 0:
+            say(f"{text}, step {done}/{total}")
+
+    return told
 
 
 def complain(text: str) -> None:

@@ -14,7 +14,7 @@ from fdd_flower.errors import ConfigError
 from fdd_flower.models import resolve_name
 from fdd_flower.models.base import Network
 from fdd_flower.rng import stream
-from fdd_flower.strategies._log import say
+from fdd_flower.strategies._log import say, say_steps
 from fdd_flower.strategies.base import ServerSide, new_model
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.training import NetworkTeacher, Teacher, evaluate, train_on
@@ -80,7 +80,6 @@ def lesson(
     if not name:
         return cfg.training, None
     if side.teacher is None or side.teacher[0] != round_:
-        say(f"round {round_}: training the teacher, {name}, on {len(merged)} rows")
         side.teacher = (round_, _trained(side, merged, name, round_, (cfg.training, None)))
     network = side.teacher[1].eval()
     return replace(cfg.training, teacher=cfg.server.teacher_share), NetworkTeacher(network)
@@ -120,7 +119,8 @@ def _trained(
     cfg, (training, teacher) = _settings(side.cfg, name), how
     model = new_model(cfg, side.plan, round_)
     rng = stream(cfg.seed, "train", round_, name)
-    train_on(merged, model, training, rng=rng, teacher=teacher)
+    progress = say_steps(f"round {round_}: training {name} on {len(merged)} rows")
+    train_on(merged, model, training, rng=rng, progress=progress, teacher=teacher)
     return model
 
 

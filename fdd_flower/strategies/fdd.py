@@ -19,7 +19,7 @@ from fdd_flower.mergers.base import MERGERS
 from fdd_flower.rng import stream
 from fdd_flower.scoring import bound_shares
 from fdd_flower.strategies._distil import distil, peers_codec
-from fdd_flower.strategies._log import say
+from fdd_flower.strategies._log import say, say_steps
 from fdd_flower.strategies._more_models import lesson
 from fdd_flower.strategies._pool import POOLING, Pooled, pool_of
 from fdd_flower.strategies._replies import arrays_of, screen
@@ -191,18 +191,13 @@ class FederatedDistillation(ServerEvaluates):
         model = side.new_model(server_round)
         if side.cfg.training.start == "warm" and server_round > 1:
             model.load_state_dict(self.arrays.to_torch_state_dict())
-        tenth = max(1, side.cfg.training.steps // 4)
-
-        def progress(done: int, total: int) -> None:
-            if done % tenth == 0:
-                say(f"round {server_round}: training on {len(merged)} rows, step {done}/{total}")
-
         training = side.cfg.training
         if teacher is None:
             training, teacher = lesson(side, merged, server_round)
         rng = stream(side.cfg.seed, "train", server_round)
         train_on(
-            merged, model, training, rng=rng, progress=progress, teacher=teacher,
+            merged, model, training, rng=rng, teacher=teacher,
+            progress=say_steps(f"round {server_round}: training on {len(merged)} rows"),
             beside=self._loss_beside(server_round, merged),
         )  # fmt: skip
         side.tally.seconds_train = time.monotonic() - started
