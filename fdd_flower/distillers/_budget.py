@@ -12,13 +12,24 @@ from fdd_flower.distillers._clock import Clock
 from fdd_flower.distillers._fill import most_a_class, most_rows
 from fdd_flower.distillers._labels import as_sent
 from fdd_flower.distillers._trade import best_codec
-from fdd_flower.distillers.base import ClassRecords, Plan, assemble, packing_of, usable_classes
+from fdd_flower.distillers.base import (
+    ClassRecords,
+    Plan,
+    assemble,
+    declares,
+    packing_of,
+    usable_classes,
+)
 from fdd_flower.errors import DistillError
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.wire.codecs.base import Codec, Tunable, array_bytes
 
 MANY = 10_000  # rows a class that no budget is expected to pass
 FINEST, COARSEST = 90, 5  # qualities worth sending
+# Records whose mean stands for a row to come. With `trade` a finer quality makes up for too few
+# rows. At a fixed one, means of two cost 13 to 28 % more than what `dm` makes of Fashion-MNIST,
+# means of four from 4 % less (quality 30) to 4 % more (quality 20).
+BLURRED = {"trade": 2, "rows": 4}
 SPARE = 0.01  # of the bytes, for what rows gain between the last trip through the codec and the end
 
 
@@ -29,7 +40,7 @@ def plan_for_bytes(
 
     The codec is that of `best_codec`; or with `fill` rows the plan's own, so that all clients code
     alike: a network that sees each class at a quality of its own can learn the traces of the
-    codec instead. The size of a set is judged by means of two records, which
+    codec instead. The size of a set is judged by means of a few records (`BLURRED`), which
     cost about what synthetic rows cost; no record is sent.
 
     Raises
@@ -59,11 +70,13 @@ def _size(
     parts: list[ClassRecords], rows: int, cfg: DistillerConfig, plan: Plan, codec: Codec
 ) -> int:
     inputs, packing = [], packing_of(cfg, plan.feature_shape, codec)
+    real = cfg.fill == "rows" and declares(cfg.name, "sends_real")
+    blurred = 1 if real else BLURRED[cfg.fill]
     for part in parts:
         count = min(rows, part.rows) * packing.cells
-        order = torch.arange(2 * count) % len(part.inputs)
-        pairs = part.inputs[order].view(count, 2, *part.inputs.shape[1:])
-        inputs.append(packing.pack(pairs.mean(dim=1)))
+        order = torch.arange(blurred * count) % len(part.inputs)
+        few = part.inputs[order].view(count, blurred, *part.inputs.shape[1:])
+        inputs.append(packing.pack(few.mean(dim=1)))
     synthetic = as_sent(assemble(parts, inputs, len(plan.classes), {}), cfg)
     return array_bytes(codec.encode(synthetic))
 
@@ -138,22 +151,28 @@ def _finest(synthetic: SyntheticSet, codec: Codec, max_bytes: int) -> Codec | No
 
 def _shortened(synthetic: SyntheticSet, codec: Codec, max_bytes: int) -> SyntheticSet | None:
     """Return the set without the rows that do not fit; None where one row a class does not."""
-    while array_bytes(codec.encode(synthetic)) > max_bytes:
+    while (size := array_bytes(codec.encode(synthetic))) > max_bytes:
         if int(torch.bincount(synthetic.labels).max()) == 1:
             return None
-        synthetic = _without_some(synthetic)
+        synthetic = _without_some(synthetic, int(len(synthetic) * (1 - max_bytes / size)))
     return synthetic
 
 
-def _without_some(synthetic: SyntheticSet) -> SyntheticSet:
-    """Return the set without every twentieth row, or the last one, of its largest class."""
-    counts = torch.bincount(synthetic.labels)
-    rows = torch.where(synthetic.labels == counts.argmax())[0]
-    dropped = rows[19::20] if len(rows) >= 20 else rows[-1:]
+def _without_some(synthetic: SyntheticSet, wanted: int) -> SyntheticSet:
+    """Return the set without `wanted` rows, at least one, of the largest classes.
+
+    They go from all over a class, whose weight the others take over; its last row stays.
+    """
+    rng, turns = torch.Generator().manual_seed(0), torch.zeros(len(synthetic), dtype=torch.int64)
+    members = [torch.where(synthetic.labels == label)[0] for label in synthetic.labels.unique()]
+    for rows in members:
+        turns[rows] = torch.randperm(len(rows), generator=rng)
+    last = turns.argsort(descending=True, stable=True)[: max(1, wanted)]
     kept = torch.ones(len(synthetic), dtype=torch.bool)
-    kept[dropped] = False
+    kept[last[turns[last] > 0]] = False
     weights = synthetic.weights.clone()
-    weights[rows] *= weights[rows].sum() / weights[rows[kept[rows]]].sum()
+    for rows in members:
+        weights[rows] *= weights[rows].sum() / weights[rows[kept[rows]]].sum()
     return replace(
         synthetic, inputs=synthetic.inputs[kept], targets=synthetic.targets[kept],
         weights=weights[kept],

@@ -197,11 +197,15 @@ def test_rows_that_do_not_fit_go_from_all_over_their_class():
     synthetic = distilled(data, "uint8", 20_000, "kmeans").synthetic
     synthetic = replace(synthetic, weights=torch.arange(1.0, len(synthetic) + 1))
     codec = CODECS.get("uint8")(CodecConfig(name="uint8"))
-    most = array_bytes(codec.encode(synthetic)) - 1
-    kept, _ = fit(synthetic, codec, max_bytes=most)
-    whole, left = len(synthetic), len(kept)
-    assert whole - left == whole // 20
-    torch.testing.assert_close(kept.inputs, synthetic.inputs[torch.arange(whole) % 20 != 19])
+    size, whole = array_bytes(codec.encode(synthetic)), len(synthetic)
+    kept, _ = fit(synthetic, codec, max_bytes=size - 1)
+    assert len(kept) == whole - 1
+    kept, _ = fit(synthetic, codec, max_bytes=size * 4 // 5)
+    assert 0.75 * size < array_bytes(codec.encode(kept)) <= size * 4 // 5
+    places = [int((synthetic.inputs == row).flatten(1).all(1).nonzero()[0]) for row in kept.inputs]
+    gone = torch.ones(whole)
+    gone[places] = 0
+    assert all(part.any() for part in gone.chunk(3))
     assert float(kept.weights.sum()) == pytest.approx(float(synthetic.weights.sum()))
 
 
