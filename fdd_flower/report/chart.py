@@ -54,7 +54,9 @@ def cost_axis(axes: Axes, label: str, human: Callable[[float], str]) -> None:
     low, high = axes.get_xlim()
     if high < 30 * low:  # a scale of its own width would have no mark with a number
         axes.set_xlim(low / 3, high * 3)
-    axes.xaxis.set_major_locator(LogLocator(numticks=5))
+    low, high = axes.get_xlim()
+    between = (1.0, 3.0) if high < 100 * low else (1.0,)  # powers of ten alone would be too few
+    axes.xaxis.set_major_locator(LogLocator(subs=between, numticks=5))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: human(x)))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(label, fontsize=8)
