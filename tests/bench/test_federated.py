@@ -101,12 +101,24 @@ def test_methods_are_tables_strategies_or_distillers(tmp_path: Path) -> None:
     assert dc.settings == {"strategy.name": "fdd", "distiller.name": "dc"}
 
 
+def test_all_methods_of_a_file_share_a_table_below_their_own(tmp_path: Path) -> None:
+    file = tmp_path / "methods.toml"
+    file.write_text("[a]\ndistiller.ipc = 1\n[all]\ndistiller.ipc = 2\ndistiller.steps = 3\n[b]\n")
+    found = {name: method.settings for name, method in read_methods(file).items()}
+    assert found == {
+        "a": {"distiller.ipc": 1, "distiller.steps": 3},
+        "b": {"distiller.ipc": 2, "distiller.steps": 3},
+    }
+
+
 @pytest.mark.parametrize(
     ("text", "match"),
     [
         ("[a", "readable TOML"),
         ("", "a table of settings"),
         ("a = 1", "a table of settings"),
+        ("[all]\ndistiller.ipc = 1", "a table of settings for each method"),
+        ("[all]\ndistiller.ipcs = 1\n[a]", "method all: run config key"),
         ('["a, b"]', "without a comma"),
         ("[a]\ndistiller.ipc = 'x'", r"method a: distiller\.ipc"),
         ("[a]\ndistiller.ipcs = 1", "method a: run config key"),

@@ -12,6 +12,8 @@ from fdd_flower.distillers.base import DISTILLERS
 from fdd_flower.errors import ConfigError
 from fdd_flower.strategies.base import STRATEGIES
 
+SHARED = "all"  # the table of a file that is no method
+
 
 @dataclass(frozen=True, slots=True)
 class Method:
@@ -50,6 +52,8 @@ def _built_in(name: str) -> Method:
 def read_methods(path: Path) -> dict[str, Method]:
     """Return the methods in a TOML file: a table each, of settings by their names.
 
+    The table `all` is no method: every method has its settings, below its own.
+
     Raises
     ------
     ConfigError
@@ -60,23 +64,26 @@ def read_methods(path: Path) -> dict[str, Method]:
     except (OSError, ValueError) as error:
         got = error.strerror or str(error) if isinstance(error, OSError) else str(error)
         raise _broken(path, "a readable TOML file", got) from error
-    found = {}
-    for name, table in tables.items():
-        if "," in name:  # --methods could not name it
-            raise _broken(path, "names of methods without a comma", repr(name))
-        if not isinstance(table, dict):
-            raise _broken(path, "a table of settings for each method", f"{name} = {table!r}")
-        try:
-            checked = {key: find_key(key).check(value) for key, value in flatten(table).items()}
-        except ConfigError as error:
-            raise ConfigError(
-                f"{path}, method {name}: {error.what}", expected=error.expected, got=error.got,
-                remedy=error.remedy,
-            ) from error  # fmt: skip
-        found[name] = Method(name, checked)
-    if not found:
+    checked = {name: _checked(path, name, table) for name, table in tables.items()}
+    shared = checked.pop(SHARED, {})
+    if not checked:
         raise _broken(path, "a table of settings for each method", "none")
-    return found
+    return {name: Method(name, {**shared, **own}) for name, own in checked.items()}
+
+
+def _checked(path: Path, name: str, table: object) -> dict[str, Scalar]:
+    """Return the settings of a table by name."""
+    if "," in name:  # --methods could not name it
+        raise _broken(path, "names of methods without a comma", repr(name))
+    if not isinstance(table, dict):
+        raise _broken(path, "a table of settings for each method", f"{name} = {table!r}")
+    try:
+        return {key: find_key(key).check(value) for key, value in flatten(table).items()}
+    except ConfigError as error:
+        raise ConfigError(
+            f"{path}, method {name}: {error.what}", expected=error.expected, got=error.got,
+            remedy=error.remedy,
+        ) from error  # fmt: skip
 
 
 def _broken(path: Path, expected: str, got: str) -> ConfigError:
