@@ -1,28 +1,25 @@
 """Flower's flat run config <-> frozen dataclasses, parsed once and checked before round 1."""
 
+from fdd_flower.config._config import Config
 from fdd_flower.config._keys import Key, find_key, keys, sections
-from fdd_flower.config._run_config import flatten, from_run_config, nested, to_run_config
-from fdd_flower.config._sections import (
-    CodecConfig,
-    Config,
+from fdd_flower.config._methods import DynafedConfig, FedlgdConfig, LocalConfig, StrategyConfig
+from fdd_flower.config._run import (
     DataConfig,
-    DistillerConfig,
-    DynafedConfig,
-    FedlgdConfig,
-    LocalConfig,
-    MergerConfig,
-    ModelConfig,
     OutputConfig,
     PartitionConfig,
     PrivacyConfig,
     RuntimeConfig,
-    Scalar,
+)
+from fdd_flower.config._run_config import flatten, from_run_config, nested, to_run_config
+from fdd_flower.config._server import (
+    MergerConfig,
+    ModelConfig,
     ScoringConfig,
     ServerConfig,
-    SketchConfig,
-    StrategyConfig,
     TrainingConfig,
 )
+from fdd_flower.config._sets import CodecConfig, DistillerConfig, SketchConfig
+from fdd_flower.config._setting import Scalar
 
 __all__ = [
     "CodecConfig", "Config", "DataConfig", "DistillerConfig", "DynafedConfig", "FedlgdConfig",

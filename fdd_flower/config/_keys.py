@@ -8,7 +8,8 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, cast, get_type_hints
 
-from fdd_flower.config._sections import Config, Scalar
+from fdd_flower.config._config import Config
+from fdd_flower.config._setting import Scalar
 from fdd_flower.errors import ConfigError
 
 

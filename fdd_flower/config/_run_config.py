@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from fdd_flower.config._config import Config
 from fdd_flower.config._keys import find_key, keys, sections
-from fdd_flower.config._sections import Config, Scalar
+from fdd_flower.config._setting import Scalar
 
 
 def from_run_config(run_config: Mapping[str, Scalar]) -> Config:
