@@ -32,8 +32,9 @@ def federated(
         str,
         typer.Option(
             "--splits", metavar="NAMES",
-            help="Cuts, with commas between: iid, dirichlet-ALPHA, classes-K, shards-K; +quantity "
-            "for clients of uneven size, +shift for images that each client sees another way.",
+            help="Cuts, with commas between: iid, dirichlet-ALPHA, balanced-ALPHA (the same with "
+            "clients of equal size), classes-K, shards-K; +quantity for clients of uneven size, "
+            "+shift for images that each client sees another way.",
         ),
     ] = "iid,dirichlet-0.5,dirichlet-0.1,classes-2,classes-1",
     methods: Annotated[

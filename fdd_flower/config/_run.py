@@ -37,8 +37,14 @@ class DataConfig:
 class PartitionConfig:
     """How one data set is cut into clients, in simulation."""
 
-    name: str = setting("dirichlet", "the split", choices=("iid", "dirichlet", "classes", "shards"))
-    alpha: float = setting(0.3, "dirichlet: concentration; small is uneven", low=1e-3, high=1e4)
+    name: str = setting(
+        "dirichlet",
+        "the split; balanced: dirichlet with clients of equal size",
+        choices=("iid", "dirichlet", "balanced", "classes", "shards"),
+    )
+    alpha: float = setting(
+        0.3, "dirichlet, balanced: concentration; small is uneven", low=1e-3, high=1e4
+    )
     classes_per_client: int = setting(2, "classes: classes a client holds", low=1, high=10_000)
     shards_per_client: int = setting(
         2, "shards: label-sorted shards a client holds", low=1, high=1_000

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fdd_flower.config import PartitionConfig
+from fdd_flower.data._balanced import balanced_indices
 from fdd_flower.data.base import refuse
 from fdd_flower.errors import ConfigError
 from fdd_flower.rng import derive, numpy_stream
@@ -27,6 +28,7 @@ def partition_indices(
     - `iid`: equal shares at random.
     - `dirichlet`: a class goes to the clients in Dirichlet(alpha) shares; a client above the
       average size gets no more (arXiv:1905.12022, as in its authors' code).
+    - `balanced`: the same, with clients of equal size (`_balanced`).
     - `classes`: every client holds exactly `classes_per_client` classes, and all classes are
       held as soon as clients x classes_per_client reaches their number.
     - `shards`: records sorted by label are cut into equal shards, dealt at random
@@ -61,8 +63,11 @@ def partition_indices(
         )
     # IidPartitioner cuts in the order it finds, and the others keep it within a class.
     order = numpy_stream(seed, "partition", "order").permutation(len(labels))
-    cut = {"iid": _iid, "dirichlet": _dirichlet, "classes": _classes, "shards": _shards}[cfg.name]
-    parts = cut(labels[order], cfg, num_clients, seed)
+    cuts = {
+        "iid": _iid, "dirichlet": _dirichlet, "balanced": _balanced, "classes": _classes,
+        "shards": _shards,
+    }  # fmt: skip
+    parts = cuts[cfg.name](labels[order], cfg, num_clients, seed)
     if cfg.quantity:
         parts = _thinned(parts, cfg.quantity, seed)
     return [np.sort(order[part]) for part in parts]
@@ -98,8 +103,23 @@ def _dirichlet(
         "partition.alpha",
         expected=f"a split that leaves each of {num_clients} clients a record",
         got=f"none in {DIRICHLET_GOES} goes at alpha {cfg.alpha:g} over {len(labels)} records",
-        remedy="Set a larger partition.alpha, or run fewer clients.",
+        remedy="Set a larger partition.alpha or partition.name=balanced, or run fewer clients.",
     )
+
+
+def _balanced(
+    labels: np.ndarray, cfg: PartitionConfig, num_clients: int, seed: int
+) -> list[np.ndarray]:
+    rng = numpy_stream(seed, "partition", "balanced")
+    parts = balanced_indices(labels, cfg.alpha, num_clients, rng=rng)
+    if min(map(len, parts)) == 0:
+        raise refuse(
+            "partition.name=balanced",
+            expected=f"records enough for {num_clients} clients of equal size",
+            got=f"{len(labels)}",
+            remedy="Run fewer clients, or give more data.",
+        )
+    return parts
 
 
 def _classes(

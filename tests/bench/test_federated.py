@@ -67,6 +67,7 @@ def rows() -> list[Row]:
     [
         ("iid", {"partition.name": "iid"}),
         ("dirichlet-0.01", {"partition.name": "dirichlet", "partition.alpha": 0.01}),
+        ("balanced-0.1", {"partition.name": "balanced", "partition.alpha": 0.1}),
         ("classes-3", {"partition.name": "classes", "partition.classes-per-client": 3}),
         (
             "shards-2+quantity-1+shift",

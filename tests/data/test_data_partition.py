@@ -11,7 +11,7 @@ from fdd_flower.config import PartitionConfig
 from fdd_flower.data.partition import partition_indices
 from fdd_flower.errors import ConfigError, DataError
 
-NAMES = ["iid", "dirichlet", "classes", "shards"]
+NAMES = ["iid", "dirichlet", "balanced", "classes", "shards"]
 LABELS = np.random.default_rng(0).permutation(np.repeat(np.arange(10), 60))
 
 
@@ -36,7 +36,7 @@ def test_no_record_is_given_twice_and_no_client_goes_without(name: str, clients:
 
 
 @pytest.mark.parametrize("clients", [1, 7, 10])
-@pytest.mark.parametrize("name", ["iid", "dirichlet"])
+@pytest.mark.parametrize("name", ["iid", "dirichlet", "balanced"])
 def test_every_record_is_given(name: str, clients: int) -> None:
     every = np.concatenate(cut(name, clients=clients))
     np.testing.assert_array_equal(np.sort(every), np.arange(len(LABELS)))
@@ -67,6 +67,27 @@ def test_iid_shares_are_equal_and_mixed_even_where_labels_are_sorted() -> None:
     for part in cut("iid", labels=labels):
         assert len(part) == 60
         assert len(np.unique(labels[part])) >= 8
+
+
+@pytest.mark.parametrize("alpha", [0.001, 0.01, 0.3, 100.0])
+@pytest.mark.parametrize("clients", [3, 10, 80])
+def test_balanced_clients_are_of_one_size_however_uneven_their_classes(
+    alpha: float, clients: int
+) -> None:
+    labels = np.repeat(np.arange(10), [900, 100, *[600] * 8])
+    parts = cut("balanced", labels=labels, clients=clients, alpha=alpha)
+    mean = len(labels) / clients
+    assert all(abs(len(part) - mean) <= max(8, 0.01 * mean + 5) for part in parts)
+    held = [np.bincount(labels[part], minlength=10).max() / len(part) for part in parts]
+    if alpha == 0.01 and clients == 80:
+        assert np.mean(held) > 0.9  # nearly a class a client
+    if alpha == 100:
+        assert np.mean(held) < 0.25
+
+
+def test_balanced_clients_without_a_record_are_refused() -> None:
+    with pytest.raises(DataError, match=r"partition\.name=balanced: expected records enough"):
+        cut("balanced", labels=np.arange(10) % 3, clients=10, alpha=100.0)
 
 
 @pytest.mark.parametrize(("clients", "each"), [(10, 2), (5, 2), (4, 3), (10, 10), (3, 1), (7, 4)])
