@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from flwr.app import ArrayRecord
 
-from fdd_flower.config import CodecConfig, Config, DistillerConfig
+from fdd_flower.config import CodecConfig, DistillerConfig
 from fdd_flower.distillers._options import settings_of_round
 from fdd_flower.distillers.base import DISTILLERS, Distilled, Guidance, Plan
 from fdd_flower.errors import DistillError
@@ -69,22 +69,6 @@ def distilled_set(side: ClientSide, guidance: Guidance | None = None) -> Distill
         )
     memory.remember(distilled.synthetic)
     return distilled if distilled.codec else replace(distilled, codec=codec)
-
-
-def looks_at_others(cfg: Config) -> list[str]:
-    """Return the settings by which a client's set depends on what others sent before.
-
-    All that a round of `fdd` brings a client of the rounds before is what `_model` and `_peers`
-    give it.
-    """
-    own = cfg.distiller
-    found = {
-        "strategy.name=fedaf": cfg.strategy.name == "fedaf",
-        "distiller.peers": own.peers,
-        "distiller.embedder=global": own.embedder == "global",
-        "distiller.labels=global": own.labels == "global",
-    }
-    return [name for name, does in found.items() if does]
 
 
 def _model(side: ClientSide, cfg: DistillerConfig) -> Network | None:

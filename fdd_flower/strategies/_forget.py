@@ -26,13 +26,11 @@ from fdd_flower.ledger import FORGOTTEN, KEPT, REJECTED, Entry, Ledger
 from fdd_flower.ledger.entry import is_refusal
 from fdd_flower.report.load import Run
 from fdd_flower.report.run_dir import LEDGER
-from fdd_flower.strategies._distil import looks_at_others
 from fdd_flower.strategies._grid import CountingGrid
 from fdd_flower.strategies._server import ServerRun
 from fdd_flower.strategies._trusted import trusted
 from fdd_flower.strategies.base import (
     STRATEGIES,
-    RoundTally,
     ServerEvaluates,
     ServerSide,
     Verdict,
@@ -95,7 +93,7 @@ def scope_of(run: Run, entries: list[Entry], client: str) -> Scope:
     first = min(sent, default=total + 1)
     if first > total:
         scope = Scope(first=first, rounds=total, why="exact: no set of it was ever used")
-    elif first < total and (how := looks_at_others(run.config)):
+    elif first < total and (how := _conditions(run.config)):
         scope = Scope(
             first=first, rounds=first,
             why=f"exact up to round {first}; later rounds were conditioned on its set "
@@ -121,6 +119,18 @@ def scope_of(run: Run, entries: list[Entry], client: str) -> Scope:
             got=scope.why, remedy="Run again without the client.",
         )  # fmt: skip
     return scope
+
+
+def _conditions(cfg: Config) -> list[str]:
+    """Return the settings by which a client's set depends on what others sent before."""
+    name, own = cfg.strategy.name, cfg.distiller
+    found = {
+        f"strategy.name={name}": STRATEGIES.get(name).conditions,
+        "distiller.peers": own.peers,
+        "distiller.embedder=global": own.embedder == "global",
+        "distiller.labels=global": own.labels == "global",
+    }
+    return [name for name, does in found.items() if does]
 
 
 def _stops(cfg: Config, entries: list[Entry], client: str) -> str:
@@ -180,10 +190,10 @@ class _ReplayRun(ServerRun):
     def _finish_round(self, server_round: int, arrays: ArrayRecord) -> MetricRecord:
         if server_round > self.unchanged:
             return super()._finish_round(server_round, arrays)
-        tally, self.side.tally = self.side.tally, RoundTally()
-        self.grid.take_counts()
-        self.clients |= {verdict.client for verdict in tally.verdicts if verdict.accepted}
-        row = self.old_rows[server_round - 1]
+        old = self.old_rows[server_round - 1]
+        # the model is as it was; what was counted had the client's refused replies in it
+        row = self._row(server_round, accuracy=old.accuracy, loss=old.loss)
+        row = replace(row, seconds_train=old.seconds_train)
         self.rows.append(row)
         self.folder.append_round(row)
         return MetricRecord({"accuracy": row.accuracy})

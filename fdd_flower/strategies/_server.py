@@ -218,14 +218,28 @@ class ServerRun:
     def _finish_round(self, server_round: int, arrays: ArrayRecord) -> MetricRecord:
         self.model.load_state_dict(arrays.to_torch_state_dict())
         self.last = evaluate(self.model, self.test)
+        row = self._row(server_round, accuracy=self.last.accuracy, loss=self.last.loss)
+        self.rows.append(row)
+        # the checkpoint first: what `rounds.jsonl` says once, it never takes back
+        self._write_checkpoint(server_round)
+        self.folder.append_round(row)
+        say(
+            f"round {server_round}/{self.cfg.num_server_rounds}: accuracy {row.accuracy:.4f}, "
+            f"loss {row.loss:.4f}, {row.replies} replies, {row.rejected} dropped, "
+            f"{row.bytes_up / 1000:.1f} kB up, {row.bytes_down / 1000:.1f} kB down"
+        )
+        return MetricRecord({"accuracy": row.accuracy, "loss": row.loss})
+
+    def _row(self, server_round: int, *, accuracy: float, loss: float) -> RoundRow:
+        """Return what the round did, and begin to count anew."""
         tally, self.side.tally = self.side.tally, RoundTally()
         up, down = self.grid.take_counts()
         used = [verdict for verdict in tally.verdicts if verdict.accepted]
         self.clients |= {verdict.client for verdict in used}
-        row = RoundRow(
+        return RoundRow(
             round=server_round,
-            accuracy=self.last.accuracy,
-            loss=self.last.loss,
+            accuracy=accuracy,
+            loss=loss,
             replies=len(used),
             rejected=len(tally.verdicts) - len(used),
             bytes_up=up,
@@ -235,16 +249,6 @@ class ServerRun:
             epsilon=None,
             rejected_codes=tally.rejected_codes(),
         )
-        self.rows.append(row)
-        # the checkpoint first: what `rounds.jsonl` says once, it never takes back
-        self._write_checkpoint(server_round)
-        self.folder.append_round(row)
-        say(
-            f"round {server_round}/{self.cfg.num_server_rounds}: accuracy {row.accuracy:.4f}, "
-            f"loss {row.loss:.4f}, {row.replies} replies, {row.rejected} dropped, "
-            f"{up / 1000:.1f} kB up, {down / 1000:.1f} kB down"
-        )
-        return MetricRecord({"accuracy": row.accuracy, "loss": row.loss})
 
     def _train_more(self) -> None:
         for name, weights, accuracy in more_models(self.side, self.test, len(self.rows)):

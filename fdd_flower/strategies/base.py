@@ -133,6 +133,9 @@ class Method:
         How many usable replies it takes.
     condenses
         Whether clients that send parameters distil for themselves.
+    conditions
+        Whether what a client sends may depend on what others sent in earlier rounds, whatever its
+        distiller is set to look at: then those rounds cannot be replayed without one of them.
     check
         Raises a ConfigError where a run's settings, plan and model do not fit the method; before
         the run has a folder.
@@ -144,6 +147,7 @@ class Method:
     uses: tuple[str, ...] | None = None
     needs: Callable[[StrategyConfig], int] = lambda cfg: 1
     condenses: bool = False
+    conditions: bool = True
     check: Callable[[Config, Plan, Network], None] | None = None
 
 

@@ -211,5 +211,7 @@ class FederatedDistillation(ServerEvaluates):
 
 
 STRATEGIES.register("fdd")(
-    Method(server=FederatedDistillation, client=distil, distils=True, uses=POOLING)
+    Method(
+        server=FederatedDistillation, client=distil, distils=True, uses=POOLING, conditions=False
+    )
 )

@@ -271,5 +271,7 @@ def check_sketch(cfg: Config, plan: Plan, model: Network) -> None:
 
 
 STRATEGIES.register("sketch")(
-    Method(server=SketchSum, client=send, distils=False, check=check_sketch, uses=())
+    Method(
+        server=SketchSum, client=send, distils=False, check=check_sketch, uses=(), conditions=False
+    )
 )

@@ -13,12 +13,15 @@ import pytest
 from flwr.app import Message, RecordDict
 
 from fdd_flower.config import Config, Scalar, StrategyConfig, to_run_config
-from fdd_flower.errors import ConfigError
+from fdd_flower.errors import ConfigError, DataError
+from fdd_flower.ledger import Ledger
 from fdd_flower.report import run_dir
+from fdd_flower.report.load import load_run
 from fdd_flower.strategies import _server
 from fdd_flower.strategies._checks import check_components
+from fdd_flower.strategies._forget import forget, scope_of
 from fdd_flower.strategies._remaining import Stateful
-from fdd_flower.strategies.base import COMMON, STRATEGIES
+from fdd_flower.strategies.base import COMMON, STRATEGIES, Method
 from fdd_flower.wire.records import META
 from tests.attacks import scene
 from tests.strategies.test_end_to_end import summary
@@ -96,6 +99,34 @@ def test_killed_after_round_1_it_ends_the_same(strategy, tmp_path, monkeypatch):
     asked = 3 if strategy == "bulyan" else 2
     assert replies(folder) == replies(whole) == [(asked, 0)] * 2
     assert result(folder) == result(whole)
+
+
+@pytest.mark.parametrize("strategy", ALL)
+def test_a_client_is_forgotten_without_a_trace_or_it_is_said_what_to_do(strategy, tmp_path):
+    def silent(message: Message) -> Message:
+        message.content = RecordDict()
+        return message
+
+    whole, new = tmp_path / "whole", tmp_path / "new"
+    start(settings(whole, strategy), clients=4)
+    found, entries = load_run(whole), Ledger(whole / "ledger").entries()
+    if not entries:  # its replies are not kept
+        with pytest.raises(DataError) as refused:
+            scope_of(found, entries, "2")
+        assert "run again without the client" in refused.value.remedy
+        return
+    scope = scope_of(found, entries, "2")
+    assert scope.rounds == (1 if STRATEGIES.get(strategy).conditions else 2)
+    never = settings(tmp_path / "never", strategy, num_server_rounds=scope.rounds)
+    start(never, clients=4, faults={3: silent})
+    forget(found, "2", scope, new)
+    assert result(new) == result(tmp_path / "never")
+    assert "2" not in {entry.client for entry in Ledger(new / "ledger").entries()}
+
+
+def test_what_a_method_does_not_say_of_itself_is_taken_for_dependent():
+    bare = Method(server=lambda side: ..., client=lambda side: ..., distils=True)  # type: ignore[arg-type, return-value]
+    assert bare.conditions
 
 
 def server(strategy: str) -> scene.Server:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flwr.app import Message, MessageType, RecordDict
+from flwr.app import Array, Message, MessageType, RecordDict
 
 from fdd_flower.config import Scalar
 from fdd_flower.errors import ConfigError, DataError
@@ -16,7 +16,7 @@ from fdd_flower.ledger.verify import verify
 from fdd_flower.report.load import load_run
 from fdd_flower.strategies import _server
 from fdd_flower.strategies._forget import forget, scope_of
-from fdd_flower.wire.records import META
+from fdd_flower.wire.records import ARRAYS, META
 from tests.strategies.test_resume import result, settings_of, start
 
 CLIENTS = 4
@@ -114,6 +114,23 @@ def test_a_client_that_came_late(tmp_path, training):
     rows, old = load_run(tmp_path / "new").rows, load_run(whole).rows
     assert [(r.round, r.replies) for r in rows] == [(1, 3), (2, 3), (3, 3)]
     assert (rows[0].accuracy, rows[0].loss) == (old[0].accuracy, old[0].loss)
+
+
+def test_the_rows_do_not_count_what_was_refused_of_it(tmp_path):
+    def other_types(message: Message) -> Message:
+        if int(message.content[META]["round"]) == 1:  # type: ignore[index, arg-type, call-overload]
+            record = message.content[ARRAYS]
+            for name, array in record.items():  # type: ignore[union-attr]
+                record[name] = Array(array.numpy().astype("float64"))  # type: ignore[index, union-attr]
+        return message
+
+    whole = run(tmp_path / "whole", faults={2: other_types}, training__start="scratch")
+    assert load_run(whole).rows[0].rejected == 1
+    forgotten(whole, "1", tmp_path / "new")
+    first = load_run(tmp_path / "new").rows[0]
+    others = [e for e in Ledger(whole / "ledger").entries() if e.round == 1 and e.client != "1"]
+    assert (first.replies, first.rejected, first.rejected_codes) == (3, 0, {})
+    assert (first.bytes_up, first.bytes_down) == (sum(e.bytes for e in others), 0)
 
 
 @pytest.mark.parametrize("method", ["global", "peers", "fedaf"])
