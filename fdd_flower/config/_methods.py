@@ -72,7 +72,7 @@ class LocalConfig:
 class DynafedConfig:
     """DynaFed: rows that the server makes of the first global models, and tunes later ones on."""
 
-    rounds: int = setting(5, "rounds whose global models are followed", low=1, high=10_000)
+    rounds: int = setting(2, "rounds whose global models are followed", low=1, high=10_000)
     reach: int = setting(1, "rounds ahead that training on the rows aims at", low=1, high=10_000)
     ipc: int = setting(15, "rows a class", low=1, high=10_000)
     steps: int = setting(200, "optimisation steps of the rows", low=1, high=1_000_000)

@@ -58,8 +58,8 @@ class PartitionConfig:
     )
     shift: str = setting(
         "none",
-        "each client's images turned, inverted, blurred or noised in another way, and the test "
-        "split's in all of these ways",
+        "each client's images turned, inverted, blurred or noised in another of ten ways, and the "
+        "test split's in all ten; fewer clients than ten leave ways that none of them has",
         choices=("none", "images"),
     )
 
