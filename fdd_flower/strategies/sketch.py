@@ -223,9 +223,12 @@ def own_sketch(side: ClientSide) -> Sketch:
 def kind_of(cfg: Config, plan: Plan) -> Kind:
     """Return the kind of sketch of a run, with the public features of the round of `plan`.
 
-    Under masks only whole numbers add, so that a secure sum is exact.
+    Under masks only whole numbers add, so that a secure sum is exact. Sums of inputs are mean
+    images: they stay at home where no row starts from them, and wherever masks are asked for.
     """
     sketch = replace(cfg.sketch, precision="exact") if cfg.sketch.secure_sum else cfg.sketch
+    if sketch.secure_sum or solves(cfg, plan):
+        sketch = replace(sketch, start="noise")
     return KINDS.get(sketch.kind)(sketch, cfg.distiller, plan)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,36 @@ def test_a_set_is_made_that_any_model_can_be_trained_on(tmp_path, kind):
     assert made["weights"].sum() == pytest.approx(1437, rel=0.05)
     assert (made["origin"] == -1).all()
     assert summary(folder)["accuracy"] > 0.6
+
+
+def names_sent(folder: Path) -> set[str]:
+    """Return the names of the arrays of all sketches that a run's ledger has."""
+    ledger, found = Ledger(folder / "ledger"), set[str]()
+    for entry in ledger.entries():
+        sketch = ledger.load_any(entry.sha256)
+        assert isinstance(sketch, Mapping)
+        found |= set(sketch)
+    return found
+
+
+def test_mean_images_are_sent_only_where_rows_start_from_them(tmp_path):
+    solved, _ = run(tmp_path, "solved", num_server_rounds=1, **RIDGE)
+    made, _ = run(tmp_path, "made", num_server_rounds=1, **SETS["gram"])
+    noise, _ = run(tmp_path, "noise", num_server_rounds=1, sketch__start="noise", **SETS["gram"])
+    assert names_sent(solved) == names_sent(noise) == names_sent(made) - {"inputs"}
+    assert "inputs" in names_sent(made)
+
+
+def test_where_they_are_not_expected_they_are_refused(tmp_path):
+    def more(message: Message) -> Message:
+        record = message.content[ARRAYS]
+        assert isinstance(record, ArrayRecord)
+        record["inputs"] = Array(np.zeros((1, 80), np.uint8))
+        return message
+
+    folder, done = run(tmp_path, faults={2: more}, num_server_rounds=1, **RIDGE)
+    assert done
+    assert rounds(folder)[0]["rejected_codes"] == {"arrays": 1}
 
 
 @pytest.mark.parametrize("when", [1, 2])
