@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -14,12 +14,12 @@ from fdd_flower.config import DistillerConfig, MergerConfig
 from fdd_flower.data.base import Normalisation, Split
 from fdd_flower.distillers.base import DISTILLERS, Plan
 from fdd_flower.mergers._claims import clamped, rebalanced
-from fdd_flower.mergers._pick import joined, picked
+from fdd_flower.mergers._tree import Rows, bounded, is_cut, together
 from fdd_flower.mergers.base import MERGERS
 from fdd_flower.synthetic_set import SyntheticSet
 
-FOLD = 20  # times `merger.rows` of a class that are held before they are distilled
 DISTILLER = "dm"
+MOST = torch.finfo(torch.float32).max
 
 
 @MERGERS.register("redistil")
@@ -28,14 +28,14 @@ class Redistil:
 
     The global synthesis of the field (as in FedLGD, arXiv:2303.02278, which matches gradients
     instead): what the server keeps, trains on and may send down no longer grows with clients. Sets
-    are taken in one after another, and whenever a class has 20 times as many rows as it may keep,
-    it is distilled; so memory does not grow with clients either. Classes within the bound keep
-    their rows as they are.
+    are taken in one after another. A class with more than 20 times as many rows as it may keep is
+    distilled in pieces of equal size, and then what these gave (`_tree`): memory grows by a step
+    only where clients become 20 times as many. Classes within the bound keep their rows.
 
     A distilled row has the mean target of the rows that lie nearest to it, so that soft labels
     stay, and stands for as many records as they. It came from all of them, and its origin is
-    not known. Within a class every row that came counts once: claims only
-    weigh rows, as far as `class-balanced` believes them.
+    not known. Within a class every row that came counts once: claims only weigh rows, as far as
+    `class-balanced` believes them.
     """
 
     uses: ClassVar[tuple[str, ...]] = ("rows", "steps")
@@ -53,27 +53,33 @@ class Redistil:
         DistillError
             If a loss stops being finite.
         """
-        held: list[SyntheticSet] = []
-        counts: Counter[int] = Counter()
-        for place, part in enumerate(parts):
-            held.append(replace(part, origin=torch.full((len(part),), place, dtype=torch.int32)))
-            counts.update(part.labels.tolist())
-            if max(counts.values()) > FOLD * self.cfg.rows:
-                held = [self._bounded(joined(held), rng)]
-                counts = Counter(held[0].labels.tolist())
-        return rebalanced(self._bounded(joined(held), rng))
+        found = bounded(parts, self.cfg.rows, partial(self._reduced, rng=rng))
+        return rebalanced(found.set, self._units(found))
 
-    def _bounded(self, whole: SyntheticSet, rng: torch.Generator) -> SyntheticSet:
-        """Return the set with every class that has too many rows distilled."""
-        counts = torch.bincount(whole.labels, minlength=whole.num_classes)
-        many = (counts > self.cfg.rows)[whole.labels]
+    def _units(self, found: Rows) -> Tensor:
+        """Return by what claims of rows are compared: of a class cut into leaves, by records.
+
+        Its rows may stand for very different numbers, and to bound them would forget some. Where
+        a class is distilled once, a row weighs at most ten times the median row.
+        """
+        labels, units = found.set.labels, torch.ones(len(found.set))
+        for label in labels.unique():
+            rows = labels == label
+            if is_cut(float(found.stands[rows].sum()), self.cfg.rows):
+                units[rows] = found.stands[rows].clamp_min(1)
+        return units
+
+    def _reduced(self, whole: Rows, rng: torch.Generator) -> Rows:
+        """Return the rows with every class that has too many distilled."""
+        labels = whole.set.labels
+        many = (torch.bincount(labels) > self.cfg.rows)[labels]
         if not many.any():
             return whole
-        source = picked(whole, many)
-        made = self._distilled(source, rng)
-        return joined([picked(whole, ~many), made]) if not many.all() else made
+        made = self._distilled(whole.only(many), rng)
+        return made if many.all() else together([whole.only(~many), made])
 
-    def _distilled(self, source: SyntheticSet, rng: torch.Generator) -> SyntheticSet:
+    def _distilled(self, rows: Rows, rng: torch.Generator) -> Rows:
+        source = rows.set
         cfg = DistillerConfig(
             name=DISTILLER, ipc=self.cfg.rows, steps=self.cfg.steps, packing=1, min_records=1
         )
@@ -85,30 +91,36 @@ class Redistil:
         )  # fmt: skip
         data = Split(inputs=source.inputs, labels=source.labels, classes=classes)
         made = DISTILLERS.get(DISTILLER)(cfg).distill(data, plan=plan, start=None, rng=rng)
-        return _told(made.synthetic, source)
+        return _told(made.synthetic, rows)
 
 
-def _told(made: SyntheticSet, source: SyntheticSet) -> SyntheticSet:
-    """Return `made` with the mean targets, and the weights, of the source rows nearest to each."""
+def _told(made: SyntheticSet, rows: Rows) -> Rows:
+    """Return `made` with mean targets and weights of the rows nearest to each of its own."""
+    source, labels = rows.set, rows.set.labels
     targets, weights = made.targets.clone(), made.weights.clone()
+    stands = torch.zeros(len(made))
     for label in made.labels.unique():
-        new, old = made.labels == label, source.labels == label
+        new = made.labels == label
+        # what no row was nearest to has nothing to tell
+        old = (labels == label) & (rows.stands > 0)
+        each, places = rows.stands[old, None], new.nonzero()[:, 0]
         nearest = torch.cdist(source.inputs[old].flatten(1), made.inputs[new].flatten(1)).argmin(
             dim=1
         )
-        told, count = _sums(nearest, source.targets[old], int(new.sum()))
-        claims = clamped(source.weights[old], source.labels[old]).float()
-        claimed, _ = _sums(nearest, claims[:, None], len(count))
-        some = count > 0
-        places = new.nonzero()[:, 0]
-        targets[places[some]] = told[some] / count[some, None]
+        count = _sums(nearest, each, len(places))
+        told = _sums(nearest, each * source.targets[old], len(places))
+        claims = clamped(source.weights[old], labels[old], each[:, 0]).float()[:, None]
+        # sums of the largest claims are not finite
+        claimed = _sums(nearest, claims, len(places))[:, 0].clamp_max(MOST)
+        some = count[:, 0] > 0
+        targets[places[some]] = told[some] / count[some]
         # a row that is nearest to none stands for as little as any
-        weights[places] = claimed[:, 0].where(some, claimed[some, 0].min())
+        weights[places] = claimed.where(some, claimed[some].min())
+        stands[places] = count[:, 0]
     unknown = torch.full((len(made),), -1, dtype=torch.int32)
-    return replace(made, targets=targets, weights=weights, origin=unknown)
+    return Rows(replace(made, targets=targets, weights=weights, origin=unknown), stands)
 
 
-def _sums(place: Tensor, values: Tensor, number: int) -> tuple[Tensor, Tensor]:
-    """Return the sums (number, k) of values (n, k) over each place, and how many there are."""
-    sums = torch.zeros(number, values.shape[1]).index_add_(0, place, values)
-    return sums, torch.bincount(place, minlength=number)
+def _sums(place: Tensor, values: Tensor, number: int) -> Tensor:
+    """Return the sums (number, k) of values (n, k) over each place."""
+    return torch.zeros(number, values.shape[1]).index_add_(0, place, values)

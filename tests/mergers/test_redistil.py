@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 import torch
 
 from fdd_flower.config import MergerConfig
-from fdd_flower.mergers import redistil
-from fdd_flower.mergers._pick import joined
+from fdd_flower.mergers import _tree
 from fdd_flower.mergers.redistil import Redistil
 from fdd_flower.synthetic_set import LazySets, SyntheticSet
 from tests.mergers.test_mergers_contract import stream
@@ -75,23 +73,43 @@ def test_a_lie_weighs_no_more_than_ten_rows() -> None:
     assert float((found.weights / honest.weights).max()) < 10
 
 
-def test_memory_does_not_grow_with_clients(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redistil, "FOLD", 3)
-    most = 0
+@pytest.mark.parametrize("claim", [10.0, 3e38])
+def test_the_largest_claims_weigh_as_others_do(claim: float) -> None:
+    part = client(0, (20, 0, 0))
+    found = merged([replace(part, weights=torch.full((20,), claim))])
+    torch.testing.assert_close(found.weights.mean(), torch.tensor(1.0))
 
-    def spy(sets: Sequence[SyntheticSet]) -> SyntheticSet:
-        nonlocal most
-        most = max(most, sum(map(len, sets)))
-        return joined(sets)
 
-    monkeypatch.setattr(redistil, "joined", spy)
-    sizes = []
-    for clients in (10, 30):
-        makers = [lambda seed=seed: client(seed, (2, 2, 2)) for seed in range(clients)]
-        found = merged(LazySets(makers), rows=4)
-        assert torch.bincount(found.labels).tolist() == [4, 4, 4]
-        sizes.append(most)
-    assert sizes[0] == sizes[1] == CLASSES * (3 * 4 + 2)
+@pytest.mark.parametrize("clients", [9, 20, 70])
+def test_early_clients_count_as_late_ones_do(clients: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_tree, "FOLD", 3)
+    parts = [client(seed, (4, 2, 0), soft=True) for seed in range(clients)]
+    # each half has records, and targets, that the other has not
+    parts = [
+        replace(
+            part, inputs=part.inputs + (1 if early else -1), weights=torch.ones(len(part)),
+            targets=part.targets if early else torch.eye(CLASSES)[part.labels],
+        )
+        for part, early in ((part, at < clients / 2) for at, part in enumerate(parts))
+    ]  # fmt: skip
+    found = merged(parts)
+    for label in (0, 1):
+        new, shares = found.labels == label, found.weights[found.labels == label, None]
+        for name in ("inputs", "targets"):
+            came = torch.cat([getattr(part, name)[part.labels == label] for part in parts])
+            left = (shares * getattr(found, name)[new].flatten(1)).sum(dim=0) / shares.sum()
+            assert abs(float((left - came.flatten(1).mean(dim=0)).mean())) < 0.1
+            assert float((left - came.flatten(1).mean(dim=0)).square().mean().sqrt()) < 0.2
+
+
+def test_a_lie_among_many_clients_weighs_no_more_than_ten_rows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_tree, "FOLD", 3)
+    parts = [client(seed, (6, 0, 0)) for seed in range(12)]
+    liar = [replace(part, weights=part.weights * 1e20) for part in parts[:3]]  # a whole leaf of it
+    honest, found = merged(parts), merged([*liar, *parts[3:]])
+    assert float((found.weights / honest.weights).max()) < 10
 
 
 def test_the_same_parts_and_stream_give_the_same_bits() -> None:
