@@ -55,8 +55,8 @@ def together(rows: Sequence[Rows]) -> Rows:
 def bounded(parts: Sequence[SyntheticSet], most: int, reduce: Callable[[Rows], Rows]) -> Rows:
     """Return what is left of `parts` when every class is reduced to at most `most` rows.
 
-    In memory are about 20 times `most` rows of a class, and as many again for each level: with
-    400 times `most` rows of a class there is one level more, with 8,000 times two.
+    In memory are about 20 times `most` rows of a class, and as many again for each level above the
+    leaves: one where up to 400 times `most` rows of a class come, two up to 8,000 times.
 
     Parameters
     ----------

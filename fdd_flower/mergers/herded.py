@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -10,10 +11,10 @@ import torch
 from fdd_flower.config import MergerConfig
 from fdd_flower.herd import herd
 from fdd_flower.mergers._claims import rebalanced
-from fdd_flower.mergers._pick import picked
+from fdd_flower.mergers._tree import Rows, bounded
 from fdd_flower.mergers.base import MERGERS
 from fdd_flower.ridge.features import draw_features
-from fdd_flower.synthetic_set import SyntheticSet, concatenate
+from fdd_flower.synthetic_set import SyntheticSet
 
 WIDTH = 16  # 256 features
 
@@ -24,7 +25,9 @@ class Herded:
 
     Rows are picked by herding (Welling, ICML 2009), in random features of one network that the
     run's seed draws: the mean of those picked stays near that of all rows of the class, whoever
-    sent them. Every row counts once: claims weigh only what was picked.
+    sent them. Every row counts once: claims weigh only what was picked. Of a class with more than
+    20 times as many rows as it may keep, rows are picked from pieces of equal size, and then from
+    those (`_tree`), so that what is in memory stays bounded too.
     """
 
     uses: ClassVar[tuple[str, ...]] = ("rows",)
@@ -35,16 +38,20 @@ class Herded:
     def merge(self, parts: Sequence[SyntheticSet], *, rng: torch.Generator) -> SyntheticSet:
         """Return the picked rows, in the order in which they came; see `Merger.merge`.
 
+        Those of classes that were cut into pieces come last.
+
         Raises
         ------
         WireError
             If there is no part, or their feature shapes or class counts differ.
         """
-        whole = concatenate(parts)
         seed = int(torch.randint(2**31, (1,), generator=rng))
-        phi = draw_features(whole.feature_shape, width=WIDTH, seed=seed)
-        kept = torch.zeros(len(whole), dtype=torch.bool)
-        for label in whole.labels.unique():
-            places = (whole.labels == label).nonzero()[:, 0]
-            kept[places[herd(phi(whole.inputs[places]), self.cfg.rows)]] = True
-        return rebalanced(picked(whole, kept))
+        return rebalanced(bounded(parts, self.cfg.rows, partial(self._picked, seed=seed)).set)
+
+    def _picked(self, rows: Rows, seed: int) -> Rows:
+        phi = draw_features(rows.set.feature_shape, width=WIDTH, seed=seed)
+        kept = torch.zeros(len(rows.set), dtype=torch.bool)
+        for label in rows.set.labels.unique():
+            places = (rows.set.labels == label).nonzero()[:, 0]
+            kept[places[herd(phi(rows.set.inputs[places]), self.cfg.rows)]] = True
+        return rows.only(kept)

@@ -1,10 +1,12 @@
 """A bounded merged set: how many rows, and whose mean they have."""
 
+import pytest
 import torch
 
 from fdd_flower.config import MergerConfig
+from fdd_flower.mergers import _tree
 from fdd_flower.mergers.herded import Herded
-from fdd_flower.synthetic_set import SyntheticSet
+from fdd_flower.synthetic_set import LazySets, SyntheticSet
 from tests.mergers.test_mergers_contract import stream
 
 CLASSES = 3
@@ -52,3 +54,33 @@ def test_the_mean_of_the_picked_is_nearer_than_that_of_random_rows() -> None:
         for _ in range(200)
     ]
     assert float(away) < float(torch.stack(random).quantile(0.1))
+
+
+def test_early_clients_count_as_late_ones_do_and_few_rows_are_held(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_tree, "FOLD", 4)
+    most, joined = 0, _tree.joined
+
+    def spy(sets: list[SyntheticSet]) -> SyntheticSet:
+        nonlocal most
+        most = max(most, sum(map(len, sets)))
+        return joined(sets)
+
+    monkeypatch.setattr(_tree, "joined", spy)
+    sent: dict[int, SyntheticSet] = {}
+
+    def part(place: int) -> SyntheticSet:
+        sent[place] = client(place % 2 + 4 * (place > 50), (5, 1, 0))  # late ones are elsewhere
+        return sent[place]
+
+    parts = LazySets([lambda place=place: part(place) for place in range(100)])
+    found = Herded(MergerConfig(name="herded", rows=8)).merge(parts, rng=stream())
+    assert torch.bincount(found.labels).tolist() == [8, 8]
+    assert most <= 2 * (4 * 8 + 5)
+    assert found.origin is not None
+    for inputs, origin in zip(found.inputs, found.origin.tolist(), strict=True):
+        assert int((sent[origin].inputs == inputs).all(dim=1).sum()) == 1
+    for label in (0, 1):
+        late = found.origin[found.labels == label] > 50
+        assert 3 <= int(late.sum()) <= 5
