@@ -11,14 +11,16 @@ from fdd_flower.ledger.entry import (
     KEPT,
     QUARANTINED,
     REJECTED,
+    SUMMED,
     SUPERSEDED,
     Entry,
     accepted_entry,
+    summed_entry,
 )
 from fdd_flower.ledger.ledger import Ledger
 from fdd_flower.ledger.stored import Staging, StoredSets
 
 __all__ = [
-    "ACCEPTED", "FORGOTTEN", "KEPT", "QUARANTINED", "REJECTED", "SUPERSEDED", "Entry", "Ledger",
-    "Staging", "StoredSets", "accepted_entry", "content_hash",
+    "ACCEPTED", "FORGOTTEN", "KEPT", "QUARANTINED", "REJECTED", "SUMMED", "SUPERSEDED", "Entry",
+    "Ledger", "Staging", "StoredSets", "accepted_entry", "content_hash", "summed_entry",
 ]  # fmt: skip

@@ -11,8 +11,9 @@ REJECTED = "rejected"
 SUPERSEDED = "superseded"
 FORGOTTEN = "forgotten"
 QUARANTINED = "quarantined"  # the verdict, and its code
+SUMMED = "summed"
 KEPT = (ACCEPTED, QUARANTINED)  # verdicts on sets that were in order
-VERDICTS = (ACCEPTED, QUARANTINED, REJECTED, SUPERSEDED, FORGOTTEN)
+VERDICTS = (ACCEPTED, QUARANTINED, SUMMED, REJECTED, SUPERSEDED, FORGOTTEN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +25,8 @@ class Entry:
     round, client, plan
         When, from whom, and in answer to what.
     verdict
-        "accepted"; "quarantined": in order, and not used for what it scored; "rejected";
+        "accepted"; "quarantined": in order, and not used for what it scored; "summed": under
+        masks, and in the sum that has a line of its own; "rejected";
         "superseded": of a round that was asked again after a restart; or "forgotten": the client's
         sets were taken out of this ledger.
     code
@@ -61,6 +63,14 @@ def accepted_entry(sha256: str, client: str, round: int, plan: str, num_bytes: i
     return Entry(
         round=round, client=client, plan=plan, verdict=ACCEPTED, code="", reason="",
         sha256=sha256, bytes=num_bytes,
+    )  # fmt: skip
+
+
+def summed_entry(client: str, round: int, plan: str, num_bytes: int) -> Entry:
+    """Return the line of a masked sketch, of which nothing is kept but the sum that it is in."""
+    return Entry(
+        round=round, client=client, plan=plan, verdict=SUMMED, code="", reason="", sha256="",
+        bytes=num_bytes,
     )  # fmt: skip
 
 

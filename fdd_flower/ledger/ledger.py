@@ -72,7 +72,7 @@ class Ledger:
         DataError
             If the disk does not take them.
         """
-        staged.keep({entry.sha256 for entry in entries})
+        staged.keep({entry.sha256 for entry in entries if entry.sha256})
         _index.add(self._file, entries)
 
     def reject(

@@ -1,7 +1,9 @@
 """A client's part of a secure sum: what it keeps between messages, and what it answers.
 
-The state lies in Flower's `context.state`, with keys from the operating system. A client that lost
-it, or hears of another round, takes part again from the next round's keys.
+The state lies in Flower's `context.state`, with keys from the operating system, and lasts as long
+as Flower's run. In it a client takes part in one sum, whatever the server asks: two sums over other
+clients each would give those away in which they differ. A run that is resumed is another one of
+Flower's, so that what was under way can be asked again.
 """
 
 from __future__ import annotations
@@ -103,6 +105,8 @@ def flat(sketch: Sketch) -> np.ndarray:
 
 
 def _keys(arrays: Arrays, plan: Plan, context: Context) -> Arrays:
+    if STATE in context.state:
+        raise _off("one secure sum a run", "a second question for keys")
     keys = Keys.draw()
     context.state[STATE] = ConfigRecord(
         {"nonce": plan.nonce, "round": plan.round, "keys": keys.to_bytes()}
@@ -130,7 +134,7 @@ def _unmask(arrays: Arrays, plan: Plan, context: Context) -> Arrays:
     places, sealed = list(state["places"]), _bytes(state, "sealed")  # type: ignore[arg-type]
     inbox = {int(p): sealed[i * SEALED : (i + 1) * SEALED] for i, p in enumerate(places)}
     # before it answers: another answer could hold the other share of a client
-    del context.state[STATE]
+    context.state[STATE] = ConfigRecord({"nonce": plan.nonce, "round": plan.round})
     given = give_away(inbox, keys, group, stayed=_read(arrays, "places", 1).tolist())
     return {"given": np.stack([np.frombuffer(given[int(p)], np.uint8) for p in places])}
 
@@ -145,6 +149,8 @@ def _state(plan: Plan, context: Context) -> ConfigRecord:
     known = isinstance(state, ConfigRecord)
     if not known or (state["nonce"], state["round"]) != (plan.nonce, plan.round):
         raise _off(f"keys of round {plan.round}", "none of it: this client restarted, or was late")
+    if "keys" not in state:
+        raise _off("one answer to each question", "a question after the last one")
     return state
 
 
@@ -179,5 +185,5 @@ def _read(arrays: Arrays, name: str, dims: int) -> np.ndarray:
 def _off(expected: str, got: object) -> WireError:
     return WireError(
         "secure sum", expected=expected, got=got,
-        remedy="This client stays out of the round, and takes part in the next.",
+        remedy="This client stays out of the sum.",
     )  # fmt: skip

@@ -160,7 +160,10 @@ class ServerRun:
         self.folder.welcome_clients(self.plan.nonce)
         # The round that was under way is asked again as a whole: a verdict may depend on the
         # other replies of its round, and clients give the same bytes for the same question.
-        self.side.ledger.supersede(after_round=checkpoint.round)
+        # A sum of masked sketches that the ledger has is the round, and stays what it was.
+        done, ledger = checkpoint.round, self.side.ledger
+        summed = self.cfg.sketch.secure_sum and bool(ledger.accepted(done + 1))
+        ledger.supersede(after_round=done + summed)
         self.folder.rewind(checkpoint.rows)
         self.rows, self.clients = list(checkpoint.rows), set(checkpoint.clients)
         self.side.client_at = dict(checkpoint.client_at)

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import torch
@@ -26,18 +27,23 @@ from fdd_flower.secure_sum.protocol import LEAST
 from fdd_flower.sketches._synthesis import synthesise
 from fdd_flower.sketches.base import COUNTS, KINDS, Arrays, Kind, Sketch, bounded, median_of
 from fdd_flower.strategies._checks import keys_of, refuse_changed
-from fdd_flower.strategies._grid import wait_for_nodes
+from fdd_flower.strategies._grid import CountingGrid, wait_for_nodes
 from fdd_flower.strategies._log import say
 from fdd_flower.strategies._replies import arrays_of, screen
 from fdd_flower.strategies._secure_client import masked_sketch
 from fdd_flower.strategies._secure_server import SecureRound, not_plausible
+from fdd_flower.strategies._secure_total import (
+    SUM,
+    record_total,
+    recorded_total,
+    take_up_verdicts,
+)
 from fdd_flower.strategies._validator import Rules
 from fdd_flower.strategies.base import STRATEGIES, ClientSide, Method, ServerSide
 from fdd_flower.strategies.fdd import FederatedDistillation
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.wire.records import to_array_record, to_numpy
 
-SUM = "secure sum"  # in place of a client's key in the ledger
 READOUT = "random-features"  # the model that the sums of kind gram give by themselves
 SECTIONS = ("distiller", "sketch", "merger", "codec", "scoring")  # used in part, or not at all
 EVERY_KIND = (
@@ -70,9 +76,16 @@ class SketchSum(FederatedDistillation):
     def configure_train(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
-        """Send the plan and the global model; for a secure sum, after keys and shares."""
+        """Send the plan and the global model; for a secure sum, after keys and shares.
+
+        Nobody is asked where the ledger has the sum: a process that was killed had come so far.
+        """
         if not self.side.cfg.sketch.secure_sum:
             return super().configure_train(server_round, arrays, config, grid)
+        if found := recorded_total(self.side, server_round):
+            say(f"round {server_round}: the ledger has the sum of sketches, no client is asked")
+            cast(CountingGrid, grid).bytes_up += found.bytes
+            return []
         cfg = self.side.cfg.strategy
         nodes = wait_for_nodes(grid, max(LEAST, cfg.min_nodes), seconds=cfg.deadline)
         self.arrays, self.round = arrays, server_round
@@ -88,12 +101,16 @@ class SketchSum(FederatedDistillation):
         QuorumError
             If too few replies are usable.
         """
-        if self.secure is None:
-            return self.side.ledger.sets(self.accepted(server_round, replies))
-        return self.side.ledger.sets({SUM: self._unmasked(server_round, replies)})
+        side = self.side
+        if not side.cfg.sketch.secure_sum:
+            return side.ledger.sets(self.accepted(server_round, replies))
+        if found := recorded_total(side, server_round):
+            take_up_verdicts(side, server_round)
+            return side.ledger.sets({SUM: found.sha256})
+        return side.ledger.sets({SUM: self._unmasked(server_round, replies)})
 
     def _unmasked(self, server_round: int, replies: Iterable[Message]) -> str:
-        """Return the hash in the ledger of the sum of masked sketches, which it has alone."""
+        """Return the hash in the ledger of the sum of masked sketches; it has none of these."""
         assert self.secure is not None
         kind, side = self._kind(server_round), self.side
         shapes = {COUNTS: (kind.classes,)} | dict(sorted(kind.shapes.items()))
@@ -108,11 +125,7 @@ class SketchSum(FederatedDistillation):
             kind.decode(arrays)
         except WireError as error:
             raise not_plausible(error) from error
-        num_bytes = sum(v.num_bytes for v in side.tally.verdicts if v.accepted)
-        return side.ledger.record(
-            _tensors(arrays), client=SUM, round=server_round, plan=side.plan.nonce,
-            num_bytes=num_bytes,
-        )  # fmt: skip
+        return record_total(side, server_round, _tensors(arrays))
 
     def learn(self, server_round: int, parts: StoredSets) -> tuple[ArrayRecord, MetricRecord]:
         """Add the sketches of a round, by client in order, and learn from the total."""
@@ -265,6 +278,13 @@ def check_sketch(cfg: Config, plan: Plan, model: Network) -> None:
     )  # fmt: skip
     if cfg.sketch.secure_sum:
         refuse_changed(cfg, ("strategy.fraction",), "sketch.secure-sum=true")
+        if cfg.num_server_rounds > 1:
+            raise ConfigError(
+                "num-server-rounds", expected="1 with sketch.secure-sum=true",
+                got=cfg.num_server_rounds,
+                remedy="Set it to 1: the difference of two rounds' totals would show the records "
+                "of a client that is in one of them, and one round says all that sums can.",
+            )  # fmt: skip
     if solves(cfg, plan) and cfg.model.width != cfg.sketch.width:
         raise ConfigError(
             "model.width",

@@ -16,10 +16,18 @@ from fdd_flower.report.load import load_run
 from fdd_flower.strategies import _grid
 from fdd_flower.strategies._forget import scope_of
 from fdd_flower.strategies._secure_server import SecureRound
+from fdd_flower.strategies.sketch import SketchSum
 from fdd_flower.wire.records import ARRAYS
-from tests.strategies.test_end_to_end import rounds, run
-from tests.strategies.test_resume import Killed, result, resume
-from tests.strategies.test_sketch import RIDGE, SETS, _no_pictures, _nothing, model_of  # noqa: F401
+from tests.strategies.test_end_to_end import rounds, run, summary
+from tests.strategies.test_resume import Killed, killing, result, resume
+from tests.strategies.test_sketch import (
+    RIDGE,
+    SETS,
+    _no_pictures,  # noqa: F401
+    _nothing,
+    model_of,
+    names_sent,
+)  # fmt: skip
 
 ONE_ROUND: dict[str, Any] = {"num_server_rounds": 1, "strategy__deadline": 600.0}
 SECURE: dict[str, Any] = RIDGE | ONE_ROUND | {"sketch__secure_sum": True}
@@ -67,17 +75,25 @@ def gone_at(step: str) -> Callable[[Message], Message | None]:
 @pytest.mark.parametrize("settings", [RIDGE, SETS["means"], SETS["characteristic"]],
                          ids=["gram", "means", "characteristic"])  # fmt: skip
 def test_the_result_is_that_of_plain_sketches(tmp_path, settings):
+    # under masks no mean image is sent, and rows start from noise
+    alike = {"sketch__start": "noise"} | ONE_ROUND
     exact = {"sketch__precision": "exact"} if settings is RIDGE else {}
-    plain, _ = run(tmp_path, "plain", **(settings | exact))
-    secure, done = run(tmp_path, "secure", **(settings | {"sketch__secure_sum": True}))
+    plain, _ = run(tmp_path, "plain", **(settings | alike | exact))
+    secure, done = run(
+        tmp_path, "secure", **(settings | ONE_ROUND | {"sketch__secure_sum": True})
+    )  # fmt: skip
     assert done
     # the set's file names the ledger's sketches: there one for each client, here their sum
     assert model_of(secure).keys() == model_of(plain).keys()
     for name, values in model_of(secure).items():
         np.testing.assert_array_equal(values, model_of(plain)[name])
-    assert [row["replies"] for row in rounds(secure)] == [4, 4]
+    assert [row["replies"] for row in rounds(secure)] == [4]
     entries = Ledger(secure / "ledger").entries()
-    assert [(e.round, e.client) for e in entries] == [(1, "secure sum"), (2, "secure sum")]
+    assert [(e.client, e.verdict, bool(e.sha256)) for e in entries] == [
+        ("secure sum", "accepted", True), *((str(n), "summed", False) for n in range(4)),
+    ]  # fmt: skip
+    assert names_sent(secure, "secure sum") == names_sent(plain) >= {"counts"}
+    assert "inputs" not in names_sent(secure, "secure sum")
 
 
 @pytest.mark.parametrize("step", ["keys", "shares", "masked"])
@@ -112,6 +128,40 @@ def test_killed_and_resumed_it_asks_the_round_again_with_fresh_keys(tmp_path, mo
     resume(tmp_path / "killed", clients=4)
     assert result(tmp_path / "killed") == result(whole)
     assert not set(asked[0].publics) & set(asked[1].publics)
+
+
+@pytest.mark.parametrize("settings", [RIDGE, SETS["means"]], ids=["ridge", "set"])
+def test_killed_with_the_total_in_the_ledger_it_asks_nobody_again(tmp_path, monkeypatch, settings):
+    """Beside a total without client 3 the first one would be its sketch, to the last bit."""
+    secure: dict[str, Any] = settings | ONE_ROUND | {"sketch__secure_sum": True}
+    folder = tmp_path / "killed"
+    gone = {2: gone_at("masked")}
+    whole, _ = run(tmp_path, "whole", faults=gone, **secure)
+    with monkeypatch.context() as patch:
+        killing(patch, SketchSum, "learn", 1, after=False)
+        with pytest.raises(Killed):
+            run(tmp_path, "killed", faults=gone, **secure)
+    before = Ledger(folder / "ledger").entries()
+    asked: list[Message] = []
+    resume(folder, clients=4, absent={4}, faults=dict.fromkeys(range(1, 5), asked.append))
+    assert not asked
+    assert result(folder) == result(whole)
+    assert Ledger(folder / "ledger").entries() == before
+    assert [entry.client for entry in before if entry.sha256] == ["secure sum"]
+    (row,), (wanted,) = rounds(folder), rounds(whole)
+    for name in ("replies", "rejected", "rejected_codes", "accuracy"):
+        assert row[name] == wanted[name]
+    assert row["bytes_up"] == before[0].bytes > 0
+    found = summary(folder)
+    assert (found["status"], found["num_clients"]) == ("completed", 3)
+
+
+def test_more_rounds_than_one_are_refused_before_there_is_a_folder(tmp_path, caplog):
+    settings: dict[str, Any] = SECURE | {"num_server_rounds": 2}
+    folder, done = run(tmp_path, **settings)
+    assert not done
+    assert not folder.exists()
+    assert "num-server-rounds: expected 1 with sketch.secure-sum=true; got 2" in caplog.text
 
 
 def test_with_too_few_left_the_run_ends_with_a_sentence(tmp_path):

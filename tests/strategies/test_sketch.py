@@ -78,10 +78,12 @@ def test_a_set_is_made_that_any_model_can_be_trained_on(tmp_path, kind):
     assert summary(folder)["accuracy"] > 0.6
 
 
-def names_sent(folder: Path) -> set[str]:
-    """Return the names of the arrays of all sketches that a run's ledger has."""
+def names_sent(folder: Path, *clients: str) -> set[str]:
+    """Return the names of the arrays of all sketches that a run's ledger has, or of some."""
     ledger, found = Ledger(folder / "ledger"), set[str]()
     for entry in ledger.entries():
+        if clients and entry.client not in clients:
+            continue
         sketch = ledger.load_any(entry.sha256)
         assert isinstance(sketch, Mapping)
         found |= set(sketch)
