@@ -13,7 +13,7 @@ from fdd_flower.synthetic_set import SyntheticSet
 
 
 class Merger(Protocol):
-    """Joins the accepted sets of one round, sorted by client key, into one.
+    """Joins accepted sets into one; they come by client key, the newest of a client first.
 
     A class may declare `uses`, the settings under `merger.` that it reads, besides its name: a
     change of any other is then refused before a run.

@@ -23,8 +23,9 @@ class Dedupe:
 
     A row repeats another where the root mean square of their difference is at most `merger.near`,
     in standard deviations of the data; of each such chain the first row in the order of clients
-    stays. Rows are compared as they are, not in features: nearly the same record is looked for, and
-    not one that means the same. What goes leaves no weight behind, so that copies gain nothing.
+    stays, and of one client's the newest. Rows are compared as they are, not in features: nearly
+    the same record is looked for, and not one that means the same. What goes leaves no weight
+    behind, so that copies gain nothing.
     """
 
     uses: ClassVar[tuple[str, ...]] = ("near",)

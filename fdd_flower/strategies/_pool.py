@@ -36,12 +36,13 @@ class Pooled:
 
 
 def pool_of(parts: StoredSets, side: ServerSide, round_: int) -> list[Pooled]:
-    """Return what is merged after `round_`, whose own sets are `parts`: by client, then by round.
+    """Return what is merged after `round_`, whose own sets are `parts`: by client, newest first.
 
     With `strategy.pool = last` the last set of each client of `strategy.pool-rounds` rounds: a
     client that was not drawn, or is gone, still counts. With `all` every set of those rounds, as
     the pools of published methods that refine sets over rounds have it. A set that was refused or
-    put in quarantine in its own round is in no pool.
+    put in quarantine in its own round is in no pool. The newest comes first, so that of rows that
+    nearly repeat each other `dedupe` keeps it.
     """
     cfg = side.cfg.strategy
     own = [Pooled(client=c, round=round_, sha256=s) for c, s in parts.hashes.items()]
@@ -59,4 +60,4 @@ def pool_of(parts: StoredSets, side: ServerSide, round_: int) -> list[Pooled]:
     if cfg.pool == "last":
         last = {one.client: one for one in sorted(pool, key=lambda one: one.round)}
         pool = list(last.values())
-    return sorted(pool, key=lambda one: (client_order(one.client), one.round))
+    return sorted(pool, key=lambda one: (client_order(one.client), -one.round))

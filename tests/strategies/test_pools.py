@@ -41,14 +41,14 @@ def sent(folder: Path) -> dict[tuple[str, int], dict[str, np.ndarray]]:
 def test_all_sets_of_the_last_rounds_are_merged_and_older_ones_weigh_less(tmp_path: Path) -> None:
     folder = run(tmp_path / "run", strategy__pool_decay=0.25)
     parts = sent(folder)
-    order = [(client, round_) for client in "012" for round_ in (2, 3)]
+    order = [(client, round_) for client in "012" for round_ in (3, 2)]
     merged = load_set(folder / "synthetic.safetensors")
     np.testing.assert_array_equal(
         merged.set.inputs, np.concatenate([parts[key]["inputs"] for key in order])
     )
     weights = [parts[key]["weights"] * (0.25 if key[1] == 2 else 1) for key in order]
     np.testing.assert_array_equal(merged.set.weights, np.concatenate(weights))
-    assert [source.round for source in merged.sources] == [2, 3] * 3
+    assert [source.round for source in merged.sources] == [3, 2] * 3
 
 
 def test_the_last_set_of_each_client_stays_when_others_are_drawn(tmp_path: Path) -> None:
@@ -116,3 +116,16 @@ def test_what_would_have_no_effect_is_refused(
     with pytest.raises(ConfigError, match=match):
         start(settings_of(tmp_path / "run") | settings)
     assert not (tmp_path / "run").exists()
+
+
+def test_of_a_clients_rows_that_repeat_each_other_the_newest_stays(tmp_path: Path) -> None:
+    folder = run(tmp_path / "run", merger__name="dedupe", merger__near=5.0, strategy__pool_decay=1)
+    merged, parts = load_set(folder / "synthetic.safetensors"), sent(folder)
+    assert len(merged.set) == len(merged.set.labels.unique())  # all of a class are near enough
+    sources = [merged.source_of(row) for row in range(len(merged.set))]
+    assert {source.round for source in sources if source} == {3}
+    clients = {entry.sha256: entry.client for entry in Ledger(folder / "ledger").entries()}
+    for inputs, source in zip(merged.set.inputs, sources, strict=True):
+        assert source is not None
+        rows = torch.from_numpy(parts[clients[source.sha256], 3]["inputs"])
+        assert (rows == inputs).flatten(1).all(dim=1).any()
