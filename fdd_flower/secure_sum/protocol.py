@@ -1,4 +1,4 @@
-"""The four steps of a secure sum: keys, shares, masked values, and taking the masks off.
+"""The steps of a secure sum: keys, shares that open, masked values, and taking the masks off.
 
 Bonawitz et al., "Practical Secure Aggregation for Privacy-Preserving Machine Learning" (CCS 2017),
 in its form for a server that keeps to the protocol, every pair of clients sharing a mask.
@@ -8,11 +8,15 @@ masks. Clients are known by their place in the list of public keys that the serv
 The server learns the sum over the clients that sent masked values, and nothing else, as long as
 fewer than `threshold` clients tell it what they hold. A client gives away, of each other one, a
 share of the seed or a share of the key, never both.
+
+That shares open says that their sender sealed them for who opens them, and not that they are of its
+secrets: a client that shares other ones spoils the sum, as one that sends nonsense does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,10 +111,25 @@ def mask(values: np.ndarray, keys: Keys, group: Group, present: Collection[int])
     return total
 
 
+def opened(sealed: Mapping[int, bytes], keys: Keys, group: Group) -> dict[int, bytes]:
+    """Return by place the two shares, 64 bytes, that a client sealed for this one.
+
+    What does not open is left out: its sender, or who passed it on, made something else of it.
+    """
+    own, found = group.place_of(keys), dict[int, bytes]()
+    for place, content in sealed.items():
+        with suppress(WireError):
+            key = _sealing(keys, group.publics[place], place, own)
+            found[place] = unseal(key, content, b"shares")
+    return found
+
+
 def give_away(
     sealed: Mapping[int, bytes], keys: Keys, group: Group, *, stayed: Collection[int]
 ) -> dict[int, bytes]:
     """Return by place a share of 32 bytes: of the seed of those that stayed, else of the key.
+
+    None of a client whose shares do not open.
 
     Parameters
     ----------
@@ -122,7 +141,7 @@ def give_away(
     Raises
     ------
     WireError
-        If too few stayed, this one did not, one sent no shares, or a share was changed.
+        If too few stayed, this one did not, or one sent no shares.
     """
     own, kept = group.place_of(keys), set(stayed)
     if len(kept) < group.threshold or own not in kept or not kept <= set(sealed):
@@ -130,12 +149,8 @@ def give_away(
             "clients that stayed", expected=f"at least {group.threshold} that sent shares",
             got=f"{len(kept)}", remedy="This client gives no share away.",
         )  # fmt: skip
-    given = {}
-    for place, content in sealed.items():
-        key = _sealing(keys, group.publics[place], place, own)
-        both = unseal(key, content, b"shares")
-        given[place] = both[:KEY] if place in kept else both[KEY:]
-    return given
+    found = opened(sealed, keys, group).items()
+    return {place: both[:KEY] if place in kept else both[KEY:] for place, both in found}
 
 
 def unmask(

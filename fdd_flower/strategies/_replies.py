@@ -46,7 +46,7 @@ def screen(
     for one in judged:
         side.tally.verdicts.append(one.verdict)
         if one.envelope is None or one.content is None:
-            _note_refusal(one, side, rules)
+            note_refusal(one, side, rules)
         else:
             accepted[one.envelope.client] = (one.envelope, one.content)
             side.client_at[one.node] = one.envelope.client
@@ -96,7 +96,8 @@ def _keep_one_a_set(judged: list[Judged[K]], side: ServerSide) -> None:
     keep_one_a_set(judged, owners, {entry.client for entry in before})
 
 
-def _note_refusal(one: Judged[K], side: ServerSide, rules: Rules[T, K]) -> None:
+def note_refusal(one: Judged[K], side: ServerSide, rules: Rules[T, K]) -> None:
+    """Say in the log and in the ledger that a reply is dropped, and why."""
     verdict = one.verdict
     say(
         f"round {rules.round}: dropped the reply of client {verdict.client}: "

@@ -18,7 +18,7 @@ from fdd_flower.distillers.base import Plan
 from fdd_flower.errors import FddError, WireError
 from fdd_flower.secure_sum.keys import KEY, SEALED, Keys
 from fdd_flower.secure_sum.masks import RING, to_ring
-from fdd_flower.secure_sum.protocol import Group, give_away, mask, share
+from fdd_flower.secure_sum.protocol import Group, give_away, mask, opened, share
 from fdd_flower.sketches._integers import to_planes
 from fdd_flower.sketches.base import Sketch
 from fdd_flower.strategies._client import client_key
@@ -73,8 +73,7 @@ def masked_sketch(
     Parameters
     ----------
     peers
-        `places` of the clients whose shares reached the server, and what each `sealed` for this
-        one.
+        `places` of the clients whose shares open.
 
     Raises
     ------
@@ -82,19 +81,14 @@ def masked_sketch(
         If the client did not take part in the round so far, or a sum does not fit.
     """
     keys, group, state = _held(plan, context)
-    arrays = _arrays(peers)
-    places, sealed = _read(arrays, "places", 1), _read(arrays, "sealed", 2)
-    inside = sorted(set(places.tolist())) == places.tolist() and len(places) == len(sealed)
-    own = group.place_of(keys)
-    if not inside or own not in places or sealed.shape[1] != SEALED:
-        raise _off("shares from clients of this round, this one among them", "others")
-    if len(places) < group.threshold or not 0 <= places.min() <= places.max() < len(group.publics):
-        raise _off(f"shares from {group.threshold} clients or more", len(places))
+    places = _places(_arrays(peers), keys, group)
+    if not set(places) <= set(_inbox(state)):
+        raise _off("clients whose shares this one has", "others")
     if "places" in state:  # a second sum under the same masks would give the difference away
         raise _off("one question a round for the masked sketch", "a second one")
-    state["places"], state["sealed"] = places.tolist(), sealed.tobytes()
+    state["places"] = places
     values = to_ring(flat(sketch), len(group.publics))
-    found = mask(values, keys, group, places.tolist()).astype(np.int64)
+    found = mask(values, keys, group, places).astype(np.int64)
     return to_array_record({MASKED: to_planes(torch.from_numpy(found), RING)})
 
 
@@ -127,20 +121,34 @@ def _shares(arrays: Arrays, plan: Plan, context: Context) -> Arrays:
     return {"shares": np.stack(rows)}
 
 
+def _open(arrays: Arrays, plan: Plan, context: Context) -> Arrays:
+    keys, group, state = _held(plan, context)
+    if "heard" in state:
+        raise _off("one question a round for what opens", "a second one")
+    places, sealed = _places(arrays, keys, group), _read(arrays, "sealed", 2)
+    if sealed.dtype != np.uint8 or sealed.shape != (len(places), SEALED):
+        raise _off("sealed shares for this client", "others")
+    state["heard"], state["sealed"] = places, sealed.tobytes()
+    found = opened(_inbox(state), keys, group)
+    return {"opened": np.array([place in found for place in places], np.uint8)}
+
+
 def _unmask(arrays: Arrays, plan: Plan, context: Context) -> Arrays:
     keys, group, state = _held(plan, context)
     if "places" not in state:
         raise _off("a question for shares after the masked sketch", "one before")
-    places, sealed = list(state["places"]), _bytes(state, "sealed")  # type: ignore[arg-type]
-    inbox = {int(p): sealed[i * SEALED : (i + 1) * SEALED] for i, p in enumerate(places)}
+    heard, places = _inbox(state), list(state["places"])  # type: ignore[arg-type]
+    inbox = {int(place): heard[int(place)] for place in places}
     # before it answers: another answer could hold the other share of a client
     context.state[STATE] = ConfigRecord({"nonce": plan.nonce, "round": plan.round})
     given = give_away(inbox, keys, group, stayed=_read(arrays, "places", 1).tolist())
-    return {"given": np.stack([np.frombuffer(given[int(p)], np.uint8) for p in places])}
+    none = bytes(KEY)  # of a client whose shares do not open here
+    rows = [np.frombuffer(given.get(place, none), np.uint8) for place in inbox]
+    return {"given": np.stack(rows)}
 
 
 _STEPS: dict[str, Callable[[Arrays, Plan, Context], Arrays]] = {
-    "keys": _keys, "shares": _shares, "unmask": _unmask,
+    "keys": _keys, "shares": _shares, "open": _open, "unmask": _unmask,
 }  # fmt: skip
 
 
@@ -161,6 +169,23 @@ def _held(plan: Plan, context: Context) -> tuple[Keys, Group, ConfigRecord]:
     publics = _bytes(state, "publics")
     each = tuple(publics[at : at + 2 * KEY] for at in range(0, len(publics), 2 * KEY))
     return Keys.from_bytes(_bytes(state, "keys")), Group(each), state
+
+
+def _places(arrays: Arrays, keys: Keys, group: Group) -> list[int]:
+    places = _read(arrays, "places", 1).tolist()
+    inside = 0 <= min(places) <= max(places) < len(group.publics)
+    if not inside or sorted(set(places)) != places or group.place_of(keys) not in places:
+        raise _off("clients of this round, this one among them", "others")
+    if len(places) < group.threshold:
+        raise _off(f"{group.threshold} clients or more", len(places))
+    return places
+
+
+def _inbox(state: ConfigRecord) -> dict[int, bytes]:
+    if "heard" not in state:
+        raise _off("a question for what opens first", "none")
+    sealed, heard = _bytes(state, "sealed"), list(state["heard"])  # type: ignore[arg-type]
+    return {int(p): sealed[i * SEALED : (i + 1) * SEALED] for i, p in enumerate(heard)}
 
 
 def _bytes(state: ConfigRecord, name: str) -> bytes:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from flwr.app import ConfigRecord, Context, Message, RecordDict
 
+from fdd_flower.errors import WireError
 from fdd_flower.secure_sum.keys import Keys
-from fdd_flower.strategies._secure_client import STEP, answer
+from fdd_flower.secure_sum.protocol import Group, share
+from fdd_flower.sketches.base import Sketch
+from fdd_flower.strategies._secure_client import STEP, answer, masked_sketch
 from fdd_flower.wire.records import ARRAYS, CONFIG, META, PEERS, plan_record, to_array_record
 from tests.attacks.scene import plan
+
+SKETCH = Sketch(torch.tensor([8, 9]), {"means": torch.arange(5)})
 
 
 class Client:
@@ -55,3 +62,30 @@ def test_it_gives_shares_to_one_group():
     other = np.stack([own, *as_rows(o.public for o in others[1:])])
     assert client.ask("shares", keys=first).shape == (3, 80)
     assert client.ask("shares", keys=other) is None
+
+
+def test_it_gives_one_share_of_each_and_leaves_out_what_does_not_open():
+    client = Client()
+    publics, others = [client.ask("keys")], [Keys.draw() for _ in range(3)]
+    publics += list(as_rows(o.public for o in others))
+    group = Group(tuple(row.tobytes() for row in publics))
+    own = client.ask("shares", keys=np.stack(publics))
+    sealed = np.stack([own[0], *as_rows(share(o, group)[0] for o in others)])
+    sealed[2] ^= 1
+    places = np.arange(4)
+    assert client.ask("unmask", places=places) is None  # not before the masked sketch
+    assert client.ask("open", places=places, sealed=sealed).tolist() == [1, 1, 0, 1]
+    assert client.ask("open", places=places, sealed=sealed) is None
+    masked = partial(masked_sketch, SKETCH, plan=plan(), context=client.context)
+    for wrong in ([1, 2, 3], [0, 1], [0, 1, 1], [0, 1, 9]):
+        with pytest.raises(WireError):
+            masked(to_array_record({"places": np.array(wrong)}))
+    masked(to_array_record({"places": places}))
+    with pytest.raises(WireError, match="a second one"):
+        masked(to_array_record({"places": places}))
+    given = client.ask("unmask", places=np.array([0, 1, 2]))
+    assert given.shape == (4, 32)
+    assert given.any(axis=1).tolist() == [True, True, False, True]
+    assert client.ask("unmask", places=places) is None
+    assert client.ask("keys") is None
+    assert client.ask("shares", keys=np.stack(publics)) is None

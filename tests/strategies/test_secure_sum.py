@@ -63,7 +63,7 @@ def name_of(message: Message) -> str:
 
 def gone_at(step: str) -> Callable[[Message], Message | None]:
     """Return the fault of a client that answers no more from `step` on."""
-    steps = ["keys", "shares", "masked", "given"]
+    steps = ["keys", "shares", "opened", "masked", "given"]
 
     def fault(message: Message) -> Message | None:
         found = name_of(message)
@@ -96,7 +96,7 @@ def test_the_result_is_that_of_plain_sketches(tmp_path, settings):
     assert "inputs" not in names_sent(secure, "secure sum")
 
 
-@pytest.mark.parametrize("step", ["keys", "shares", "masked"])
+@pytest.mark.parametrize("step", ["keys", "shares", "opened", "masked"])
 def test_without_a_client_that_went_the_sum_is_that_of_the_others(tmp_path, step):
     plain, _ = run(tmp_path, "plain", faults={3: _nothing}, **PLAIN)
     secure, done = run(tmp_path, "secure", faults={3: gone_at(step)}, **SECURE)
@@ -214,6 +214,89 @@ def test_a_malformed_answer_is_dropped_at_any_step(tmp_path):
     secure, done = run(tmp_path, "secure", faults={2: _short}, **SECURE)
     assert done
     assert result(secure) == result(plain)
+
+
+def changed(name: str, change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Message], Message]:
+    """Return the fault of a client whose array `name` is another one."""
+
+    def fault(message: Message) -> Message:
+        record = message.content.array_records.get(ARRAYS, ArrayRecord())
+        if name in record:
+            record[name] = Array(change(record[name].numpy().copy()))
+        return message
+
+    return fault
+
+
+def noise(array: np.ndarray) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, array.shape, dtype=np.uint8)
+
+
+BAD = {
+    "keys of a low order": ("keys", np.zeros_like, "range"),
+    "one key of a low order": ("keys", lambda a: np.where(np.arange(64) < 32, a, 0), "range"),
+    "shares that do not open": ("shares", noise, "undecodable"),
+    "shares of another type": ("shares", lambda a: a.astype(np.int64), "dtype"),
+    "what opens in other words": ("opened", lambda a: a + 7, "range"),
+    "one mask less": ("masked", lambda a: a[:-1], "shape"),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_a_bad_answer_costs_its_client_the_round_and_no_other(tmp_path, what):
+    name, change, code = BAD[what]
+    plain, _ = run(tmp_path, "plain", clients=6, faults={3: _nothing}, **PLAIN)
+    secure, done = run(tmp_path, "secure", clients=6, faults={3: changed(name, change)}, **SECURE)
+    assert done
+    assert result(secure) == result(plain)
+    (row,) = rounds(secure)
+    assert (row["replies"], row["rejected"], row["rejected_codes"]) == (5, 1, {code: 1})
+    (line,) = [e for e in Ledger(secure / "ledger").entries() if e.verdict == "rejected"]
+    assert (line.client, line.code, bool(line.reason)) == ("2", code, True)
+
+
+@pytest.mark.parametrize("half", [slice(0, 64), slice(0, 32), slice(32, 64)])
+def test_of_two_clients_with_one_key_the_later_is_refused(tmp_path, half):
+    seen: list[np.ndarray] = []
+
+    def remember(keys: np.ndarray) -> np.ndarray:
+        seen.append(keys)
+        return keys
+
+    def copy(keys: np.ndarray) -> np.ndarray:
+        keys[half] = seen[0][half]
+        keys[half.stop - 1] ^= 128  # the same point: X25519 does not look at this bit
+        return keys
+
+    faults = {2: changed("keys", remember), 5: changed("keys", copy)}
+    plain, _ = run(tmp_path, "plain", clients=6, faults={5: _nothing}, **PLAIN)
+    secure, done = run(tmp_path, "secure", clients=6, faults=faults, **SECURE)
+    assert done
+    assert result(secure) == result(plain)
+    assert rounds(secure)[0]["rejected_codes"] == {"duplicate-set": 1}
+    (line,) = [e for e in Ledger(secure / "ledger").entries() if e.verdict == "rejected"]
+    assert line.client == "4"
+
+
+@pytest.mark.parametrize("fault", [
+    changed("given", lambda a: a[:-1]),
+    changed("shares", lambda a: np.where(np.arange(6)[:, None] < 2, 0, a).astype(np.uint8)),
+], ids=["its own are no shares", "its shares open for four of six"])  # fmt: skip
+def test_a_client_whose_masks_the_others_can_take_off_is_in_the_sum(tmp_path, fault):
+    plain, _ = run(tmp_path, "plain", clients=6, **PLAIN)
+    secure, done = run(tmp_path, "secure", clients=6, faults={6: fault}, **SECURE)
+    assert done
+    assert result(secure) == result(plain)
+    assert rounds(secure)[0]["replies"] == 6
+
+
+def test_an_answer_that_is_refused_after_the_sketch_is_in_the_row_and_the_ledger(tmp_path):
+    fault = changed("given", lambda a: a[:-1])
+    secure, _ = run(tmp_path, "secure", faults={2: fault}, **SECURE)
+    (row,) = rounds(secure)
+    assert (row["replies"], row["rejected_codes"]) == (4, {"shape": 1})
+    found = [(e.client, e.verdict) for e in Ledger(secure / "ledger").entries()]
+    assert found[:3] == [("1", "rejected"), ("secure sum", "accepted"), ("0", "summed")]
 
 
 def test_no_client_of_it_can_be_forgotten_from_the_ledger(tmp_path):
