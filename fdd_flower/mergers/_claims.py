@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
+import torch
 from torch import Tensor
 
+from fdd_flower.mergers.base import AgedSets
 from fdd_flower.synthetic_set import SyntheticSet
 
 LIMIT = 10.0  # how far a row's weight may be from its class's median, as a factor
+
+
+def ages(parts: Sequence[SyntheticSet], origin: Tensor | None) -> Tensor:
+    """Return what its age left of the weight of each row that came from `origin`: float64, (n,)."""
+    assert origin is not None  # rows that a rule itself has joined
+    if not isinstance(parts, AgedSets):
+        return torch.ones(len(origin), dtype=torch.float64)
+    return torch.tensor(parts.factors, dtype=torch.float64)[origin]
 
 
 def clamped(claimed: Tensor, labels: Tensor, units: Tensor | float = 1.0) -> Tensor:

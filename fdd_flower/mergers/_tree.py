@@ -17,6 +17,7 @@ from math import inf, prod
 import torch
 from torch import Tensor
 
+from fdd_flower.mergers._claims import ages
 from fdd_flower.mergers._pick import joined, picked
 from fdd_flower.synthetic_set import SyntheticSet
 
@@ -31,14 +32,17 @@ class Rows:
     ----------
     stands
         float32, (n,): how many of the rows that came each stands for, from 0.
+    ages
+        float64, (n,): what age left of the weight of each; see `AgedSets`.
     """
 
     set: SyntheticSet
     stands: Tensor
+    ages: Tensor
 
     def only(self, kept: Tensor) -> Rows:
         """Return the rows that are `kept` (n, bool), in order."""
-        return Rows(picked(self.set, kept), self.stands[kept])
+        return Rows(picked(self.set, kept), self.stands[kept], self.ages[kept])
 
 
 def together(rows: Sequence[Rows]) -> Rows:
@@ -49,7 +53,11 @@ def together(rows: Sequence[Rows]) -> Rows:
     WireError
         If there are none, or their feature shapes or class counts differ.
     """
-    return Rows(joined([one.set for one in rows]), torch.cat([one.stands for one in rows]))
+    return Rows(
+        joined([one.set for one in rows]),
+        torch.cat([one.stands for one in rows]),
+        torch.cat([one.ages for one in rows]),
+    )
 
 
 def bounded(parts: Sequence[SyntheticSet], most: int, reduce: Callable[[Rows], Rows]) -> Rows:
@@ -73,7 +81,8 @@ def bounded(parts: Sequence[SyntheticSet], most: int, reduce: Callable[[Rows], R
     levels = [_Level() for _ in range(1 + max((len(t.fans) for t in trees.values()), default=0))]
     for place, part in enumerate(parts):
         origin = torch.full((len(part),), place, dtype=torch.int32)
-        levels[0].add(Rows(replace(part, origin=origin), torch.ones(len(part))))
+        rows = Rows(replace(part, origin=origin), torch.ones(len(part)), ages(parts, origin))
+        levels[0].add(rows)
         for height, (level, above) in enumerate(pairwise(levels)):
             while full := {
                 label: int(tree.needs(height))

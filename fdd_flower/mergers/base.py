@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Protocol, overload
 
 import torch
 
@@ -30,6 +31,35 @@ class Merger(Protocol):
         another never has all of them in memory.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class AgedSets(Sequence[SyntheticSet]):
+    """Parts of which some are older than others.
+
+    Their weights are what clients claim, less by age. A rule that bounds claims looks at them
+    without `factors`, for these are the server's own; to any other rule they are parts as all are.
+
+    Attributes
+    ----------
+    factors
+        One a part: what its age left of its weights, above 0 and up to 1.
+    """
+
+    parts: Sequence[SyntheticSet]
+    factors: Sequence[float]
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+    @overload
+    def __getitem__(self, at: int) -> SyntheticSet: ...
+    @overload
+    def __getitem__(self, at: slice) -> AgedSets: ...
+    def __getitem__(self, at: int | slice) -> SyntheticSet | AgedSets:
+        if isinstance(at, slice):
+            return AgedSets(self.parts[at], self.factors[at])
+        return self.parts[at]
 
 
 MERGERS: Registry[Callable[[MergerConfig], Merger]] = Registry("merger", "fdd_flower.mergers")

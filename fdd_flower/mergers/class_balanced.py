@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 
 from fdd_flower.config import MergerConfig
-from fdd_flower.mergers._claims import rebalanced
+from fdd_flower.mergers._claims import ages, rebalanced
 from fdd_flower.mergers.base import MERGERS
 from fdd_flower.synthetic_set import SyntheticSet, concatenate
 
@@ -36,4 +36,5 @@ class ClassBalanced:
         WireError
             If there is no part, or their feature shapes or class counts differ.
         """
-        return rebalanced(concatenate(parts))
+        whole = concatenate(parts)
+        return rebalanced(whole, ages(parts, whole.origin))

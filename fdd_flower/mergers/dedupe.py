@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from fdd_flower.config import MergerConfig
-from fdd_flower.mergers._claims import rebalanced
+from fdd_flower.mergers._claims import ages, rebalanced
 from fdd_flower.mergers._pick import picked
 from fdd_flower.mergers.base import MERGERS
 from fdd_flower.synthetic_set import SyntheticSet, concatenate
@@ -47,7 +47,8 @@ class Dedupe:
         for label in whole.labels.unique():
             places = (whole.labels == label).nonzero()[:, 0]
             kept[places[first_of_their_kind(whole.inputs[places].flatten(1), near)]] = True
-        return rebalanced(picked(whole, kept))
+        left = picked(whole, kept)
+        return rebalanced(left, ages(parts, left.origin))
 
 
 def first_of_their_kind(rows: Tensor, near: float) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 
 from fdd_flower.config import MergerConfig
 from fdd_flower.herd import herd
-from fdd_flower.mergers._claims import rebalanced
+from fdd_flower.mergers._claims import ages, rebalanced
 from fdd_flower.mergers._tree import Rows, bounded
 from fdd_flower.mergers.base import MERGERS
 from fdd_flower.ridge.features import draw_features
@@ -46,7 +46,8 @@ class Herded:
             If there is no part, or their feature shapes or class counts differ.
         """
         seed = int(torch.randint(2**31, (1,), generator=rng))
-        return rebalanced(bounded(parts, self.cfg.rows, partial(self._picked, seed=seed)).set)
+        found = bounded(parts, self.cfg.rows, partial(self._picked, seed=seed)).set
+        return rebalanced(found, ages(parts, found.origin))
 
     def _picked(self, rows: Rows, seed: int) -> Rows:
         phi = draw_features(rows.set.feature_shape, width=WIDTH, seed=seed)

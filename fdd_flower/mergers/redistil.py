@@ -62,11 +62,11 @@ class Redistil:
         Its rows may stand for very different numbers, and to bound them would forget some. Where
         a class is distilled once, a row weighs at most ten times the median row.
         """
-        labels, units = found.set.labels, torch.ones(len(found.set))
+        labels, units = found.set.labels, found.ages.clone()
         for label in labels.unique():
             rows = labels == label
             if is_cut(float(found.stands[rows].sum()), self.cfg.rows):
-                units[rows] = found.stands[rows].clamp_min(1)
+                units[rows] *= found.stands[rows].clamp_min(1)
         return units
 
     def _reduced(self, whole: Rows, rng: torch.Generator) -> Rows:
@@ -98,27 +98,34 @@ def _told(made: SyntheticSet, rows: Rows) -> Rows:
     """Return `made` with mean targets and weights of the rows nearest to each of its own."""
     source, labels = rows.set, rows.set.labels
     targets, weights = made.targets.clone(), made.weights.clone()
-    stands = torch.zeros(len(made))
+    stands, ages = torch.zeros(len(made)), torch.ones(len(made), dtype=torch.float64)
     for label in made.labels.unique():
         new = made.labels == label
         # what no row was nearest to has nothing to tell
         old = (labels == label) & (rows.stands > 0)
-        each, places = rows.stands[old, None], new.nonzero()[:, 0]
+        each, age, places = rows.stands[old, None], rows.ages[old], new.nonzero()[:, 0]
         nearest = torch.cdist(source.inputs[old].flatten(1), made.inputs[new].flatten(1)).argmin(
             dim=1
         )
         count = _sums(nearest, each, len(places))
         told = _sums(nearest, each * source.targets[old], len(places))
-        claims = clamped(source.weights[old], labels[old], each[:, 0]).float()[:, None]
+        claims = clamped(source.weights[old], labels[old], each[:, 0] * age)
         # sums of the largest claims are not finite
-        claimed = _sums(nearest, claims, len(places))[:, 0].clamp_max(MOST)
+        claimed, young = (
+            _sums(nearest, torch.stack([claims, claims / age], dim=1).float(), len(places))
+            .clamp_max(MOST)
+            .T
+        )
         some = count[:, 0] > 0
         targets[places[some]] = told[some] / count[some]
         # a row that is nearest to none stands for as little as any
-        weights[places] = claimed.where(some, claimed[some].min())
+        least = claimed.where(some, torch.inf).argmin()
+        weights[places] = claimed.where(some, claimed[least])
+        left = (claimed / young).double()
+        ages[places] = left.where(some, left[least])
         stands[places] = count[:, 0]
     unknown = torch.full((len(made),), -1, dtype=torch.int32)
-    return Rows(replace(made, targets=targets, weights=weights, origin=unknown), stands)
+    return Rows(replace(made, targets=targets, weights=weights, origin=unknown), stands, ages)
 
 
 def _sums(place: Tensor, values: Tensor, number: int) -> Tensor:

@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 
 from fdd_flower.config import MergerConfig
-from fdd_flower.mergers._claims import clamped
+from fdd_flower.mergers._claims import ages, clamped
 from fdd_flower.mergers.base import MERGERS
 from fdd_flower.synthetic_set import SyntheticSet, concatenate
 
@@ -37,5 +37,5 @@ class Weighted:
             If there is no part, or their feature shapes or class counts differ.
         """
         whole = concatenate(parts)
-        weights = clamped(whole.weights, whole.labels)
+        weights = clamped(whole.weights, whole.labels, ages(parts, whole.origin))
         return replace(whole, weights=(weights / weights.mean()).float())

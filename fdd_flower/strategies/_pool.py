@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import torch
+
 from fdd_flower.ledger import StoredSets
 from fdd_flower.report.saved_set import Source
 from fdd_flower.strategies._twins import client_order
 from fdd_flower.strategies.base import ServerSide
 from fdd_flower.synthetic_set import SyntheticSet
 
+LEAST = 1e-30  # of a factor: what is older still has a weight above 0
 POOLING = ("pool", "pool_rounds", "pool_decay")  # settings of `strategy`
 
 
@@ -32,7 +35,8 @@ class Pooled:
         found = side.ledger.load(self.sha256)
         if self.factor == 1:
             return found
-        return replace(found, weights=found.weights * self.factor)
+        least = torch.finfo(torch.float32).tiny  # a client may claim as little as it likes
+        return replace(found, weights=(found.weights * self.factor).clamp_min(least))
 
 
 def pool_of(parts: StoredSets, side: ServerSide, round_: int) -> list[Pooled]:
@@ -52,7 +56,7 @@ def pool_of(parts: StoredSets, side: ServerSide, round_: int) -> list[Pooled]:
     pool = own + [
         Pooled(
             client=client, round=earlier, sha256=entry.sha256,
-            factor=cfg.pool_decay ** (round_ - earlier),
+            factor=max(LEAST, cfg.pool_decay ** (round_ - earlier)),
         )
         for earlier in range(first, round_)
         for client, entry in side.ledger.accepted(earlier).items()

@@ -15,7 +15,7 @@ from fdd_flower.config import MergerConfig
 from fdd_flower.distillers._options import settings_of_round
 from fdd_flower.distillers.base import packing_of
 from fdd_flower.ledger import Staging, StoredSets, accepted_entry
-from fdd_flower.mergers.base import MERGERS
+from fdd_flower.mergers.base import MERGERS, AgedSets
 from fdd_flower.rng import stream
 from fdd_flower.scoring import bound_shares
 from fdd_flower.strategies._distil import distil, peers_codec
@@ -73,7 +73,7 @@ class FederatedDistillation(ServerEvaluates):
         messages = []
         # a set is merged once for every other client: all are in memory here
         peers = self.side.cfg.distiller.peers
-        pool = [(one.client, one.load(self.side)) for one in self.pool] if peers else []
+        pool = [(one, one.load(self.side)) for one in self.pool] if peers else []
         for node in nodes:
             others = self._peers_of(node, pool)
             content = shared if others is None else RecordDict({**shared, PEERS: others})
@@ -89,14 +89,17 @@ class FederatedDistillation(ServerEvaluates):
         self.resumed = True
         self.merge(server_round, parts)
 
-    def _peers_of(self, node: int, pool: Sequence[tuple[str, SyntheticSet]]) -> ArrayRecord | None:
+    def _peers_of(
+        self, node: int, pool: Sequence[tuple[Pooled, SyntheticSet]]
+    ) -> ArrayRecord | None:
         """Return the rows of all clients but the one at `node`, merged, or a part of them."""
         own, cfg = self.sampler.name_of(node), self.side.cfg
-        others = [part for client, part in pool if client != own]
+        others = [(one.factor, part) for one, part in pool if one.client != own]
         if not others:
             return None
+        factors, parts = zip(*others, strict=True)
         rng = stream(cfg.seed, "peers", self.side.plan.nonce)
-        found = self.merger.merge(others, rng=rng)
+        found = self.merger.merge(AgedSets(parts, factors), rng=rng)
         if cfg.distiller.peer_rows:
             some = MergerConfig(name="herded", rows=cfg.distiller.peer_rows)
             found = MERGERS.get("herded")(some).merge([found], rng=rng)
@@ -161,7 +164,8 @@ class FederatedDistillation(ServerEvaluates):
         each = LazySets([partial(one.load, side) for one in self.pool])
         owners = [one.client for one in self.pool]
         bounded = bound_shares(each, side.cfg.scoring.quota, owners=owners)
-        side.merged = self.merger.merge(bounded, rng=rng)
+        aged = AgedSets(bounded, [one.factor for one in self.pool])
+        side.merged = self.merger.merge(aged, rng=rng)
         side.sources = tuple(one.source for one in self.pool)
         return side.merged
 

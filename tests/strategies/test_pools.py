@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from fdd_flower.config import Scalar
 from fdd_flower.errors import ConfigError
 from fdd_flower.ledger import Ledger
 from fdd_flower.report.saved_set import load_set
+from fdd_flower.strategies._pool import Pooled
 from tests.strategies.test_end_to_end import rounds
 from tests.strategies.test_forget import _no_pictures, forgotten  # noqa: F401 (a fixture)
 from tests.strategies.test_resume import Killed, resume, settings_of, start
@@ -49,6 +51,31 @@ def test_all_sets_of_the_last_rounds_are_merged_and_older_ones_weigh_less(tmp_pa
     weights = [parts[key]["weights"] * (0.25 if key[1] == 2 else 1) for key in order]
     np.testing.assert_array_equal(merged.set.weights, np.concatenate(weights))
     assert [source.round for source in merged.sources] == [3, 2] * 3
+
+
+@pytest.mark.parametrize("merger", ["class-balanced", "weighted"])
+def test_age_counts_in_full_where_claims_are_bounded(tmp_path: Path, merger: str) -> None:
+    folder = run(tmp_path / "run", merger__name=merger, strategy__pool_decay=0.01)
+    merged, parts = load_set(folder / "synthetic.safetensors"), sent(folder)
+    keys = [(client, round_) for client in "012" for round_ in (3, 2)]
+    claims = np.concatenate([parts[key]["weights"] for key in keys]).astype(float)
+    ages = np.concatenate([np.full(len(parts[k]["weights"]), {3: 1, 2: 0.01}[k[1]]) for k in keys])
+    labels = merged.set.labels.numpy()
+    for label in np.unique(labels):
+        own = labels == label
+        middle = np.sort(claims[own])[(own.sum() - 1) // 2]
+        claims[own] = claims[own].clip(middle / 10, middle * 10) * ages[own]
+        if merger == "class-balanced":
+            claims[own] /= claims[own].sum()
+    np.testing.assert_allclose(merged.set.weights, claims / claims.mean(), rtol=1e-4)
+
+
+def test_what_is_very_old_still_has_a_weight(tmp_path: Path) -> None:
+    folder = run(tmp_path / "run")
+    ledger = Ledger(folder / "ledger")
+    entry = next(iter(ledger.entries()))
+    old = Pooled(client=entry.client, round=1, sha256=entry.sha256, factor=1e-44)
+    assert float(old.load(Mock(ledger=ledger)).weights.min()) > 0
 
 
 def test_the_last_set_of_each_client_stays_when_others_are_drawn(tmp_path: Path) -> None:
