@@ -166,8 +166,8 @@ class SketchConfig:
     )
     start: str = setting(
         "class-mean",
-        "where the server's rows start; class-mean: clients also send the sums of their inputs, but "
-        "not under a secure sum, nor where the model is solved for",
+        "where the server's rows start; class-mean: clients also send the sums of their inputs, "
+        "but not under a secure sum, nor where the model is solved for",
         choices=("class-mean", "noise"),
     )
     secure_sum: bool = setting(False, "the server learns the sum over clients and no sketch")
