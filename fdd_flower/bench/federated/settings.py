@@ -144,8 +144,9 @@ def check(bench: Federated) -> None:
     for cell in bench.cells():
         if cell.seed != bench.seeds[0]:
             break
+        cfg = bench.settings(cell)  # what it raises names the split itself
         try:
-            preflight(bench.settings(cell), bench.clients)
+            preflight(cfg, bench.clients)
         except FddError as error:
             raise type(error)(
                 f"method {cell.method} on {cell.split}, {error.what}", expected=error.expected,
