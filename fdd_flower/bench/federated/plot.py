@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MARKS = "os^Dvx*P"  # one a method, so that colours are not all that tells them apart
 BYTES, SECONDS = 1, 2  # places in a point of `Row.curve`
+OTHERS = "best of server.models"
 LABELS = {
     BYTES: "bytes up, a client, all rounds so far",
     SECONDS: "time: slowest client and server, all rounds so far",
@@ -24,6 +25,8 @@ LABELS = {
 
 def draw(rows: Sequence[Row], title: str, path: Path, *, against: int) -> None:
     """Draw a panel a split into the PNG `path`; nothing if no run completed.
+
+    A hollow mark is the best of `server.models`, trained on the last merged set.
 
     Parameters
     ----------
@@ -38,6 +41,10 @@ def draw(rows: Sequence[Row], title: str, path: Path, *, against: int) -> None:
     figure, each = panels(len(splits), sharey=True)
     for axes, split in zip(each, splits, strict=True):
         _panel(axes, split, [row for row in good if row.split == split], methods, against)
+    if any(row.by_model for row in good):
+        each[0].plot(
+            [], [], "o", color="0.4", markerfacecolor="none", label="best of server.models"
+        )
     legend_below(figure, each)
     figure.suptitle(title, fontsize=10, fontweight="bold")
     save(figure, path)
@@ -47,14 +54,22 @@ def _panel(
     axes: Axes, split: str, rows: Sequence[Row], methods: Sequence[str], against: int
 ) -> None:
     for place, method in enumerate(methods):
-        curve = _curve([row for row in rows if row.method == method], against)
-        if curve:
-            x, y, spread = zip(*curve, strict=True)
-            axes.errorbar(
-                x, y, yerr=spread, label=method, color=COLOURS[place % len(COLOURS)],
-                marker=MARKS[place % len(MARKS)], capsize=2, markersize=4, linewidth=1.6,
-                elinewidth=0.8,
-            )  # fmt: skip
+        own = [row for row in rows if row.method == method]
+        curve = _curve(own, against)
+        if not curve:
+            continue
+        color, marker = COLOURS[place % len(COLOURS)], MARKS[place % len(MARKS)]
+        x, y, spread = zip(*curve, strict=True)
+        axes.errorbar(
+            x, y, yerr=spread, label=method, color=color, marker=marker, capsize=2,
+            markersize=4, linewidth=1.6, elinewidth=0.8,
+        )  # fmt: skip
+        others = [max(row.by_model.values()) for row in own if row.by_model]
+        if others:
+            best = 100 * statistics.mean(others)
+            axes.plot(
+                x[-1:], [best], color=color, marker=marker, markersize=6, markerfacecolor="none"
+            )
     axes.set_title(split, fontsize=10)
     cost_axis(axes, LABELS[against], human_bytes if against == BYTES else human_seconds)
     axes.set_ylabel("accuracy (%)", fontsize=9)

@@ -1,0 +1,56 @@
+"""Rows of several `fdd bench federated` in one table and one picture.
+
+    python benchmarks/join.py ONE/rows.json TWO/rows.json --out benchmarks/results/federated/budgets
+
+Writes NAME.json, NAME.md, NAME.png (accuracy against bytes) and NAME-time.png. A run of which there
+are two rows is refused: which of them counts is not for a script to say.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from fdd_flower.bench.federated.plot import BYTES, SECONDS, draw
+from fdd_flower.bench.federated.rows import Row
+from fdd_flower.bench.federated.table import markdown
+from fdd_flower.report.files import write_atomic
+
+
+def main() -> None:
+    """Join the files that the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("rows", nargs="+", type=Path)
+    parser.add_argument("--out", required=True, type=Path)
+    parser.add_argument("--title", default="")
+    asked = parser.parse_args()
+    rows = joined(asked.rows)
+    asked.out.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps([asdict(row) for row in rows], indent=1)
+    write_atomic(asked.out.with_suffix(".json"), (text + "\n").encode())
+    write_atomic(asked.out.with_suffix(".md"), markdown([], rows).lstrip().encode())
+    draw(rows, asked.title, asked.out.with_suffix(".png"), against=BYTES)
+    draw(rows, asked.title, asked.out.with_name(f"{asked.out.name}-time.png"), against=SECONDS)
+
+
+def joined(files: Sequence[Path]) -> list[Row]:
+    """Return the rows of all files, splits and methods in the order in which they come first.
+
+    Raises
+    ------
+    SystemExit
+        If a run has two rows.
+    """
+    rows = [Row(**found) for file in files for found in json.loads(file.read_text())]
+    twice = [key for key, times in Counter(row.key for row in rows).items() if times > 1]
+    if twice:
+        raise SystemExit(f"two rows of {', '.join(map(str, twice))}: leave one of them out")
+    return rows
+
+
+if __name__ == "__main__":
+    main()
