@@ -52,6 +52,9 @@ class ServerConfig:
     teacher_share: float = setting(
         0.9, "share of the others' targets that server.teacher gives", low=0.01, high=1
     )
+    teacher_steps: int = setting(
+        0, "optimiser steps of server.teacher; 0: training.steps", low=0, high=10_000_000
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

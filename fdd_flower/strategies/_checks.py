@@ -47,7 +47,8 @@ def check_components(cfg: Config) -> Method:
     if cfg.strategy.pool == "round":
         refuse_changed(cfg, ("strategy.pool-rounds", "strategy.pool-decay"), "strategy.pool=round")
     if not cfg.server.teacher:
-        refuse_changed(cfg, ("server.teacher-share",), "no server.teacher")
+        names = ("server.teacher-share", "server.teacher-steps")
+        refuse_changed(cfg, names, "no server.teacher")
     uses = getattr(MERGERS.get(cfg.merger.name), "uses", None)
     if uses is not None:
         used = [f"merger.{_kebab(name)}" for name in ("name", *uses)]

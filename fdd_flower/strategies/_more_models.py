@@ -80,7 +80,8 @@ def lesson(
     if not name:
         return cfg.training, None
     if side.teacher is None or side.teacher[0] != round_:
-        side.teacher = (round_, _trained(side, merged, name, round_, (cfg.training, None)))
+        own = replace(cfg.training, steps=cfg.server.teacher_steps or cfg.training.steps)
+        side.teacher = (round_, _trained(side, merged, name, round_, (own, None)))
     network = side.teacher[1].eval()
     return replace(cfg.training, teacher=cfg.server.teacher_share), NetworkTeacher(network)
 

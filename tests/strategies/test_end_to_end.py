@@ -124,10 +124,12 @@ def test_models_that_cannot_be_trained_too_are_refused_before_anything(tmp_path,
 
 
 def test_a_network_that_is_trained_first_teaches_the_global_model(tmp_path):
-    untaught, _ = run(tmp_path, "untaught", num_server_rounds=1, server__models="mlp")
+    untaught, _ = run(
+        tmp_path, "untaught", num_server_rounds=1, server__models="mlp", training__steps=20
+    )
     folder, done = run(
         tmp_path, num_server_rounds=1, server__models="mlp", server__teacher="mlp",
-        server__teacher_share=0.7,
+        server__teacher_share=0.7, server__teacher_steps=20,
     )  # fmt: skip
     assert done
     teacher = (folder / "model-mlp.safetensors").read_bytes()
@@ -155,6 +157,8 @@ def test_a_network_that_is_trained_first_teaches_the_global_model(tmp_path):
         ({"server__teacher": "logistic"}, "another family than model.name"),
         ({"server__teacher": "mlp", "server__teacher_share": 0.0}, "server.teacher-share"),
         ({"server__teacher_share": 0.5}, "server.teacher-share"),
+        ({"server__teacher_steps": 5}, "server.teacher-steps"),
+        ({"server__teacher": "mlp", "server__teacher_steps": -1}, "server.teacher-steps"),
         ({"server__teacher": "mlp", "strategy__name": "fedavg"}, "strategy.name=fedavg"),
         ({"server__teacher": "mlp", "strategy__name": "sketch"}, "strategy.name=sketch"),
     ],
