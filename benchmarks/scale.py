@@ -38,6 +38,7 @@ BARE = Path(__file__).parent / "bare_flower" / "run.py"
 APPS, ENGINES = ("fdd", "bare"), ("in-process", "simulation")
 SERVER = "flwr-simulation"  # the program of Flower's simulation, in which the ServerApp is a thread
 LOOK_SECONDS = 0.1
+ALIKE = 0.03  # in a simulation replies come in any order, and a merged set has rows in that order
 # One cheap distillation a client, so that what is around it shows.
 SETTINGS = """
 num-server-rounds = {rounds}
@@ -78,6 +79,14 @@ def main() -> None:
             print(f"{engine:10} {clients:5} clients  {app:4}  {found.seconds:8.1f} s  "
                   f"{found.peak_mb:7.0f} MB", flush=True)  # fmt: skip
             write(rows, asked)
+        check_same(*rows[-2:])
+
+
+def check_same(one: Row, other: Row) -> None:
+    """End with a line if two runs did not do the same work, as their models tell."""
+    if abs(one.accuracy - other.accuracy) > ALIKE:
+        sys.exit(f"not the same work: accuracy {one.accuracy:.3f} by {one.app}, "
+                 f"{other.accuracy:.3f} by {other.app}")  # fmt: skip
 
 
 def run(app: str, engine: str, clients: int, asked: argparse.Namespace) -> Row:

@@ -10,6 +10,7 @@ from flwr.serverapp import Grid, ServerApp
 
 from fdd_flower.config import from_run_config
 from fdd_flower.data import load_dataset
+from fdd_flower.distillers.base import packing_of
 from fdd_flower.mergers.base import MERGERS
 from fdd_flower.rng import stream
 from fdd_flower.strategies._checks import make_plan, server_records
@@ -32,6 +33,7 @@ def main(grid: Grid, context: Context) -> None:
     plan = make_plan(cfg, dataset, "bare")
     test, _ = server_records(cfg, dataset)
     codec, model = CODECS.get(cfg.codec.name)(cfg.codec), new_model(cfg, plan)
+    packing = packing_of(cfg.distiller, plan.feature_shape, codec)
     merger = MERGERS.get(cfg.merger.name)(cfg.merger)
     accuracy = []
     with threads(cfg.runtime.server_threads):
@@ -44,10 +46,8 @@ def main(grid: Grid, context: Context) -> None:
             )
             asked = [Message(content, node, MessageType.TRAIN) for node in grid.get_node_ids()]
             replies = grid.send_and_receive(asked, timeout=cfg.strategy.deadline)
-            parts = [
-                read_set(dict(reply.content.array_records)[ARRAYS], codec, plan, max_bytes=MANY)
-                for reply in replies
-            ]
+            arrays = [dict(reply.content.array_records)[ARRAYS] for reply in replies]
+            parts = [packing.unpack(read_set(sent, codec, plan, max_bytes=MANY)) for sent in arrays]
             merged = merger.merge(parts, rng=stream(cfg.seed, "merge", number))
             model = new_model(cfg, plan, round_=number)
             train_on(merged, model, cfg.training, rng=stream(cfg.seed, "train", number))
