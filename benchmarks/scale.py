@@ -61,7 +61,7 @@ class Row:
     app: str
     engine: str
     clients: int
-    seconds: float  # of the server, from its first line to its last
+    seconds: float  # of all rounds, once the server has data and model
     wall: float  # of the whole command
     peak_mb: float
     accuracy: float

