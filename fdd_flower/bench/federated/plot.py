@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MARKS = "os^Dvx*P"  # one a method, so that colours are not all that tells them apart
 BYTES, SECONDS = 1, 2  # places in a point of `Row.curve`
+MOST_MARKS = 12  # on a curve
 OTHERS = "best of server.models"
 LABELS = {
     BYTES: "bytes up, a client, all rounds so far",
@@ -62,7 +63,7 @@ def _panel(
         x, y, spread = zip(*curve, strict=True)
         axes.errorbar(
             x, y, yerr=spread, label=method, color=color, marker=marker, capsize=2,
-            markersize=4, linewidth=1.6, elinewidth=0.8,
+            markersize=4, markevery=-(-len(x) // MOST_MARKS), linewidth=1.6, elinewidth=0.8,
         )  # fmt: skip
         others = [max(row.by_model.values()) for row in own if row.by_model]
         if others:
