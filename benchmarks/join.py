@@ -31,10 +31,15 @@ def main() -> None:
     rows = joined(asked.rows)
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps([asdict(row) for row in rows], indent=1)
-    write_atomic(asked.out.with_suffix(".json"), (text + "\n").encode())
-    write_atomic(asked.out.with_suffix(".md"), markdown([], rows).lstrip().encode())
-    draw(rows, asked.title, asked.out.with_suffix(".png"), against=BYTES)
-    draw(rows, asked.title, asked.out.with_name(f"{asked.out.name}-time.png"), against=SECONDS)
+    write_atomic(named(asked.out, ".json"), (text + "\n").encode())
+    write_atomic(named(asked.out, ".md"), markdown([], rows).lstrip().encode())
+    draw(rows, asked.title, named(asked.out, ".png"), against=BYTES)
+    draw(rows, asked.title, named(asked.out, "-time.png"), against=SECONDS)
+
+
+def named(out: Path, ending: str) -> Path:
+    """Return `out` with an ending; dots in its name, as in `dirichlet-0.5`, stay."""
+    return out.with_name(out.name + ending)
 
 
 def joined(files: Sequence[Path]) -> list[Row]:
@@ -43,13 +48,30 @@ def joined(files: Sequence[Path]) -> list[Row]:
     Raises
     ------
     SystemExit
-        If a run has two rows.
+        If a file has no such rows, or a run has two.
     """
-    rows = [Row(**found) for file in files for found in json.loads(file.read_text())]
+    rows = [row for file in files for row in read(file)]
     twice = [key for key, times in Counter(row.key for row in rows).items() if times > 1]
     if twice:
         raise SystemExit(f"two rows of {', '.join(map(str, twice))}: leave one of them out")
     return rows
+
+
+def read(file: Path) -> list[Row]:
+    """Return the rows of one file.
+
+    Raises
+    ------
+    SystemExit
+        If it has none.
+    """
+    try:
+        found = json.loads(file.read_text())
+        if not isinstance(found, list):
+            raise TypeError(f"a {type(found).__name__}")
+        return [Row(**row) for row in found]
+    except (OSError, ValueError, TypeError) as error:
+        raise SystemExit(f"{file}: expected rows of fdd bench federated; got {error}") from None
 
 
 if __name__ == "__main__":

@@ -40,12 +40,12 @@ def test_rows_of_two_benches_share_a_table_and_pictures(
 ) -> None:
     one = saved(tmp_path / "one.json", ("mine", "iid"))
     two = saved(tmp_path / "two.json", ("fedavg", "iid"), ("mine", "classes-1"))
-    join(monkeypatch, one, two, "--out", str(tmp_path / "both"))
-    assert len(json.loads((tmp_path / "both.json").read_text())) == 3
-    text = (tmp_path / "both.md").read_text()
+    join(monkeypatch, one, two, "--out", str(tmp_path / "both-0.5"))
+    assert len(json.loads((tmp_path / "both-0.5.json").read_text())) == 3
+    text = (tmp_path / "both-0.5.md").read_text()
     assert text.startswith("### iid")
     assert text.count("| mine | 90.0 cnn | 95.0 |") == 2
-    for picture in ("both.png", "both-time.png"):
+    for picture in ("both-0.5.png", "both-0.5-time.png"):
         assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
 
 
@@ -54,3 +54,14 @@ def test_two_rows_of_a_run_are_refused(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(SystemExit, match="mine"):
         join(monkeypatch, one, one, "--out", str(tmp_path / "both"))
     assert not (tmp_path / "both.json").exists()
+
+
+@pytest.mark.parametrize("text", ["", "{}", '[{"accuracy": 1}]', "[1]"])
+def test_a_file_without_rows_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    (tmp_path / "one.json").write_text(text)
+    with pytest.raises(SystemExit, match=r"one\.json"):
+        join(monkeypatch, str(tmp_path / "one.json"), "--out", str(tmp_path / "both"))
+    with pytest.raises(SystemExit, match=r"none\.json"):
+        join(monkeypatch, str(tmp_path / "none.json"), "--out", str(tmp_path / "both"))

@@ -43,9 +43,7 @@ def draw(rows: Sequence[Row], title: str, path: Path, *, against: int) -> None:
     for axes, split in zip(each, splits, strict=True):
         _panel(axes, split, [row for row in good if row.split == split], methods, against)
     if any(row.by_model for row in good):
-        each[0].plot(
-            [], [], "o", color="0.4", markerfacecolor="none", label="best of server.models"
-        )
+        each[0].plot([], [], "o", color="0.4", markerfacecolor="none", label=OTHERS)
     legend_below(figure, each)
     figure.suptitle(title, fontsize=10, fontweight="bold")
     save(figure, path)
