@@ -43,6 +43,7 @@ def main() -> int:
 
 def in_process(cfg: Config, clients: int) -> None:
     """Run every round in this process."""
+    import sklearn.cluster  # noqa: F401 (takes a second, which `fdd run` too spends before its clock)
     from flwr.app import Context, RecordDict
 
     from fdd_flower.local_grid import LocalGrid

@@ -35,8 +35,6 @@ def main(grid: Grid, context: Context) -> None:
     packing = packing_of(cfg.distiller, plan.feature_shape, codec)
     merger = MERGERS.get(cfg.merger.name)(cfg.merger)
     accuracy = []
-    import sklearn.cluster  # noqa: F401 (takes a second, which `fdd run` has spent by then too)
-
     started = time.monotonic()  # with data and model at hand, where `fdd run` starts its clock
     with threads(cfg.runtime.server_threads):
         for number in range(1, cfg.num_server_rounds + 1):
