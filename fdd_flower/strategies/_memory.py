@@ -20,12 +20,14 @@ from flwr.app import ArrayRecord
 from torch import Tensor
 
 from fdd_flower.errors import ConfigError, FddError
-from fdd_flower.report.files import write_atomic
+from fdd_flower.report.files import sync_folder, write_atomic
 from fdd_flower.report.run_dir import CLIENTS, NONCE, resolve
 from fdd_flower.report.tensor_file import pack, unpack
 from fdd_flower.strategies._log import say
 from fdd_flower.strategies.base import ClientSide
 from fdd_flower.wire.records import to_array_record
+
+SUFFIX = ".safetensors"
 
 
 def _digest(tensors: Mapping[str, Tensor]) -> str:
@@ -50,10 +52,11 @@ class Memory:
         digest: Callable[[Mapping[str, Tensor]], str] = _digest,
     ) -> None:
         self._side, self._key, self._digest = side, key, digest
-        self._folder = _state_folder(side)
         # the nonce comes from the server: as a hash it is no path
         name = hashlib.sha256(f"{side.plan.nonce}/{side.client}".encode()).hexdigest()[:32]
-        self._stem = f"{name}-"
+        folder = _state_folder(side)
+        # one folder a client: no client looks through the files of a thousand others
+        self._folder = None if folder is None else folder / name
 
     def remember(self, tensors: Mapping[str, Tensor]) -> None:
         """Keep `tensors` for the next round."""
@@ -63,7 +66,9 @@ class Memory:
             return
         before = self._before()
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            if not before:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                sync_folder(self._folder.parent)
             content = pack(tensors, {"sha256": self._digest(tensors)})
             write_atomic(self._file(self._side.plan.round), content)
             # A server that was killed asks for its last round again, and that starts from the
@@ -105,14 +110,13 @@ class Memory:
         """Return the rounds before this one that left a file, in order."""
         if self._folder is None:
             return []
-        numbers = [path.stem.removeprefix(self._stem) for path in
-                   self._folder.glob(f"{self._stem}*.safetensors")]  # fmt: skip
+        numbers = [path.stem for path in self._folder.glob(f"*{SUFFIX}")]
         rounds = sorted(int(number) for number in numbers if number.isdecimal())
         return [number for number in rounds if number < self._side.plan.round]
 
     def _file(self, round_: int) -> Path:
         assert self._folder is not None
-        return self._folder / f"{self._stem}{round_}.safetensors"
+        return self._folder / f"{round_}{SUFFIX}"
 
 
 def _state_folder(side: ClientSide) -> Path | None:

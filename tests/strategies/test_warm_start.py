@@ -49,7 +49,7 @@ def test_a_state_dir_outlives_the_process(tmp_path):
     assert remembered(side(1, **node)) is None
     OwnSet(side(1, **node)).remember(part(0.1))
     assert remembered(side(2, **node)) == pytest.approx(0.1)
-    assert [path.parent for path in tmp_path.rglob("*.safetensors")] == [tmp_path / "state"]
+    assert [path.parents[1] for path in tmp_path.rglob("*.safetensors")] == [tmp_path / "state"]
 
 
 def test_a_round_that_is_asked_again_starts_where_it_started(tmp_path):
@@ -61,7 +61,7 @@ def test_a_round_that_is_asked_again_starts_where_it_started(tmp_path):
     OwnSet(side(3, **node)).remember(part(9))
     assert remembered(side(4, **node)) == 9
     # nothing is ever asked of a server before its last two rounds
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len(list(tmp_path.rglob("*.safetensors"))) == 2
 
 
 def test_a_round_it_missed_is_passed_over(tmp_path):
@@ -78,6 +78,13 @@ def test_other_runs_and_clients_do_not_meet(tmp_path):
     assert OwnSet(other).recall(other.plan) is None
 
 
+def test_a_client_has_a_folder_of_its_own(tmp_path):
+    for name in ("a", "b"):
+        one = replace(side(1, state_dir=str(tmp_path)), client=name)
+        OwnSet(one).remember(part(1))
+    assert [len(list(folder.iterdir())) for folder in tmp_path.iterdir()] == [1, 1]
+
+
 @pytest.mark.parametrize("nonce", ["../../outside", "/etc/x", "a\0b", "*"])
 def test_a_nonce_is_no_path(tmp_path, nonce):
     OwnSet(side(1, nonce=nonce, state_dir=str(tmp_path / "state"))).remember(part(1))
@@ -89,7 +96,7 @@ def test_a_nonce_is_no_path(tmp_path, nonce):
 def test_a_damaged_file_is_said_and_the_client_starts_anew(tmp_path, damage, caplog):
     node = {"state_dir": str(tmp_path)}
     OwnSet(side(1, **node)).remember(part(1))
-    (path,) = tmp_path.iterdir()
+    (path,) = tmp_path.rglob("*.safetensors")
     content = path.read_bytes()
     path.write_bytes({
         "flip": content[:-3] + bytes([content[-3] ^ 1]) + content[-2:],
@@ -115,7 +122,7 @@ def test_in_simulation_the_run_has_a_place_for_it(tmp_path):
     run.welcome_clients("a" * 16)
     OwnSet(side(1, output=run.path)).remember(part(1))
     assert remembered(side(2, output=run.path)) == 1
-    assert len(list((run.path / "clients").glob("*.safetensors"))) == 1
+    assert len(list((run.path / "clients").rglob("*.safetensors"))) == 1
 
 
 def test_a_server_elsewhere_names_no_folder_here(tmp_path):
