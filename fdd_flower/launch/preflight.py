@@ -84,6 +84,6 @@ def preflight(cfg: Config, num_clients: int, *, absent: int = 0) -> None:
         server_records(cfg, dataset)
         plan = make_plan(cfg, dataset, run_id="preflight")
         model = new_model(cfg, plan)
-        check_models(cfg, plan, distils=method.distils)
+        check_models(cfg, plan, method)
         check_method(method, cfg, plan, model)
     check_clients(cfg, num_clients)

@@ -15,23 +15,26 @@ from fdd_flower.models import resolve_name
 from fdd_flower.models.base import Network
 from fdd_flower.rng import stream
 from fdd_flower.strategies._log import say, say_steps
-from fdd_flower.strategies.base import ServerSide, new_model
+from fdd_flower.strategies.base import Method, ServerSide, new_model
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.training import NetworkTeacher, Teacher, evaluate, train_on
 
 
-def check_models(cfg: Config, plan: Plan, *, distils: bool) -> None:
+def check_models(cfg: Config, plan: Plan, method: Method) -> None:
     """Build every model of `server.models` and `server.teacher` and throw it away.
 
     Raises
     ------
     ConfigError
-        If one is unknown, named twice, or cannot take the records; or if clients send no sets.
+        If one is unknown, named twice, or cannot take the records; or if there is no set for it.
     """
     names, teachers = _names(cfg), _teachers(cfg)
     own = resolve_name(cfg.model.name, plan.feature_shape)
-    for key, given in (("server.models", names), ("server.teacher", teachers)):
-        if given and not distils:
+    for key, given, fits in (
+        ("server.models", names, method.distils or method.synthesises),
+        ("server.teacher", teachers, method.distils),
+    ):
+        if given and not fits:
             raise ConfigError(
                 key, expected=f"nothing with strategy.name={cfg.strategy.name}",
                 got=repr(",".join(given)),
@@ -68,7 +71,7 @@ def lesson(
     """Return how models are trained on `merged` in `round_`, and what teaches them.
 
     The network `server.teacher` is trained first, once a round, as models without such a teacher
-    are; the others then learn from it in place of ridge regression.
+    are; the others then learn from it in place of what the method has, or ridge regression.
 
     Raises
     ------
@@ -78,7 +81,7 @@ def lesson(
     cfg = side.cfg
     name = cfg.server.teacher
     if not name:
-        return cfg.training, None
+        return cfg.training, side.taught_by
     if side.teacher is None or side.teacher[0] != round_:
         own = replace(cfg.training, steps=cfg.server.teacher_steps or cfg.training.steps)
         side.teacher = (round_, _trained(side, merged, name, round_, (own, None)))

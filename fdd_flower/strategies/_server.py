@@ -116,7 +116,7 @@ class ServerRun:
         self.started = time.monotonic()
 
     def _check_options(self) -> None:
-        check_models(self.cfg, self.plan, distils=self.method.distils)
+        check_models(self.cfg, self.plan, self.method)
         check_method(self.method, self.cfg, self.plan, self.model)
 
     def run(self) -> Path:

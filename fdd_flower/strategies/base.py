@@ -20,6 +20,7 @@ from fdd_flower.registry import Registry
 from fdd_flower.report.saved_set import Source
 from fdd_flower.scoring import Root
 from fdd_flower.synthetic_set import SyntheticSet
+from fdd_flower.training import Teacher
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +66,8 @@ class ServerSide:
     `tally`, and `merged` with the `sources` that its `origin` counts, are written by the method and
     read by the runner. `client_at` is the client key that each node replied under last. `root` is
     what sets are scored by; None: they are not. `teacher` is the network that `server.teacher`
-    names, and the round whose merged set it was trained on.
+    names, and the round whose merged set it was trained on. `taught_by` is what the method itself
+    has models learn from where that names none; None: the merged set.
     """
 
     cfg: Config
@@ -77,6 +79,7 @@ class ServerSide:
     client_at: dict[int, str] = field(default_factory=dict)
     root: Root | None = None
     teacher: tuple[int, Network] | None = None
+    taught_by: Teacher | None = None
 
     def new_model(self, round_: int = 0) -> Network:
         """Return the global model with the fresh weights of `round_`."""
@@ -126,6 +129,9 @@ class Method:
         Does a client's work of one round: the arrays to send and metrics beside them.
     distils
         Whether clients send synthetic sets (or sketches, or parameters of the model).
+    synthesises
+        Whether the server makes a set of what clients send that is no set, and any model can be
+        trained on it.
     uses
         The settings of `strategy` that it reads beside those of every method (`COMMON`); a change
         of any other is refused. None: it does not say.
@@ -144,6 +150,7 @@ class Method:
     server: Callable[[ServerSide], Strategy]
     client: Callable[[ClientSide], tuple[ArrayRecord, dict[str, int | float]]]
     distils: bool
+    synthesises: bool = False
     uses: tuple[str, ...] | None = None
     needs: Callable[[StrategyConfig], int] = lambda cfg: 1
     condenses: bool = False

@@ -29,7 +29,7 @@ from fdd_flower.strategies._trusted import trusted
 from fdd_flower.strategies._validator import Rules
 from fdd_flower.strategies.base import STRATEGIES, Method, ServerEvaluates, ServerSide
 from fdd_flower.synthetic_set import LazySets, SyntheticSet
-from fdd_flower.training import Teacher, train_on
+from fdd_flower.training import train_on
 from fdd_flower.wire.codecs.base import CODECS
 from fdd_flower.wire.records import ARRAYS, CONFIG, PEERS, read_set, set_record
 
@@ -188,16 +188,12 @@ class FederatedDistillation(ServerEvaluates):
             keep=staged.add, identity=str,
         )  # fmt: skip
 
-    def _train(
-        self, server_round: int, merged: SyntheticSet, teacher: Teacher | None = None
-    ) -> ArrayRecord:
+    def _train(self, server_round: int, merged: SyntheticSet) -> ArrayRecord:
         side, started = self.side, time.monotonic()
         model = side.new_model(server_round)
         if side.cfg.training.start == "warm" and server_round > 1:
             model.load_state_dict(self.arrays.to_torch_state_dict())
-        training = side.cfg.training
-        if teacher is None:
-            training, teacher = lesson(side, merged, server_round)
+        training, teacher = lesson(side, merged, server_round)
         rng = stream(side.cfg.seed, "train", server_round)
         train_on(
             merged, model, training, rng=rng, teacher=teacher,

@@ -57,7 +57,8 @@ class SketchSum(FederatedDistillation):
     """Adds the clients' sketches, and learns from the total; see `sketches.base.Kind`.
 
     Where the model is linear in what `gram` sums, ridge regression solved from the total is the
-    model. Any other is trained on a synthetic set that is matched to the total.
+    model. Any other, of `server.models` too, is trained on a synthetic set that is matched to the
+    total.
 
     A round is a whole: its features are drawn anew, and nothing is carried to the next.
     """
@@ -129,19 +130,20 @@ class SketchSum(FederatedDistillation):
 
     def learn(self, server_round: int, parts: StoredSets) -> tuple[ArrayRecord, MetricRecord]:
         """Add the sketches of a round, by client in order, and learn from the total."""
-        total = self.total(server_round, parts.hashes)
-        if solves(self.side.cfg, self.side.plan):
+        cfg, total = self.side.cfg, self.total(server_round, parts.hashes)
+        if solves(cfg, self.side.plan):
+            if self._is_last(server_round) and cfg.server.models:
+                self._synthesise(server_round, total, parts.hashes)
             return self._solve(server_round, total), MetricRecord({"records": total.records})
         merged = self._synthesise(server_round, total, parts.hashes)
-        arrays = self._train(server_round, merged, teacher=self.kind.teacher(total))
+        arrays = self._train(server_round, merged)
         metrics = MetricRecord({"rows": len(merged), "records": total.records})
         return arrays, metrics
 
     def resume(self, server_round: int, parts: Mapping[str, SyntheticSet]) -> None:
         """Make the set again that a run leaves, where all its rounds are done."""
         self.resumed = True
-        done = server_round == self.side.cfg.num_server_rounds
-        if done and not solves(self.side.cfg, self.side.plan):
+        if self._is_last(server_round) and synthesises(self.side.cfg, self.side.plan):
             assert isinstance(parts, StoredSets)
             self._synthesise(server_round, self.total(server_round, parts.hashes), parts.hashes)
 
@@ -164,6 +166,9 @@ class SketchSum(FederatedDistillation):
         assert isinstance(found, Mapping)
         return {name: values.numpy() for name, values in found.items()}
 
+    def _is_last(self, server_round: int) -> bool:
+        return server_round == self.side.cfg.num_server_rounds
+
     def _kind(self, server_round: int) -> Kind:
         if self.kind.plan.round != server_round:
             self.kind = kind_of(self.side.cfg, replace(self.side.plan, round=server_round))
@@ -173,8 +178,9 @@ class SketchSum(FederatedDistillation):
         self, server_round: int, total: Sketch, hashes: Mapping[str, str]
     ) -> SyntheticSet:
         say(f"round {server_round}: distilling the sketches of {total.records} records")
-        rng = stream(self.side.cfg.seed, "merge", server_round)
-        self.side.merged = synthesise(self._kind(server_round), total, rng=rng)
+        rng, kind = stream(self.side.cfg.seed, "merge", server_round), self._kind(server_round)
+        self.side.merged = synthesise(kind, total, rng=rng)
+        self.side.taught_by = kind.teacher(total)
         self.side.sources = tuple(Source(server_round, sha256) for sha256 in hashes.values())
         return self.side.merged
 
@@ -240,7 +246,7 @@ def kind_of(cfg: Config, plan: Plan) -> Kind:
     images: they stay at home where no row starts from them, and wherever masks are asked for.
     """
     sketch = replace(cfg.sketch, precision="exact") if cfg.sketch.secure_sum else cfg.sketch
-    if sketch.secure_sum or solves(cfg, plan):
+    if sketch.secure_sum or not synthesises(cfg, plan):
         sketch = replace(sketch, start="noise")
     return KINDS.get(sketch.kind)(sketch, cfg.distiller, plan)
 
@@ -253,6 +259,11 @@ def solves(cfg: Config, plan: Plan) -> bool:
     """Tell whether the total gives the global model by itself."""
     model = resolve_name(cfg.model.name, plan.feature_shape)
     return cfg.sketch.kind == "gram" and model == READOUT
+
+
+def synthesises(cfg: Config, plan: Plan) -> bool:
+    """Tell whether the server distils a set from the total."""
+    return not solves(cfg, plan) or bool(cfg.server.models)
 
 
 def readout(teacher: RidgeTeacher) -> dict[str, Tensor]:
@@ -295,6 +306,12 @@ def check_sketch(cfg: Config, plan: Plan, model: Network) -> None:
 
 STRATEGIES.register("sketch")(
     Method(
-        server=SketchSum, client=send, distils=False, check=check_sketch, uses=(), conditions=False
+        server=SketchSum,
+        client=send,
+        distils=False,
+        synthesises=True,
+        check=check_sketch,
+        uses=(),
+        conditions=False,
     )
 )

@@ -30,6 +30,7 @@ SETS: dict[str, dict[str, Any]] = {
              "distiller__width": 32},
     "means": {"strategy__name": "sketch", "sketch__kind": "means"},
     "characteristic": {"strategy__name": "sketch", "sketch__kind": "characteristic"},
+    "beside": RIDGE | {"server__models": "logistic"},
 }  # fmt: skip
 
 
@@ -78,6 +79,27 @@ def test_a_set_is_made_that_any_model_can_be_trained_on(tmp_path, kind):
     assert summary(folder)["accuracy"] > 0.6
 
 
+@pytest.mark.parametrize("kind", ["gram", "means", "beside"])
+def test_more_models_are_trained_on_a_set_of_the_total(tmp_path, kind):
+    settings = {"server__models": "mlp"} | SETS[kind]
+    folder, done = run(
+        tmp_path, clients=4, num_server_rounds=1, training__steps=200, distiller__steps=40,
+        **settings,
+    )  # fmt: skip
+    assert done
+    other = settings["server__models"]
+    assert summary(folder)["accuracy_by_model"][other] > 0.6
+    assert load_file(folder / "synthetic.safetensors")["inputs"].shape == (100, 1, 8, 8)
+    assert load_file(folder / f"model-{other}.safetensors")
+
+
+def test_the_solved_model_is_the_same_beside_others(tmp_path):
+    alone, _ = run(tmp_path, "alone", num_server_rounds=1, sketch__start="noise", **RIDGE)
+    more = {"server__models": "mlp", "sketch__start": "noise", "training__steps": 50}
+    beside, _ = run(tmp_path, "beside", num_server_rounds=1, **(RIDGE | more))
+    assert all(np.array_equal(model_of(alone)[k], v) for k, v in model_of(beside).items())
+
+
 def names_sent(folder: Path, *clients: str) -> set[str]:
     """Return the names of the arrays of all sketches that a run's ledger has, or of some."""
     ledger, found = Ledger(folder / "ledger"), set[str]()
@@ -111,7 +133,7 @@ def test_where_they_are_not_expected_they_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("when", [1, 2])
-@pytest.mark.parametrize("kind", ["gram", "means"])
+@pytest.mark.parametrize("kind", ["gram", "means", "beside"])
 def test_killed_and_resumed_it_ends_with_the_same_bytes(tmp_path, monkeypatch, kind, when):
     whole, _ = run(tmp_path, "whole", **SETS[kind])
     finish, done = _server.ServerRun._finish_round, []
@@ -140,7 +162,9 @@ def _nothing(message: Message) -> Message:
     return message
 
 
-@pytest.mark.parametrize("settings", [RIDGE, SETS["means"]], ids=["ridge", "set"])
+@pytest.mark.parametrize(
+    "settings", [RIDGE, SETS["means"], SETS["beside"]], ids=["ridge", "set", "both"]
+)
 def test_a_client_that_is_forgotten_leaves_what_a_run_without_it_gives(tmp_path, settings):
     whole, _ = run(tmp_path, "whole", **settings)
     never, _ = run(tmp_path, "never", faults={3: _nothing}, **settings)
