@@ -16,7 +16,13 @@ class StrategyConfig:
         "bulyan, dynafed, fdd, fedadam, fedaf, fedavg, fedavgm, fedlgd, fedmedian, fednova, "
         "fedprox, fedtrimmedavg, fedyogi, krum, multikrum, scaffold, sketch",
     )
-    min_nodes: int = setting(2, "connected clients to wait for before a round", low=1, high=100_000)
+    min_nodes: int = setting(
+        2,
+        "connected clients to wait for before the first round, and before later ones for as long "
+        "as strategy.deadline",
+        low=1,
+        high=100_000,
+    )
     quorum: int = setting(2, "usable replies below which the run ends", low=1, high=100_000)
     deadline: float = setting(3600.0, "seconds a round waits for replies", low=0.1, high=86_400)
     fraction: float = setting(

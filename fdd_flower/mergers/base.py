@@ -17,7 +17,8 @@ class Merger(Protocol):
     """Joins accepted sets into one; they come by client key, the newest of a client first.
 
     A class may declare `uses`, the settings under `merger.` that it reads, besides its name: a
-    change of any other is then refused before a run.
+    change of any other is then refused before a run. One that declares `blends` makes rows of
+    which none is of one client: where clients work beside the rows of others, all get the same.
     """
 
     def merge(self, parts: Sequence[SyntheticSet], *, rng: torch.Generator) -> SyntheticSet:

@@ -39,6 +39,7 @@ class Redistil:
     """
 
     uses: ClassVar[tuple[str, ...]] = ("rows", "steps")
+    blends: ClassVar[bool] = True
 
     def __init__(self, cfg: MergerConfig) -> None:
         self.cfg = cfg

@@ -69,7 +69,7 @@ class RoundRow(_Record):
     seconds_distill_max
         The slowest client's own time.
     seconds_train
-        The server's training.
+        The server's merging and training.
     epsilon
         Privacy spent so far; None when there is no guarantee.
     rejected_codes

@@ -73,6 +73,8 @@ def check_components(cfg: Config) -> Method:
             got=repr(cfg.scoring.mode),
             remedy="Only sets are scored, and its clients send none.",
         )  # fmt: skip
+    if not method.distils:
+        refuse_changed(cfg, ("scoring.quota",), here)
     return method
 
 

@@ -113,8 +113,14 @@ def guard_own_data(cfg: Config, node: Mapping[str, Scalar]) -> None:
     ------
     ConfigError
         If the settings would send real records, or rows made of too few of them, or what is not
-        masked.
+        masked; or if what the owner allows cannot be read.
     """
+    for name in ("allow-real-records", "secure-sum"):
+        if not isinstance(node.get(name, False), bool):
+            raise ConfigError(
+                f"node config {name}", expected="true or false", got=repr(node[name]),
+                remedy=f"Write {name}=true or {name}=false, without quotes.",
+            )  # fmt: skip
     masks = cfg.strategy.name == "sketch" and cfg.sketch.secure_sum
     if node.get("secure-sum") is True and not masks:
         raise ConfigError(

@@ -40,11 +40,10 @@ def check_models(cfg: Config, plan: Plan, method: Method) -> None:
                 got=repr(",".join(given)),
                 remedy="Other models are trained on sets, and its clients send none.",
             )  # fmt: skip
-    if len({own, *names}) <= len(names) or "" in names:
+    if len(set(names)) < len(names) or "" in names:
         raise ConfigError(
-            "server.models", expected=f"names with commas between, each once, and not {own}",
-            got=repr(cfg.server.models),
-            remedy=f"Write, say, server.models=cnn,convnet; {own} is model.name.",
+            "server.models", expected="names with commas between, each once",
+            got=repr(cfg.server.models), remedy="Write, say, server.models=cnn,convnet.",
         )  # fmt: skip
     if own in teachers:
         raise ConfigError(
@@ -94,12 +93,14 @@ def more_models(
 ) -> Iterator[tuple[str, Mapping[str, Tensor], float]]:
     """Train each model on the merged set of `round_`; yield name, weights and accuracy.
 
+    The global model, where it is named too, is not trained twice.
+
     Raises
     ------
     FddError
         If a training diverges.
     """
-    merged, names = side.merged, _names(side.cfg)
+    merged, names = side.merged, other_models(side.cfg, side.plan)
     if merged is None or not names:
         return
     how = lesson(side, merged, round_)
@@ -111,6 +112,12 @@ def more_models(
         accuracy = evaluate(model, test).accuracy
         say(f"{name} on the same {len(merged)} rows: accuracy {accuracy:.4f}")
         yield name, model.state_dict(), accuracy
+
+
+def other_models(cfg: Config, plan: Plan) -> list[str]:
+    """Return the names of `server.models`, without that of the global model."""
+    own = resolve_name(cfg.model.name, plan.feature_shape)
+    return [name for name in _names(cfg) if name != own]
 
 
 def _trained(

@@ -36,10 +36,14 @@ class Sampler:
         self.side = side
         self.names: dict[int, str] = {}
         self.connected = 0
+        self._wanted = max(side.cfg.strategy.min_nodes, side.cfg.strategy.quorum)
         self._asked: set[int] = set()
 
     def choose(self, grid: Grid, server_round: int, config: ConfigRecord) -> list[int]:
         """Wait for enough clients, but not for ever, and return the nodes to ask, sorted.
+
+        A run begins with `strategy.min-nodes`. Later clients may be gone for good: then a round
+        waits for them as long as its deadline, and no other round does.
 
         Parameters
         ----------
@@ -49,12 +53,15 @@ class Sampler:
         Raises
         ------
         QuorumError
-            If too few clients connect before the deadline.
+            If too few clients connect before the deadline: fewer than `strategy.quorum`, or in the
+            first round than `strategy.min-nodes`.
         """
         cfg = self.side.cfg.strategy
         config["server-round"] = server_round
-        nodes = wait_for_nodes(grid, max(cfg.min_nodes, cfg.quorum), seconds=cfg.deadline)
+        least = self._wanted if server_round == 1 else cfg.quorum
+        nodes = wait_for_nodes(grid, self._wanted, least=least, seconds=cfg.deadline)
         self.connected = len(nodes)
+        self._wanted = min(self._wanted, len(nodes))
         # a hair more: 0.29 of 100 is 28.999999999999996 of them
         count = max(cfg.quorum, math.floor(cfg.fraction * len(nodes) + 1e-9))
         if count >= len(nodes):

@@ -65,15 +65,20 @@ class FederatedDistillation(ServerEvaluates):
         """Send the plan and the global model to the clients of the round."""
         nodes = self.sampler.choose(grid, server_round, config)
         self.arrays, self.round = arrays, server_round
-        if self.resumed and self.side.cfg.distiller.peers:
-            # in a new Flower run the nodes have other ids, or restarted ones have
+        shared = RecordDict({ARRAYS: arrays, CONFIG: config, **self._more_to_send(server_round)})
+        if not self.side.cfg.distiller.peers or not self.pool:
+            return [Message(shared, node, MessageType.TRAIN) for node in nodes]
+        if getattr(self.merger, "blends", False):
+            assert self.side.merged is not None  # of the same sets as the pool
+            content = RecordDict({**shared, PEERS: self._sent_down(self.side.merged)})
+            return [Message(content, node, MessageType.TRAIN) for node in nodes]
+        # a node that is new, or all of a run that was resumed: whose rows are its own?
+        if self.resumed or any(self.sampler.name_of(node) is None for node in nodes):
             self.sampler.learn_names(grid, nodes, config)
         self.resumed = False
-        shared = RecordDict({ARRAYS: arrays, CONFIG: config, **self._more_to_send(server_round)})
-        messages = []
         # a set is merged once for every other client: all are in memory here
-        peers = self.side.cfg.distiller.peers
-        pool = [(one, one.load(self.side)) for one in self.pool] if peers else []
+        pool = [(one, one.load(self.side)) for one in self.pool]
+        messages = []
         for node in nodes:
             others = self._peers_of(node, pool)
             content = shared if others is None else RecordDict({**shared, PEERS: others})
@@ -93,15 +98,20 @@ class FederatedDistillation(ServerEvaluates):
         self, node: int, pool: Sequence[tuple[Pooled, SyntheticSet]]
     ) -> ArrayRecord | None:
         """Return the rows of all clients but the one at `node`, merged, or a part of them."""
-        own, cfg = self.sampler.name_of(node), self.side.cfg
+        own = self.sampler.name_of(node)
         others = [(one.factor, part) for one, part in pool if one.client != own]
         if not others:
             return None
         factors, parts = zip(*others, strict=True)
-        rng = stream(cfg.seed, "peers", self.side.plan.nonce)
-        found = self.merger.merge(AgedSets(parts, factors), rng=rng)
+        rng = stream(self.side.cfg.seed, "peers", self.round)
+        return self._sent_down(self.merger.merge(AgedSets(parts, factors), rng=rng))
+
+    def _sent_down(self, found: SyntheticSet) -> ArrayRecord:
+        """Return a merged set, or a part of it, as it goes down."""
+        cfg = self.side.cfg
         if cfg.distiller.peer_rows:
             some = MergerConfig(name="herded", rows=cfg.distiller.peer_rows)
+            rng = stream(cfg.seed, "peer rows", self.round)
             found = MERGERS.get("herded")(some).merge([found], rng=rng)
         return set_record(found, peers_codec())
 
@@ -150,10 +160,14 @@ class FederatedDistillation(ServerEvaluates):
 
     def learn(self, server_round: int, parts: StoredSets) -> tuple[ArrayRecord, MetricRecord]:
         """Merge the sets of a round, by client in the order of merging, and train on them."""
+        started = time.monotonic()
+        found = self._learn(server_round, parts)
+        self.side.tally.seconds_train = time.monotonic() - started
+        return found
+
+    def _learn(self, server_round: int, parts: StoredSets) -> tuple[ArrayRecord, MetricRecord]:
         merged = self.merge(server_round, parts)
-        arrays = self._train(server_round, merged)
-        metrics = MetricRecord({"rows": len(merged), "seconds": self.side.tally.seconds_train})
-        return arrays, metrics
+        return self._train(server_round, merged), MetricRecord({"rows": len(merged)})
 
     def merge(self, server_round: int, parts: StoredSets) -> SyntheticSet:
         """Return the merged set after a round, whose own sets are `parts`."""
@@ -189,7 +203,7 @@ class FederatedDistillation(ServerEvaluates):
         )  # fmt: skip
 
     def _train(self, server_round: int, merged: SyntheticSet) -> ArrayRecord:
-        side, started = self.side, time.monotonic()
+        side = self.side
         model = side.new_model(server_round)
         if side.cfg.training.start == "warm" and server_round > 1:
             model.load_state_dict(self.arrays.to_torch_state_dict())
@@ -200,7 +214,6 @@ class FederatedDistillation(ServerEvaluates):
             progress=say_steps(f"round {server_round}: training on {len(merged)} rows"),
             beside=self._loss_beside(server_round, merged),
         )  # fmt: skip
-        side.tally.seconds_train = time.monotonic() - started
         return ArrayRecord(model.state_dict())
 
     def _loss_beside(

@@ -15,6 +15,7 @@ from fdd_flower.errors import ConfigError
 from fdd_flower.ledger import Staging, StoredSets
 from fdd_flower.models.base import Network
 from fdd_flower.rng import stream
+from fdd_flower.strategies._checks import check_distiller, refuse_changed
 from fdd_flower.strategies._distil import distil
 from fdd_flower.strategies._pool import POOLING
 from fdd_flower.strategies._replies import arrays_of
@@ -26,6 +27,8 @@ from fdd_flower.wire.class_logits import HELD, logits_arrays, logits_bytes, read
 from fdd_flower.wire.records import ARRAYS, LOGITS, to_array_record
 
 FIRST = 2  # round in which the model that clients get has learned, so that its logits say something
+_SERVERS = ("fedaf.global-weight", "fedaf.temperature")  # of no use before that round
+_CLIENTS = ("fedaf.local-weight", "fedaf.projections")  # of none before the round after it
 
 
 class AggregationFree(FederatedDistillation):
@@ -78,7 +81,9 @@ class AggregationFree(FederatedDistillation):
             part = rules.decode(RecordDict({ARRAYS: ArrayRecord(rows)}))
             return replace(part, beside={LOGITS: logits.values, HELD: logits.held.float()})
 
-        return replace(rules, decode=decode, max_bytes=rules.max_bytes + logits_bytes(classes))
+        # in a budget of bytes they have their place
+        more = 0 if self.side.cfg.distiller.bytes else logits_bytes(classes)
+        return replace(rules, decode=decode, max_bytes=rules.max_bytes + more)
 
     def _loss_beside(
         self, server_round: int, merged: SyntheticSet
@@ -110,7 +115,8 @@ def condense(side: ClientSide) -> tuple[ArrayRecord, dict[str, int | float]]:
     guidance = Guidance(
         keep=own.keep, weight=own.local_weight, projections=own.projections, logits=wanted
     )
-    by_model = replace(side.cfg, distiller=replace(side.cfg.distiller, embedder="global"))
+    own_cfg = side.cfg if side.plan.round < FIRST else _beside_logits(side.cfg, classes)
+    by_model = replace(own_cfg, distiller=replace(own_cfg.distiller, embedder="global"))
     record, metrics = distil(replace(side, cfg=by_model), guidance)
     if side.plan.round >= FIRST:
         found = class_logits(
@@ -121,8 +127,16 @@ def condense(side: ClientSide) -> tuple[ArrayRecord, dict[str, int | float]]:
     return record, metrics
 
 
+def _beside_logits(cfg: Config, classes: int) -> Config:
+    """Return `cfg` with what logits leave of a budget of bytes."""
+    if not cfg.distiller.bytes:
+        return cfg
+    left = max(1, cfg.distiller.bytes - logits_bytes(classes))
+    return replace(cfg, distiller=replace(cfg.distiller, bytes=left))
+
+
 def check(cfg: Config, plan: Plan, model: Network) -> None:
-    """Check that the distiller goes by what this method gives it.
+    """Check that the distiller goes by what this method gives it, and that there is a use for all.
 
     Raises
     ------
@@ -130,6 +144,17 @@ def check(cfg: Config, plan: Plan, model: Network) -> None:
         If it does not, or a setting is changed that this method decides.
     """
     distiller, default = cfg.distiller, DistillerConfig()
+    for first, names in ((FIRST, _SERVERS), (FIRST + 1, _CLIENTS)):
+        if cfg.num_server_rounds < first:
+            refuse_changed(cfg, names, f"num-server-rounds={cfg.num_server_rounds}")
+    if distiller.bytes and cfg.num_server_rounds >= FIRST:
+        try:
+            check_distiller(_beside_logits(cfg, len(plan.classes)), plan, model)
+        except ConfigError as error:
+            raise ConfigError(
+                "distiller.bytes", got=distiller.bytes, remedy=error.remedy,
+                expected=f"{error.expected}, and {logits_bytes(len(plan.classes))} for the logits",
+            ) from error  # fmt: skip
     if not declares(distiller.name, "guided"):
         raise ConfigError(
             "distiller.name", expected="one that matches by the global model and logits: dm",

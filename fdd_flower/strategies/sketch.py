@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import cast
@@ -29,6 +28,7 @@ from fdd_flower.sketches.base import COUNTS, KINDS, Arrays, Kind, Sketch, bounde
 from fdd_flower.strategies._checks import keys_of, refuse_changed
 from fdd_flower.strategies._grid import CountingGrid, wait_for_nodes
 from fdd_flower.strategies._log import say
+from fdd_flower.strategies._more_models import other_models
 from fdd_flower.strategies._replies import arrays_of, screen
 from fdd_flower.strategies._secure_client import masked_sketch
 from fdd_flower.strategies._secure_server import SecureRound, not_plausible
@@ -88,7 +88,7 @@ class SketchSum(FederatedDistillation):
             cast(CountingGrid, grid).bytes_up += found.bytes
             return []
         cfg = self.side.cfg.strategy
-        nodes = wait_for_nodes(grid, max(LEAST, cfg.min_nodes), seconds=cfg.deadline)
+        nodes = wait_for_nodes(grid, max(LEAST, cfg.min_nodes, cfg.quorum), seconds=cfg.deadline)
         self.arrays, self.round = arrays, server_round
         config["server-round"] = server_round
         self.secure = SecureRound(self.side, server_round, grid, config)
@@ -128,11 +128,10 @@ class SketchSum(FederatedDistillation):
             raise not_plausible(error) from error
         return record_total(side, server_round, _tensors(arrays))
 
-    def learn(self, server_round: int, parts: StoredSets) -> tuple[ArrayRecord, MetricRecord]:
-        """Add the sketches of a round, by client in order, and learn from the total."""
+    def _learn(self, server_round: int, parts: StoredSets) -> tuple[ArrayRecord, MetricRecord]:
         cfg, total = self.side.cfg, self.total(server_round, parts.hashes)
         if solves(cfg, self.side.plan):
-            if self._is_last(server_round) and cfg.server.models:
+            if self._is_last(server_round) and synthesises(cfg, self.side.plan):
                 self._synthesise(server_round, total, parts.hashes)
             return self._solve(server_round, total), MetricRecord({"records": total.records})
         merged = self._synthesise(server_round, total, parts.hashes)
@@ -185,12 +184,10 @@ class SketchSum(FederatedDistillation):
         return self.side.merged
 
     def _solve(self, server_round: int, total: Sketch) -> ArrayRecord:
-        started = time.monotonic()
         teacher = self._kind(server_round).teacher(total)
         assert teacher is not None
         model = self.side.new_model(server_round)
         model.load_state_dict(model.state_dict() | readout(teacher))
-        self.side.tally.seconds_train = time.monotonic() - started
         return ArrayRecord(model.state_dict())
 
     def _rules(self, server_round: int, staged: Staging) -> Rules[dict[str, Tensor], str]:
@@ -263,7 +260,7 @@ def solves(cfg: Config, plan: Plan) -> bool:
 
 def synthesises(cfg: Config, plan: Plan) -> bool:
     """Tell whether the server distils a set from the total."""
-    return not solves(cfg, plan) or bool(cfg.server.models)
+    return not solves(cfg, plan) or bool(other_models(cfg, plan))
 
 
 def readout(teacher: RidgeTeacher) -> dict[str, Tensor]:

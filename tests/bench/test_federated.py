@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from fdd_flower.bench.federated import cell as cells
 from fdd_flower.bench.federated import run as bench_run
 from fdd_flower.bench.federated.methods import Method, named_methods, read_methods
 from fdd_flower.bench.federated.plot import BYTES, SECONDS, draw
-from fdd_flower.bench.federated.rows import Row, row_of
+from fdd_flower.bench.federated.rows import Row, failed, row_of
 from fdd_flower.bench.federated.settings import Cell, Federated, check
 from fdd_flower.bench.federated.splits import settings_of
 from fdd_flower.bench.federated.table import header, markdown, plain
@@ -233,6 +234,22 @@ def test_a_bench_runs_goes_on_and_tells_what_failed(
     assert row.accuracy > 0.1
     assert any("mine, iid, seed 0, round 1/1: accuracy" in line for line in said)
     assert (tmp_path / "out" / "runs" / "iid" / "mine-seed0" / "report.html").exists()
+
+    # stopped while others are made: the row that is there stays
+    def stopped(bench: Federated, cell: Cell, folder: Path, *, say: Any) -> Row:
+        if cell.method == "two":
+            raise KeyboardInterrupt
+        return row if cell.method == "mine" else failed(cell, "no time")
+
+    three = (Method("one", {}), Method("two", {}), *small.methods)
+    other = shutil.copytree(tmp_path / "out", tmp_path / "other")
+    stops = bench(methods=three, splits=("iid",), seeds=(0,))
+    with monkeypatch.context() as patch:
+        patch.setattr(bench_run, "run_cell", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            bench_run.run(stops, other, say=said.append)
+    found = json.loads((other / "rows.json").read_text())
+    assert [one["method"] for one in found] == ["one", "mine"]
 
     # a second method that cannot be run; the first is not run again
     def refuse(cfg: object) -> str:

@@ -98,6 +98,15 @@ def test_a_client_may_ask_for_the_masks_of_a_secure_sum(own_data, caplog):
     assert "sketch.secure-sum: expected true, which this client asks for" in refusals[0]
 
 
+@pytest.mark.parametrize("name", ["secure-sum", "allow-real-records"])
+@pytest.mark.parametrize("value", ["true", 1, "no"])
+def test_what_an_owner_says_in_another_way_is_not_passed_over(own_data, name, value, caplog):
+    with pytest.raises(FddError, match="0 usable and 2 dropped"):
+        _deploy(own_data, {name: value})
+    refusals = [r.getMessage() for r in caplog.records if "refuses" in r.getMessage()]
+    assert f"node config {name}: expected true or false; got {value!r}" in refusals[0]
+
+
 def test_and_gets_them(own_data):
     settings = SKETCH | {"sketch.secure-sum": True}
     assert _deploy(own_data, {"secure-sum": True}, **settings)["status"] == "completed"

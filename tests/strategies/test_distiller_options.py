@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from flwr.app import Message
 from safetensors.numpy import load_file
 
+from fdd_flower.config import Scalar
+from fdd_flower.mergers.base import MERGERS
 from fdd_flower.strategies.fdd import FederatedDistillation
 from fdd_flower.wire.records import PEERS, message_bytes
 from tests.strategies.test_end_to_end import rounds, run, summary
+from tests.strategies.test_resume import result, settings_of, start
 
 
 def test_packed_rows_travel_and_images_are_merged(tmp_path):
@@ -77,6 +82,66 @@ def test_peers_go_down_from_the_second_round_without_the_client_s_own_rows(tmp_p
     assert len({array.tobytes() for array in down}) == 3
     assert np.ptp([len(array) for array in down]) <= 20
     assert rounds(folder)[1]["bytes_down"] > rounds(folder)[0]["bytes_down"]
+
+
+PEERS_DOWN: dict[str, Scalar] = {
+    "distiller.name": "krr", "distiller.peers": True, "distiller.first": "kmeans",
+    "distiller.ipc": 2, "partition.name": "iid", "num-server-rounds": 2,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", [{"distiller.peer-rows": 2}, {"merger.name": "herded"},
+                                     {"merger.name": "redistil", "merger.rows": 3}],
+                         ids=["rows", "herded", "redistil"])  # fmt: skip
+def test_what_goes_down_is_of_the_seed_and_no_runs_own(tmp_path, changes):
+    for run_id in (1, 2):
+        folder = tmp_path / str(run_id)
+        start(settings_of(folder) | PEERS_DOWN | changes, run_id=run_id)
+    assert result(tmp_path / "1") == result(tmp_path / "2")
+
+
+def test_a_set_that_the_server_distils_goes_down_to_all_alike(tmp_path, monkeypatch):
+    merges: list[int] = []
+    redistil: Any = MERGERS.get("redistil")
+    original = redistil.merge
+
+    def counted(self, parts, *, rng):
+        merges.append(len(parts))
+        return original(self, parts, rng=rng)
+
+    monkeypatch.setattr(redistil, "merge", counted)
+    changes = {"merger.name": "redistil", "merger.rows": 3}
+    start(settings_of(tmp_path / "run") | PEERS_DOWN | changes, clients=4)
+    assert merges == [4, 4]  # one a round, however many clients
+    first, second = rounds(tmp_path / "run")
+    more = second["bytes_down"] - first["bytes_down"]
+    assert 4 * 10 * 3 * 64 < more < 4 * (10 * 3 * (64 + 10 * 4 + 4) + 4096)
+
+
+def test_a_client_that_restarts_does_not_get_its_own_rows(tmp_path, monkeypatch):
+    """In round 2 the first of three clients is back as node 4."""
+    down: dict[int, np.ndarray] = {}
+    original, gone = FederatedDistillation.configure_train, {4}
+
+    def watched(self, server_round, *args):
+        if server_round == 2:
+            gone.clear()
+            gone.add(1)
+        messages = list(original(self, server_round, *args))
+        if server_round == 2:
+            for one in messages:
+                peers = one.content.array_records[PEERS]
+                down[one.metadata.dst_node_id] = peers["inputs"].numpy()
+        return messages
+
+    monkeypatch.setattr(FederatedDistillation, "configure_train", watched)
+    nodes = {4: {"partition-id": 0, "num-partitions": 3}} | {
+        node: {"partition-id": node - 1, "num-partitions": 3} for node in (1, 2, 3)
+    }
+    settings = settings_of(tmp_path / "run") | PEERS_DOWN
+    start(settings, clients=4, absent=gone, node_configs=nodes)
+    assert sorted(down) == [2, 3, 4]
+    assert len({len(rows) for rows in down.values()}) == 1  # each the rows of two others
 
 
 @pytest.mark.parametrize(

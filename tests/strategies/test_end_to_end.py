@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import pkgutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +95,8 @@ def test_the_model_left_behind_has_the_accuracy_that_was_reported(tmp_path):
 
 def test_several_models_are_trained_on_the_same_merged_set(tmp_path):
     plain, _ = run(tmp_path, "plain")
-    folder, done = run(tmp_path, server__models="mlp, convnet")
+    # the global model, logistic, is not trained twice
+    folder, done = run(tmp_path, server__models="mlp, logistic, convnet")
     assert done
     assert (folder / "model.safetensors").read_bytes() == (plain / "model.safetensors").read_bytes()
     found = summary(folder)["accuracy_by_model"]
@@ -114,13 +117,41 @@ def test_several_models_are_trained_on_the_same_merged_set(tmp_path):
     ("names", "strategy"),
     [
         ("nonsense", "fdd"), ("cnn", "fdd"), ("mlp,mlp", "fdd"), ("mlp,", "fdd"),
-        ("logistic", "fdd"), ("mlp", "fedavg"),
+        ("mlp", "fedavg"),
     ],
 )  # fmt: skip
 def test_models_that_cannot_be_trained_too_are_refused_before_anything(tmp_path, names, strategy):
     folder, done = run(tmp_path, server__models=names, strategy__name=strategy)
     assert not done
     assert not folder.exists()
+
+
+def test_a_bound_on_sets_is_refused_where_there_are_none(tmp_path, caplog):
+    folder, done = run(tmp_path, strategy__name="fedavg", scoring__quota=1.0)
+    assert not done
+    assert not folder.exists()
+    assert "scoring.quota: expected 0.0 with strategy.name=fedavg" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("slow", "settings"),
+    [
+        ("fdd.FederatedDistillation.merge", {}),
+        ("fdd.FederatedDistillation._train", {}),
+        ("sketch.synthesise", {"strategy__name": "sketch", "sketch__kind": "means"}),
+    ],
+)
+def test_what_the_server_works_is_counted(tmp_path, monkeypatch, slow, settings):
+    original = pkgutil.resolve_name(f"fdd_flower.strategies.{slow.replace('.', ':', 1)}")
+
+    def slowly(*args, **named):
+        time.sleep(0.5)
+        return original(*args, **named)
+
+    monkeypatch.setattr(f"fdd_flower.strategies.{slow}", slowly)
+    folder, done = run(tmp_path, num_server_rounds=1, **settings)
+    assert done
+    assert rounds(folder)[0]["seconds_train"] >= 0.5
 
 
 def test_a_network_that_is_trained_first_teaches_the_global_model(tmp_path):

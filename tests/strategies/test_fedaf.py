@@ -72,6 +72,16 @@ def test_logits_go_up_from_round_2_and_down_from_round_3_and_are_counted(plain):
     assert rows[-1]["accuracy"] > 0.7
 
 
+def test_they_have_their_place_in_a_budget_of_bytes(tmp_path):
+    settings: dict[str, Any] = FEDAF | QUICKEST
+    settings |= {"distiller__bytes": 4000, "partition__name": "iid"}
+    folder, done = run(tmp_path, clients=3, **settings)
+    assert done
+    sizes = [entry.bytes for entry in Ledger(folder / "ledger").entries()]
+    assert len(sizes) == 9
+    assert all(2500 < size <= 4000 for size in sizes)
+
+
 def test_the_ledger_keeps_them_and_their_mean_goes_down(plain):
     folder, sent = plain
     ledger = Ledger(folder / "ledger")
@@ -209,6 +219,9 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "trained": ({"distiller__embedder": "trained"}, "distiller.embedder"),
     "perturbation": ({"distiller__perturbation": 1.0}, "distiller.perturbation"),
     "another method": ({"strategy__name": "fdd", "fedaf__keep": 0.5}, "fedaf.keep"),
+    "one round": ({"num_server_rounds": 1, "fedaf__global_weight": 0.5}, "fedaf.global-weight"),
+    "two rounds": ({"num_server_rounds": 2, "fedaf__local_weight": 0.5}, "fedaf.local-weight"),
+    "no room": ({"distiller__bytes": 2000}, "and 922 for the logits; got 2000"),
 }
 
 

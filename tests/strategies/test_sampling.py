@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from flwr.app import ConfigRecord
 
 from fdd_flower.config import Config, StrategyConfig
+from fdd_flower.errors import QuorumError
 from fdd_flower.strategies import _sampling
 from fdd_flower.strategies._sampling import Sampler
 from fdd_flower.strategies.base import ServerSide
@@ -99,6 +100,37 @@ def test_nobody_is_asked_twice_for_a_name_and_nobody_where_all_take_part():
     everyone = Nodes(TEN)
     drawn(sampler(), everyone, 1)
     assert everyone.asked == []
+
+
+def test_a_run_begins_with_all_that_it_asks_for_and_goes_on_with_its_quorum():
+    of, grid = sampler(min_nodes=10, quorum=4), cast(Any, Nodes(dict(TEN)))
+    of.side.cfg = replace(of.side.cfg, strategy=replace(of.side.cfg.strategy, deadline=0.0))
+    grid.names.pop(100)
+    with pytest.raises(QuorumError, match="at least 10"):
+        of.choose(grid, 1, ConfigRecord())
+    assert len(drawn(of, grid, 2)) == 9
+    for node in range(101, 106):
+        grid.names.pop(node)
+    assert len(drawn(of, grid, 3)) == 4
+    grid.names.pop(109)
+    with pytest.raises(QuorumError, match="at least 4"):
+        of.choose(grid, 4, ConfigRecord())
+
+
+def test_clients_that_are_gone_are_waited_for_once(monkeypatch):
+    waits: list[int] = []
+
+    def wait(grid: Any, minimum: int, *, seconds: float, least: int) -> list[int]:
+        waits.append(minimum)
+        return sorted(grid.get_node_ids())
+
+    monkeypatch.setattr(_sampling, "wait_for_nodes", wait)
+    of, grid = sampler(min_nodes=10, quorum=4), Nodes(dict(TEN))
+    drawn(of, grid, 1)
+    grid.names.pop(100)
+    drawn(of, grid, 2)
+    drawn(of, grid, 3)
+    assert waits == [10, 10, 9]
 
 
 def test_a_silent_node_moves_nobody_elses_place():

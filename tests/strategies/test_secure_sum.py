@@ -10,6 +10,7 @@ import pytest
 from flwr.app import Array, ArrayRecord, Message
 from scipy.stats import chisquare
 
+from fdd_flower.config import Config, to_run_config
 from fdd_flower.errors import DataError
 from fdd_flower.ledger import Ledger
 from fdd_flower.report.load import load_run
@@ -18,8 +19,8 @@ from fdd_flower.strategies._forget import scope_of
 from fdd_flower.strategies._secure_server import SecureRound
 from fdd_flower.strategies.sketch import SketchSum
 from fdd_flower.wire.records import ARRAYS
-from tests.strategies.test_end_to_end import rounds, run, summary
-from tests.strategies.test_resume import Killed, killing, result, resume
+from tests.strategies.test_end_to_end import QUICK, rounds, run, summary
+from tests.strategies.test_resume import Killed, killing, result, resume, start
 from tests.strategies.test_sketch import (
     RIDGE,
     SETS,
@@ -70,6 +71,24 @@ def gone_at(step: str) -> Callable[[Message], Message | None]:
         return None if found in steps[steps.index(step) :] else message
 
     return fault
+
+
+class Late:
+    """Nodes 3 and 4 connect after the server has looked for them a while."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def __contains__(self, node: object) -> bool:
+        self.looks += 1
+        return node in (3, 4) and self.looks < 20
+
+
+def test_it_waits_for_the_quorum(tmp_path):
+    named = {key.replace("__", ".").replace("_", "-"): value for key, value in SECURE.items()}
+    settings = to_run_config(Config()) | QUICK | {"output.dir": str(tmp_path / "run")} | named
+    start(settings | {"strategy.quorum": 4}, clients=4, absent=Late())
+    assert rounds(tmp_path / "run")[0]["replies"] == 4
 
 
 @pytest.mark.parametrize("settings", [RIDGE, SETS["means"], SETS["characteristic"]],

@@ -47,17 +47,20 @@ def run(bench: Federated, path: Path, *, say: Say) -> list[Row]:
     claim_folder(path, bench.flat(), folders=(RUNS,))
     cells = list(bench.cells())
     progress = Progress(Counter(cell.method for cell in cells), say)
-    rows: list[Row] = []
-    for cell in cells:
-        folder, started = path / RUNS / cell.name, time.monotonic()
-        there = RunDir(folder).status() == COMPLETED
-        rows.append(run_cell(bench, cell, folder, say=say))
-        write(bench, rows, path)
-        if there:
-            progress.skip(cell.method)
-        else:
-            progress.done(cell.method, time.monotonic() - started, line(rows[-1]))
-    return rows
+    folders = {cell: path / RUNS / cell.name for cell in cells}
+    there = [cell for cell in cells if RunDir(folders[cell]).status() == COMPLETED]
+    # what is there stays in the tables while others are made
+    rows = {cell: run_cell(bench, cell, folders[cell], say=say) for cell in there}
+    for cell in there:
+        progress.skip(cell.method)
+    for cell in [cell for cell in cells if cell not in rows]:
+        started = time.monotonic()
+        rows[cell] = run_cell(bench, cell, folders[cell], say=say)
+        write(bench, [rows[each] for each in cells if each in rows], path)
+        progress.done(cell.method, time.monotonic() - started, line(rows[cell]))
+    found = [rows[cell] for cell in cells]
+    write(bench, found, path)
+    return found
 
 
 def write(bench: Federated, rows: Sequence[Row], path: Path) -> None:
