@@ -19,7 +19,9 @@ from fdd_flower.bench.federated.settings import Cell, Federated, check
 from fdd_flower.bench.federated.splits import settings_of
 from fdd_flower.bench.federated.table import header, markdown, plain
 from fdd_flower.errors import ConfigError
-from fdd_flower.strategies._checks import check_components
+from fdd_flower.strategies._checks import check_components, check_method
+from fdd_flower.strategies.base import new_model
+from tests.conftest import blobs, plan_for
 from tests.report.samples import make_row, make_summary
 
 PUBLISHED = Path(__file__).parents[2] / "benchmarks" / "federated"
@@ -205,8 +207,10 @@ def test_plots_are_drawn_and_nothing_is_drawn_of_nothing(tmp_path: Path) -> None
 @pytest.mark.parametrize("file", sorted(PUBLISHED.glob("*.toml")), ids=lambda path: path.stem)
 def test_the_settings_of_published_tables_are_accepted(file: Path) -> None:
     table = bench(methods=tuple(read_methods(file).values()), common={}, seeds=(0,))
+    plan = plan_for(blobs(shape=(1, 28, 28)))
     for cell in table.cells():
-        check_components(table.settings(cell))
+        cfg = table.settings(cell)
+        check_method(check_components(cfg), cfg, plan, new_model(cfg, plan))
 
 
 @pytest.mark.parametrize(("silence", "shown"), [(0.0, 2), (1e6, 1)])
