@@ -138,11 +138,12 @@ class SecureRound:
 
     def _refuse_shares(
         self, shares: Mapping[int, Judged[np.ndarray]]
-    ) -> dict[int, Collection[int]]:
+    ) -> Mapping[int, Collection[int]]:
         """Have clients open what is sealed for them, and refuse shares that too few can open.
 
-        Nobody could take the masks of such a client off. Who does not answer is gone. Returned is,
-        by the place of each that answered, who can open its shares.
+        Nobody could take the masks of such a client off. Who does not answer is gone, and that is
+        no fault of who shared with it. Returned is, by the place of each that answered, who can
+        open its shares.
         """
         assert self.group is not None
         graph, among = self.graph, set(self._stable({p: self.graph.hoods[p] for p in shares}))
@@ -169,14 +170,14 @@ class SecureRound:
                 if opens and sender in heard:
                     held_by[sender].add(place)
         for place in held_by:
-            if count[place] < self._least:
+            if count[place] < self._least <= len(graph.near(place, heard)):
                 shares[place].refuse(
                     RefusedError(
                         "shares", expected=f"shares that {self._least} clients can open",
                         got=f"such as {count[place]} can", code=Code.UNDECODABLE,
                     )
                 )  # fmt: skip
-        return dict(held_by)
+        return held_by
 
     def _stable(self, holders: Mapping[int, Collection[int]]) -> list[int]:
         """Return the places that can stay, by who holds shares of each; say how many cannot."""
@@ -184,8 +185,8 @@ class SecureRound:
         left = self.graph.stable(holders, self._least)
         if len(left) < len(holders):
             say(
-                f"round {self.round}: {len(holders) - len(left)} clients are left out: too few of "
-                "their neighbours are there"
+                f"round {self.round}: {len(holders) - len(left)} clients are left out, with too "
+                "few neighbours or apart from the others"
             )
         self._require(len(left), self.group.threshold)
         return left

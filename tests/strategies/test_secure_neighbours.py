@@ -85,11 +85,13 @@ def test_a_client_hears_of_its_neighbours_alone_and_sends_what_is_uniform(tmp_pa
 
 
 @pytest.mark.usefixtures("in_order")
-def test_who_has_too_few_neighbours_is_left_out_before_it_is_masked(tmp_path, caplog):
-    plain, secure = near(tmp_path, {2, 3, 4, 5}, faults=dict.fromkeys({2, 4, 5}, gone_at("shares")))
+@pytest.mark.parametrize("step", ["shares", "opened"])
+def test_who_has_too_few_neighbours_is_left_out_and_not_refused(tmp_path, caplog, step):
+    plain, secure = near(tmp_path, {2, 3, 4, 5}, faults=dict.fromkeys({2, 4, 5}, gone_at(step)))
     assert result(secure) == result(plain)
-    assert "1 clients are left out: too few of their neighbours are there" in caplog.text
-    assert rounds(secure)[0]["replies"] == CLIENTS - 4
+    assert "1 clients are left out, with too few neighbours" in caplog.text
+    (row,) = rounds(secure)
+    assert (row["replies"], row["rejected"]) == (CLIENTS - 4, 0)
 
 
 @pytest.mark.usefixtures("in_order")
