@@ -171,6 +171,12 @@ class SketchConfig:
         choices=("class-mean", "noise"),
     )
     secure_sum: bool = setting(False, "the server learns the sum over clients and no sketch")
+    neighbours: int = setting(
+        0,
+        "secure-sum: clients with which each shares masks and secrets, an even number; 0: all",
+        low=0,
+        high=10_000,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

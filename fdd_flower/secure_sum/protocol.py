@@ -1,13 +1,19 @@
 """The steps of a secure sum: keys, shares that open, masked values, and taking the masks off.
 
-Bonawitz et al., "Practical Secure Aggregation for Privacy-Preserving Machine Learning" (CCS 2017),
-in its form for a server that keeps to the protocol, every pair of clients sharing a mask.
+SecAgg+ (Bell, Bonawitz, Gascon, Lepoint, Raykova, "Secure Single-Server Aggregation with
+(Poly)Logarithmic Overhead", CCS 2020), in its form for a server that keeps to the protocol: masks
+and shares are between the neighbours of a `graph.Graph`. Where all are neighbours it is SecAgg
+(Bonawitz et al., "Practical Secure Aggregation for Privacy-Preserving Machine Learning", CCS 2017).
 Differs: one key agreement (X25519) for both uses, with a key of its own for each; ChaCha20 for
-masks. Clients are known by their place in the list of public keys that the server sends to all.
+masks; a client holds a share of its own secrets too.
+
+A client knows the others of its neighbourhood by their place in the list of public keys that the
+server sends to it, and of no more clients. Only `unmask`, the server's part, has places of all.
 
 The server learns the sum over the clients that sent masked values, and nothing else, as long as
-fewer than `threshold` clients tell it what they hold. A client gives away, of each other one, a
-share of the seed or a share of the key, never both.
+fewer than `threshold` clients of a neighbourhood tell it what they hold, and those that do not tell
+are one part of the graph. A client gives away, of each other one, a share of the seed or a share of
+the key, never both.
 
 That shares open says that their sender sealed them for who opens them, and not that they are of its
 secrets: a client that shares other ones spoils the sum, as one that sends nonsense does.
@@ -15,13 +21,14 @@ secrets: a client that shares other ones spoils the sum, as one that sends nonse
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
 from fdd_flower.errors import WireError
+from fdd_flower.secure_sum.graph import Graph
 from fdd_flower.secure_sum.keys import (
     KEY,
     Keys,
@@ -38,13 +45,15 @@ LEAST = 2  # clients: the sum of one is that one's own
 
 
 def threshold_of(clients: int) -> int:
-    """Return how many clients must stay to the end: more than half, and at least two."""
+    """Return how many clients of so many must stay to the end: more than half, at least two."""
     return max(LEAST, clients // 2 + 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The clients of a round by their public keys, in the order that the server told all.
+    """Clients by their public keys: a neighbourhood, in the order that the server told.
+
+    The server has a group of all clients of the round too, to which neighbourhoods keep the order.
 
     Raises
     ------
@@ -90,8 +99,8 @@ def share(keys: Keys, group: Group) -> dict[int, bytes]:
     seeds = shares_of(keys.seed, group.threshold, count)
     maskings = shares_of(keys.masking, group.threshold, count)
     return {
-        place: seal(_sealing(keys, public, own, place), seeds[place] + maskings[place], b"shares")
-        for place, public in enumerate(group.publics)
+        place: seal(_sealing(keys, group, own, place), seeds[place] + maskings[place], b"shares")
+        for place in range(count)
     }  # fmt: skip
 
 
@@ -119,7 +128,7 @@ def opened(sealed: Mapping[int, bytes], keys: Keys, group: Group) -> dict[int, b
     own, found = group.place_of(keys), dict[int, bytes]()
     for place, content in sealed.items():
         with suppress(WireError):
-            key = _sealing(keys, group.publics[place], place, own)
+            key = _sealing(keys, group, place, own)
             found[place] = unseal(key, content, b"shares")
     return found
 
@@ -158,6 +167,7 @@ def unmask(
     given: Mapping[int, Mapping[int, bytes]],
     group: Group,
     present: Collection[int],
+    graph: Graph,
 ) -> np.ndarray:
     """Return the sum over the clients that sent masked values, in the ring.
 
@@ -166,9 +176,13 @@ def unmask(
     masked
         Masked values by place.
     given
-        By the place of who gave it, what `give_away` returned.
+        By the place of who gave it, what `give_away` returned, by places of all.
+    group
+        All clients of the round.
     present
         The places whose shares reached the server.
+    graph
+        Who is whose neighbour.
 
     Raises
     ------
@@ -181,22 +195,25 @@ def unmask(
         total = add(total, values)
     for place in sorted(present):
         held = {giver: shares[place] for giver, shares in given.items() if place in shares}
-        secret = _recovered(held, group, place)
+        secret = _recovered(held, graph.hoods[place], place)
         if place in masked:
             total = add(total, stretched(secret, len(some)), sign=-1)
             continue
         if public_of(secret) != group.publics[place][KEY:]:
             raise _not_recovered(place, "shares of another key")
-        for other in masked:
+        for other in graph.near(place, masked):
             seed = agreed(secret, group.publics[other][KEY:], "mask")
             total = add(total, stretched(seed, len(some)), sign=1 if place < other else -1)
     return total
 
 
-def _recovered(held: Mapping[int, bytes], group: Group, place: int) -> bytes:
-    if len(held) < group.threshold:
-        raise _not_recovered(place, f"{len(held)} shares")
-    return joined(dict(sorted(held.items())[: group.threshold]))
+def _recovered(held: Mapping[int, bytes], hood: Sequence[int], place: int) -> bytes:
+    # shares are numbered by local places, those of who cut them
+    shares = {at: held[giver] for at, giver in enumerate(hood) if giver in held}
+    threshold = threshold_of(len(hood))
+    if len(shares) < threshold:
+        raise _not_recovered(place, f"{len(shares)} shares")
+    return joined(dict(sorted(shares.items())[:threshold]))
 
 
 def _not_recovered(place: int, got: str) -> WireError:
@@ -206,6 +223,8 @@ def _not_recovered(place: int, got: str) -> WireError:
     )  # fmt: skip
 
 
-def _sealing(keys: Keys, public: bytes, sender: int, receiver: int) -> bytes:
-    # a key for each direction: no key seals twice
-    return agreed(keys.sealing, public[:KEY], f"shares {sender} to {receiver}")
+def _sealing(keys: Keys, group: Group, sender: int, receiver: int) -> bytes:
+    # A key for each direction: no key seals twice. By public keys, as a pair's two groups differ.
+    other = group.publics[receiver if group.publics[sender] == keys.public else sender]
+    label = f"shares {group.publics[sender].hex()} to {group.publics[receiver].hex()}"
+    return agreed(keys.sealing, other[:KEY], label)

@@ -1,5 +1,7 @@
 """A client's part of a secure sum: what it keeps between messages, and what it answers.
 
+All that it is told is of its neighbourhood: places are those in the list of keys that it was sent.
+
 The state lies in Flower's `context.state`, with keys from the operating system, and lasts as long
 as Flower's run. In it a client takes part in one sum, whatever the server asks: two sums over other
 clients each would give those away in which they differ. A run that is resumed is another one of
@@ -73,7 +75,8 @@ def masked_sketch(
     Parameters
     ----------
     peers
-        `places` of the clients whose shares open.
+        `places` of the clients of its neighbourhood whose shares open, and of how many `clients`
+        the sum may be.
 
     Raises
     ------
@@ -84,10 +87,11 @@ def masked_sketch(
     places = _places(_arrays(peers), keys, group)
     if not set(places) <= set(_inbox(state)):
         raise _off("clients whose shares this one has", "others")
+    clients = _clients(_arrays(peers), group)
     if "places" in state:  # a second sum under the same masks would give the difference away
         raise _off("one question a round for the masked sketch", "a second one")
     state["places"] = places
-    values = to_ring(flat(sketch), len(group.publics))
+    values = to_ring(flat(sketch), clients)
     found = mask(values, keys, group, places).astype(np.int64)
     return to_array_record({MASKED: to_planes(torch.from_numpy(found), RING)})
 
@@ -179,6 +183,14 @@ def _places(arrays: Arrays, keys: Keys, group: Group) -> list[int]:
     if len(places) < group.threshold:
         raise _off(f"{group.threshold} clients or more", len(places))
     return places
+
+
+def _clients(arrays: Arrays, group: Group) -> int:
+    """Return of how many clients the sum may be: of that many it must not overflow."""
+    found = _read(arrays, "clients", 1).tolist()
+    if len(found) != 1 or found[0] < len(group.publics):
+        raise _off(f"a number of clients, {len(group.publics)} or more", found[:2])
+    return found[0]
 
 
 def _inbox(state: ConfigRecord) -> dict[int, bytes]:

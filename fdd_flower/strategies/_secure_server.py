@@ -1,37 +1,35 @@
-"""The server's part of a secure sum: it passes sealed shares on, and takes masks off the total."""
+"""The server's part of a secure sum: it passes sealed shares on, and takes masks off the total.
+
+It alone knows all clients and the graph of who is whose neighbour; it tells each of its own
+neighbourhood, by local places.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord, Message, MessageType, RecordDict
 from flwr.serverapp import Grid
 
-from fdd_flower.errors import WireError
+from fdd_flower.errors import QuorumError, WireError
+from fdd_flower.secure_sum.graph import Graph
 from fdd_flower.secure_sum.keys import KEY, SEALED, Keys, agreed
-from fdd_flower.secure_sum.masks import RING, from_ring
-from fdd_flower.secure_sum.protocol import LEAST, Group, unmask
-from fdd_flower.sketches._integers import check_planes, from_planes
+from fdd_flower.secure_sum.masks import from_ring
+from fdd_flower.secure_sum.protocol import LEAST, Group, threshold_of, unmask
 from fdd_flower.strategies._log import say
-from fdd_flower.strategies._replies import arrays_of, below_quorum, note_refusal
-from fdd_flower.strategies._secure_client import MASKED, STEP
+from fdd_flower.strategies._replies import below_quorum, note_refusal
+from fdd_flower.strategies._secure_answers import byte_rules, masked_rules
+from fdd_flower.strategies._secure_client import STEP
 from fdd_flower.strategies._twins import client_order, keep_one_a_client
 from fdd_flower.strategies._validator import Judged, Rules, judge
 from fdd_flower.strategies.base import ServerSide
-from fdd_flower.wire.codecs._arrays import require
 from fdd_flower.wire.codecs._codes import Code, RefusedError
-from fdd_flower.wire.records import (
-    ARRAYS,
-    CONFIG,
-    PEERS,
-    read_envelope,
-    to_array_record,
-    to_numpy,
-)
+from fdd_flower.wire.records import ARRAYS, CONFIG, PEERS, to_array_record
 
-HEADROOM = 4096  # bytes of NPY headers
+Asked = Mapping[int, Mapping[str, np.ndarray]]  # by node: the arrays of its question
+Answers = Mapping[int, Rules[np.ndarray, np.ndarray]]  # by node: what its answer must be
 
 
 @dataclass(slots=True)
@@ -42,6 +40,8 @@ class SecureRound:
     ----------
     clients, nodes
         Of those that sent keys, in order of places.
+    graph
+        Who is whose neighbour; places are those of all clients, but in messages local ones.
     present
         Places of those whose shares enough clients can open.
     probe
@@ -55,6 +55,7 @@ class SecureRound:
     clients: list[str] = field(default_factory=list)
     nodes: list[int] = field(default_factory=list)
     group: Group | None = None
+    graph: Graph = field(default_factory=lambda: Graph(()))
     present: list[int] = field(default_factory=list)
     probe: bytes = field(default_factory=lambda: Keys.draw().sealing)
 
@@ -68,7 +69,8 @@ class SecureRound:
         QuorumError
             If too few clients take part.
         """
-        rules = self._reader("keys", (2 * KEY,))
+        nodes = list(nodes)
+        rules = self._rules("keys", dict.fromkeys(nodes, (2 * KEY,)))
         heard = self._ask("keys", {node: {} for node in nodes}, rules)
         keep_one_a_client(heard, self.side.client_at)
         self._refuse_keys(heard)
@@ -78,20 +80,33 @@ class SecureRound:
         self.clients = [one.verdict.client for one in held]
         self.nodes = [one.node for one in held]
         group = self.group = Group(tuple(_content(one).tobytes() for one in held))
-        count = len(held)
-        publics = np.stack([_content(one) for one in held])
-        rules = self._reader("shares", (count, SEALED))
-        answers = self._ask("shares", {node: {"keys": publics} for node in self.nodes}, rules)
+        graph = self.graph = Graph.draw(len(held), self.side.cfg.sketch.neighbours)
+        publics, hoods = np.stack([_content(one) for one in held]), graph.hoods
+        asked = {n: {"keys": publics[list(hood)]} for n, hood in self._at_nodes(hoods)}
+        rules = self._rules("shares", {n: (len(h), SEALED) for n, h in self._at_nodes(hoods)})
+        answers = self._ask("shares", asked, rules)
         self._note(answers, rules)
         shares = {p: one for one in answers if (p := self._place(one)) is not None}
         self._require(len(shares), group.threshold)
-        self._refuse_shares(shares)
+        held_by = self._refuse_shares(shares)
         self._note(shares.values(), rules)
-        self.present = sorted(p for p in self.present if shares[p].verdict.accepted)
-        self._require(len(self.present), group.threshold)
-        peers = to_array_record({"places": np.array(self.present)})
-        content = RecordDict({ARRAYS: arrays, CONFIG: self.config, PEERS: peers})
-        return [Message(content, self.nodes[p], MessageType.TRAIN) for p in self.present]
+        accepted = {p: found for p, found in held_by.items() if shares[p].verdict.accepted}
+        self._require(len(accepted), group.threshold)
+        self.present = self._stable(accepted)
+        return self._questions(arrays)
+
+    def _questions(self, arrays: ArrayRecord) -> list[Message]:
+        """Return the questions for masked sketches; with all as neighbours they share a content."""
+        among, messages = set(self.present), list[Message]()
+        contents: dict[tuple[int, ...], RecordDict] = {}
+        for place in self.present:
+            local = tuple(self.graph.local(place, among))
+            told = {"places": np.array(local), "clients": np.array([len(self.clients)])}
+            if local not in contents:
+                parts = {ARRAYS: arrays, CONFIG: self.config, PEERS: to_array_record(told)}
+                contents[local] = RecordDict(parts)
+            messages.append(Message(contents[local], self.nodes[place], MessageType.TRAIN))
+        return messages
 
     def _refuse_keys(self, heard: Iterable[Judged[np.ndarray]]) -> None:
         """Refuse public keys that give no secret, and those that another client sent too.
@@ -121,58 +136,70 @@ class SecureRound:
                 )  # fmt: skip
             seen |= found
 
-    def _refuse_shares(self, shares: Mapping[int, Judged[np.ndarray]]) -> None:
+    def _refuse_shares(
+        self, shares: Mapping[int, Judged[np.ndarray]]
+    ) -> Mapping[int, Collection[int]]:
         """Have clients open what is sealed for them, and refuse shares that too few can open.
 
-        Nobody could take the masks of such a client off. Who does not answer is gone.
+        Nobody could take the masks of such a client off. Who does not answer is gone, and that is
+        no fault of who shared with it. Returned is, by the place of each that answered, who can
+        open its shares.
         """
         assert self.group is not None
-        places, threshold = sorted(shares), self.group.threshold
-        rules = self._reader("opened", (len(places),), most=1)
+        graph, among = self.graph, set(self._stable({p: self.graph.hoods[p] for p in shares}))
+        sent = {p: dict(zip(graph.hoods[p], _content(shares[p]), strict=True)) for p in among}
+        near = {p: graph.near(p, among) for p in sorted(among)}
         asked = {
             self.nodes[p]: {
-                "places": np.array(places),
-                "sealed": np.stack([_content(shares[sender])[p] for sender in places]),
+                "places": np.array(graph.local(p, among)),
+                "sealed": np.stack([sent[sender][p] for sender in senders]),
             }
-            for p in places
+            for p, senders in near.items()
         }  # fmt: skip
+        shapes = {self.nodes[p]: (len(senders),) for p, senders in near.items()}
+        rules = self._rules("opened", shapes, most=1)
         answers = self._ask("open", asked, rules)
         self._note(answers, rules)
         heard = {p: _content(one) for one in answers if (p := self._place(one)) is not None}
-        self._require(len(heard), threshold)
-        self.present = sorted(heard)
-        count = dict(zip(places, np.sum(list(heard.values()), axis=0, dtype=int), strict=True))
-        for place in self.present:
-            if count[place] < threshold:
+        self._require(len(heard), self.group.threshold)
+        held_by: dict[int, set[int]] = {p: set() for p in sorted(heard)}
+        count = dict.fromkeys(among, 0)
+        for place, found in heard.items():
+            for sender, opens in zip(near[place], found, strict=True):
+                count[sender] += int(opens)
+                if opens and sender in heard:
+                    held_by[sender].add(place)
+        for place in held_by:
+            if count[place] < self._least <= len(graph.near(place, heard)):
                 shares[place].refuse(
                     RefusedError(
-                        "shares", expected=f"shares that {threshold} clients can open",
+                        "shares", expected=f"shares that {self._least} clients can open",
                         got=f"such as {count[place]} can", code=Code.UNDECODABLE,
                     )
                 )  # fmt: skip
+        return held_by
+
+    def _stable(self, holders: Mapping[int, Collection[int]]) -> list[int]:
+        """Return the places that can stay, by who holds shares of each; say how many cannot."""
+        assert self.group is not None
+        left = self.graph.stable(holders, self._least)
+        if len(left) < len(holders):
+            say(
+                f"round {self.round}: {len(holders) - len(left)} clients are left out, with too "
+                "few neighbours or apart from the others"
+            )
+        self._require(len(left), self.group.threshold)
+        return left
+
+    @property
+    def _least(self) -> int:
+        """How many of a neighbourhood must be there: all are of one size."""
+        return threshold_of(len(self.graph.hoods[0]))
 
     def rules(self, size: int) -> Rules[np.ndarray, np.ndarray]:
         """Return what a masked sketch of `size` numbers must be. What it hides, nobody can see."""
-        most = HEADROOM + RING * -(-size // 8)
-
-        def decode(content: RecordDict) -> np.ndarray:
-            client = read_envelope(content).client
-            if client not in [self.clients[place] for place in self.present]:
-                raise RefusedError(
-                    "reply.meta.client", expected="a client that sent shares", got="another",
-                    code=Code.ENVELOPE,
-                )  # fmt: skip
-            arrays = to_numpy(arrays_of(content), max_bytes=most)
-            names = ", ".join(sorted(map(repr, arrays)))[:200]
-            require(set(arrays) == {MASKED}, "arrays", MASKED, names, Code.ARRAYS)
-            check_planes(MASKED, arrays[MASKED], (size,), bits=RING)
-            found = from_planes(arrays[MASKED], (size,), signed=False)
-            return found.numpy().astype(np.uint64)
-
-        return Rules(
-            nonce=self.side.plan.nonce, round=self.round, max_bytes=most, decode=decode,
-            keep=lambda values: values,
-        )  # fmt: skip
+        known = {self.clients[place] for place in self.present}
+        return masked_rules(size, known, nonce=self.side.plan.nonce, round=self.round)
 
     def end(self, masked: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return the sum of the sketches of the clients whose masked ones are here: int64.
@@ -186,18 +213,40 @@ class SecureRound:
         assert group is not None
         stayed = {self.clients.index(client): values for client, values in masked.items()}
         self._require(len(stayed), group.threshold)
-        told = {"places": np.array(sorted(stayed))}
-        rules = self._reader("given", (len(self.present), KEY))
-        answers = self._ask("unmask", {self.nodes[p]: told for p in sorted(stayed)}, rules)
+        self._require_neighbours(stayed)
+        graph, present = self.graph, set(self.present)
+        told = {self.nodes[p]: {"places": np.array(graph.local(p, stayed))} for p in sorted(stayed)}
+        near = {p: graph.near(p, present) for p in stayed}
+        rules = self._rules("given", {self.nodes[p]: (len(near[p]), KEY) for p in stayed})
+        answers = self._ask("unmask", told, rules)
         self._note(answers, rules)
         given: dict[int, dict[int, bytes]] = {}
         for one in answers:
             place = self._place(one)
             if place is not None and place in stayed:
-                rows = zip(self.present, _content(one), strict=True)
+                rows = zip(near[place], _content(one), strict=True)
                 given[place] = {of: row.tobytes() for of, row in rows if row.any()}
         self._require(len(given), group.threshold)
-        return from_ring(unmask(stayed, given, group, self.present))
+        return from_ring(unmask(stayed, given, group, self.present, graph))
+
+    def _require_neighbours(self, stayed: Collection[int]) -> None:
+        """Refuse to take masks off where a neighbourhood has too few left, or the graph is in two.
+
+        Before anybody is asked: no share is given away in vain. Of two parts without a mask between
+        them each one's sum would show.
+        """
+        for place in self.present:
+            near = self.graph.near(place, stayed)
+            if len(near) < self._least:
+                raise self._too_few(
+                    f"{len(near)} clients near client {self.clients[place]} in the secure sum, "
+                    f"which needs {self._least}"
+                )
+        if len(parts := self.graph.parts(stayed)) > 1:
+            raise self._too_few(
+                f"clients in {len(parts)} parts without masks between them in the secure sum, "
+                "which needs one"
+            )
 
     def _place(self, one: Judged[np.ndarray]) -> int | None:
         """Return the place of who sent a usable answer; None if it is nobody's."""
@@ -205,12 +254,20 @@ class SecureRound:
             return None
         return self.nodes.index(one.node)
 
-    def _ask(
-        self,
-        step: str,
-        asked: Mapping[int, Mapping[str, np.ndarray]],
-        rules: Rules[np.ndarray, np.ndarray],
-    ) -> list[Judged[np.ndarray]]:
+    def _at_nodes(self, hoods: Iterable[tuple[int, ...]]) -> Iterable[tuple[int, tuple[int, ...]]]:
+        return zip(self.nodes, hoods, strict=True)
+
+    def _rules(
+        self, name: str, shapes: Mapping[int, tuple[int, ...]], *, most: int = 255
+    ) -> Answers:
+        """Return the rules of each node's answer, an array of bytes of its shape."""
+        nonce, here = self.side.plan.nonce, self.round
+        return {
+            node: byte_rules(name, shape, nonce=nonce, round=here, most=most)
+            for node, shape in shapes.items()
+        }
+
+    def _ask(self, step: str, asked: Asked, rules: Answers) -> list[Judged[np.ndarray]]:
         say(f"round {self.round}: asking {len(asked)} clients for {step} of the secure sum")
         config = ConfigRecord({**self.config, STEP: step})
         messages = [
@@ -220,45 +277,25 @@ class SecureRound:
             for n, arrays in asked.items()
         ]
         answers = self.grid.send_and_receive(messages, timeout=self.side.cfg.strategy.deadline)
-        return [judge(answer, rules) for answer in answers]
+        # an answer of a node that was not asked is none
+        known = ((rules.get(answer.metadata.src_node_id), answer) for answer in answers)
+        return [judge(answer, its) for its, answer in known if its is not None]
 
-    def _note(
-        self, judged: Iterable[Judged[np.ndarray]], rules: Rules[np.ndarray, np.ndarray]
-    ) -> None:
+    def _note(self, judged: Iterable[Judged[np.ndarray]], rules: Answers) -> None:
         """Put answers that are refused into the round's tally and into the ledger."""
         for one in judged:
             if not one.verdict.accepted:
                 self.side.tally.verdicts.append(one.verdict)
-                note_refusal(one, self.side, rules)
-
-    def _reader(
-        self, name: str, shape: tuple[int, ...], *, most: int = 255
-    ) -> Rules[np.ndarray, np.ndarray]:
-        """Return the rules of an answer: one array of bytes, none above `most`."""
-        max_bytes = HEADROOM + int(np.prod(shape))
-
-        def decode(content: RecordDict) -> np.ndarray:
-            arrays = to_numpy(arrays_of(content), max_bytes=max_bytes)
-            names = ", ".join(sorted(map(repr, arrays)))[:200]
-            require(set(arrays) == {name}, "arrays", name, names, Code.ARRAYS)
-            array = arrays[name]
-            require(array.dtype == np.uint8, name, "uint8", str(array.dtype)[:100], Code.DTYPE)
-            require(array.shape == shape, name, str(shape), str(array.shape)[:100], Code.SHAPE)
-            require(bool((array <= most).all()), name, f"up to {most}", "more", Code.RANGE)
-            return array
-
-        return Rules(
-            nonce=self.side.plan.nonce, round=self.round, max_bytes=max_bytes, decode=decode,
-            keep=lambda values: values,
-        )  # fmt: skip
+                note_refusal(one, self.side, rules[one.node])
 
     def _require(self, count: int, least: int) -> None:
         least = max(least, self.side.cfg.strategy.quorum)
         if count < least:
-            raise below_quorum(
-                self.side, self.round, f"{count} clients in the secure sum, which needs {least}",
-                "See the clients' logs; resume the run to ask the round again.",
-            )  # fmt: skip
+            raise self._too_few(f"{count} clients in the secure sum, which needs {least}")
+
+    def _too_few(self, got: str) -> QuorumError:
+        remedy = "See the clients' logs; resume the run to ask the round again."
+        return below_quorum(self.side, self.round, got, remedy)
 
 
 def not_plausible(error: WireError) -> WireError:

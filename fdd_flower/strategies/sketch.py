@@ -22,6 +22,7 @@ from fdd_flower.models.base import Network
 from fdd_flower.report.saved_set import Source
 from fdd_flower.ridge.teacher import RidgeTeacher
 from fdd_flower.rng import stream
+from fdd_flower.secure_sum.graph import check_neighbours
 from fdd_flower.secure_sum.protocol import LEAST
 from fdd_flower.sketches._synthesis import synthesise
 from fdd_flower.sketches.base import COUNTS, KINDS, Arrays, Kind, Sketch, bounded, median_of
@@ -47,8 +48,8 @@ from fdd_flower.wire.records import to_array_record, to_numpy
 READOUT = "random-features"  # the model that the sums of kind gram give by themselves
 SECTIONS = ("distiller", "sketch", "merger", "codec", "scoring")  # used in part, or not at all
 EVERY_KIND = (
-    "sketch.kind", "sketch.start", "sketch.secure-sum", "distiller.ipc", "distiller.steps",
-    "distiller.learning-rate", "distiller.seconds", "distiller.min-records",
+    "sketch.kind", "sketch.start", "sketch.secure-sum", "sketch.neighbours", "distiller.ipc",
+    "distiller.steps", "distiller.learning-rate", "distiller.seconds", "distiller.min-records",
     "distiller.small-classes",
 )  # fmt: skip
 
@@ -284,7 +285,10 @@ def check_sketch(cfg: Config, plan: Plan, model: Network) -> None:
         cfg, [name for section in SECTIONS for name in keys_of(section, but=used)],
         f"strategy.name=sketch and sketch.kind={cfg.sketch.kind}",
     )  # fmt: skip
+    if not cfg.sketch.secure_sum:
+        refuse_changed(cfg, ("sketch.neighbours",), "sketch.secure-sum=false")
     if cfg.sketch.secure_sum:
+        check_neighbours(cfg.sketch.neighbours)
         refuse_changed(cfg, ("strategy.fraction",), "sketch.secure-sum=true")
         if cfg.num_server_rounds > 1:
             raise ConfigError(

@@ -11,7 +11,7 @@ import pytest
 import torch
 from flwr.app import ConfigRecord, Context, Message, RecordDict
 
-from fdd_flower.errors import WireError
+from fdd_flower.errors import DistillError, WireError
 from fdd_flower.secure_sum.keys import Keys
 from fdd_flower.secure_sum.protocol import Group, share
 from fdd_flower.sketches.base import Sketch
@@ -77,15 +77,35 @@ def test_it_gives_one_share_of_each_and_leaves_out_what_does_not_open():
     assert client.ask("open", places=places, sealed=sealed).tolist() == [1, 1, 0, 1]
     assert client.ask("open", places=places, sealed=sealed) is None
     masked = partial(masked_sketch, SKETCH, plan=plan(), context=client.context)
+    told = {"clients": np.array([4])}
     for wrong in ([1, 2, 3], [0, 1], [0, 1, 1], [0, 1, 9]):
         with pytest.raises(WireError):
-            masked(to_array_record({"places": np.array(wrong)}))
-    masked(to_array_record({"places": places}))
+            masked(to_array_record({"places": np.array(wrong)} | told))
+    masked(to_array_record({"places": places} | told))
     with pytest.raises(WireError, match="a second one"):
-        masked(to_array_record({"places": places}))
+        masked(to_array_record({"places": places} | told))
     given = client.ask("unmask", places=np.array([0, 1, 2]))
     assert given.shape == (4, 32)
     assert given.any(axis=1).tolist() == [True, True, False, True]
     assert client.ask("unmask", places=places) is None
     assert client.ask("keys") is None
     assert client.ask("shares", keys=np.stack(publics)) is None
+
+
+def test_it_is_told_of_how_many_clients_the_sum_may_be_and_of_no_fewer_than_it_knows():
+    client = Client()
+    publics, others = [client.ask("keys")], [Keys.draw() for _ in range(2)]
+    publics += list(as_rows(o.public for o in others))
+    group = Group(tuple(row.tobytes() for row in publics))
+    own = client.ask("shares", keys=np.stack(publics))
+    sealed, places = np.stack([own[0], *as_rows(share(o, group)[0] for o in others)]), np.arange(3)
+    client.ask("open", places=places, sealed=sealed)
+    masked = partial(masked_sketch, SKETCH, plan=plan(), context=client.context)
+    for wrong in ([], [2], [-1], [3, 3], [3.0]):
+        with pytest.raises(WireError, match="secure sum"):
+            masked(to_array_record({"places": places, "clients": np.array(wrong)}))
+    with pytest.raises(WireError, match="clients of the other clients"):
+        masked(to_array_record({"places": places}))
+    # so many that this sketch could overflow the sum: not sent, and the question is used up
+    with pytest.raises(DistillError, match="less than 5 steps"):
+        masked(to_array_record({"places": places, "clients": np.array([2**39 // 5])}))

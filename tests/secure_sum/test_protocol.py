@@ -9,6 +9,8 @@ import pytest
 from scipy.stats import chisquare
 
 from fdd_flower.errors import DistillError, WireError
+from fdd_flower.secure_sum import protocol
+from fdd_flower.secure_sum.graph import Graph
 from fdd_flower.secure_sum.keys import Keys, agreed, joined, public_of, seal, shares_of, unseal
 from fdd_flower.secure_sum.masks import RING, from_ring, stretched, to_ring
 from fdd_flower.secure_sum.protocol import (
@@ -32,26 +34,41 @@ def values_of(clients: int, seed: int = 0) -> list[np.ndarray]:
 class Round:
     """A round in which some clients go after they sent keys, shares or masked values."""
 
-    def __init__(self, clients: int, *, no_shares=(), no_values=(), no_answer=()) -> None:
+    def __init__(
+        self, clients: int, graph: Graph | None = None, *, no_shares=(), no_values=(), no_answer=()
+    ) -> None:
+        self.graph = graph or Graph.draw(clients, 0)
         self.keys = [Keys.draw() for _ in range(clients)]
         self.group = Group(tuple(keys.public for keys in self.keys))
+        self.groups = [Group(tuple(self.group.publics[o] for o in h)) for h in self.graph.hoods]
         self.values = values_of(clients)
         self.present = [c for c in range(clients) if c not in no_shares]
-        self.sealed = {c: share(self.keys[c], self.group) for c in self.present}
+        self.sealed = {c: share(self.keys[c], self.groups[c]) for c in self.present}
         self.masked = {
-            c: mask(to_ring(self.values[c], clients), self.keys[c], self.group, self.present)
+            c: mask(
+                to_ring(self.values[c], clients), self.keys[c], self.groups[c],
+                self.graph.local(c, self.present),
+            )
             for c in self.present if c not in no_values
         }  # fmt: skip
-        self.given = {
-            c: give_away(self.inbox(c), self.keys[c], self.group, stayed=self.masked)
-            for c in self.masked if c not in no_answer
-        }  # fmt: skip
+        self.given = {c: self.answer(c) for c in self.masked if c not in no_answer}
 
     def inbox(self, client: int) -> dict[int, bytes]:
-        return {sender: shares[client] for sender, shares in self.sealed.items()}
+        """Return by local place what the others sealed for a client."""
+        near = self.graph.hoods[client]
+        return {
+            near.index(sender): shares[self.graph.hoods[sender].index(client)]
+            for sender, shares in self.sealed.items() if sender in near
+        }  # fmt: skip
+
+    def answer(self, client: int) -> dict[int, bytes]:
+        """Return by place what a client gives away."""
+        stayed = self.graph.local(client, self.masked)
+        given = give_away(self.inbox(client), self.keys[client], self.groups[client], stayed=stayed)
+        return {self.graph.hoods[client][place]: found for place, found in given.items()}
 
     def total(self) -> np.ndarray:
-        return from_ring(unmask(self.masked, self.given, self.group, self.present))
+        return from_ring(unmask(self.masked, self.given, self.group, self.present, self.graph))
 
 
 @pytest.mark.parametrize(
@@ -64,6 +81,70 @@ def test_the_sum_of_those_that_stayed_is_exact(clients, gone):
     one = Round(clients, **gone)
     left = set(range(clients)) - gone.get("no_shares", set()) - gone.get("no_values", set())
     np.testing.assert_array_equal(one.total(), sum(one.values[c] for c in left))
+
+
+def ring(clients: int, neighbours: int) -> Graph:
+    """Return a graph whose ring is in order of places, so that who is near whom is known."""
+    half = range(-(neighbours // 2), neighbours // 2 + 1)
+    return Graph(tuple(tuple(sorted((at + by) % clients for by in half)) for at in range(clients)))
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [{}, {"no_shares": {3, 11}}, {"no_values": {0, 6}}, {"no_values": {4, 5}},
+     {"no_answer": {1, 2}}, {"no_shares": {0}, "no_values": {4}, "no_answer": {8}}],
+)  # fmt: skip
+def test_with_neighbours_the_sum_of_those_that_stayed_is_exact(gone):
+    one = Round(12, ring(12, 4), **gone)
+    left = set(range(12)) - gone.get("no_shares", set()) - gone.get("no_values", set())
+    np.testing.assert_array_equal(one.total(), sum(one.values[c] for c in left))
+
+
+@pytest.mark.parametrize("clients", [2, 5, 6, 12, 40])
+def test_over_a_graph_drawn_by_chance_it_is_exact_too(clients):
+    one = Round(clients, Graph.draw(clients, 4))
+    np.testing.assert_array_equal(one.total(), sum(one.values))
+    assert {len(shares) for shares in one.sealed.values()} == {min(clients, 5)}
+
+
+def test_below_the_threshold_of_a_neighbourhood_nobody_can_take_its_masks_off():
+    with pytest.raises(WireError, match="clients that stayed: expected at least 3"):
+        Round(12, ring(12, 4), no_values={1, 3, 4})  # near 2 are two
+    with pytest.raises(WireError, match=r"secret of client 1 .*enough shares of it; got 2 "):
+        Round(12, ring(12, 4), no_answer={1, 2, 3}).total()
+    # as many, but of nobody more than two
+    spread = Round(12, ring(12, 4), no_answer={1, 5, 9})
+    np.testing.assert_array_equal(spread.total(), sum(spread.values))
+
+
+def test_a_client_is_under_masks_of_its_neighbours_and_of_no_others(monkeypatch):
+    agreed_on = []
+
+    def note(private: bytes, public: bytes, purpose: str) -> bytes:
+        agreed_on.append((public, purpose))
+        return agreed(private, public, purpose)
+
+    one, values = Round(12, Graph.draw(12, 4)), np.arange(20_000) % 50
+    monkeypatch.setattr(protocol, "agreed", note)
+    local = range(5)
+    masked = mask(to_ring(values, 12), one.keys[7], one.groups[7], local)
+    others = set(one.graph.hoods[7]) - {7}
+    assert {public for public, _ in agreed_on} == {one.keys[o].public[32:] for o in others}
+    assert [purpose for _, purpose in agreed_on] == ["mask"] * 4
+    counts = np.bincount((masked & np.uint64(255)).astype(int), minlength=256)
+    assert chisquare(counts).pvalue > 1e-6
+    assert abs(np.corrcoef(masked.astype(float), values)[0, 1]) < 0.05
+
+
+def test_each_direction_of_a_pair_has_a_key_of_its_own_whatever_its_places():
+    one = Round(12, ring(12, 4))
+    # 0 is the third of those near 11 and the first of those near 1
+    for to, by in ((0, 11), (0, 1)):
+        back = one.inbox(by)[one.graph.hoods[by].index(to)]
+        returned = {one.graph.hoods[to].index(by): back}
+        assert not opened(returned, one.keys[to], one.groups[to])
+    for client in range(12):
+        assert len(opened(one.inbox(client), one.keys[client], one.groups[client])) == 5
 
 
 def test_below_the_threshold_nobody_can_take_the_masks_off():
