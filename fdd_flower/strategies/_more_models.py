@@ -117,7 +117,7 @@ def more_models(
 def other_models(cfg: Config, plan: Plan) -> list[str]:
     """Return the names of `server.models`, without that of the global model."""
     own = resolve_name(cfg.model.name, plan.feature_shape)
-    return [name for name in _names(cfg) if name != own]
+    return [name for name in _names(cfg) if resolve_name(name, plan.feature_shape) != own]
 
 
 def _trained(

@@ -126,6 +126,14 @@ def test_models_that_cannot_be_trained_too_are_refused_before_anything(tmp_path,
     assert not folder.exists()
 
 
+def test_the_global_model_is_not_trained_twice_by_another_name(tmp_path):
+    folder, done = run(
+        tmp_path, num_server_rounds=1, model__name="auto", server__models="auto,logistic"
+    )
+    assert done
+    assert list(summary(folder)["accuracy_by_model"]) == ["logistic"]
+
+
 def test_a_bound_on_sets_is_refused_where_there_are_none(tmp_path, caplog):
     folder, done = run(tmp_path, strategy__name="fedavg", scoring__quota=1.0)
     assert not done
