@@ -48,7 +48,7 @@ def _tensors(kept: Kept) -> dict[str, Tensor]:
 def stage_set(folder: Path, kept: Kept, sha256: str) -> Path:
     """Write `kept` beside the place that its hash gives it, and return where.
 
-    The disk has it, and no reader finds it before it is renamed. A copy that is in the place is
+    No reader finds it before the disk has it and it is renamed. A copy that is in the place is
     then replaced by the same bytes, which mends a damaged one.
     """
     return write_part(set_file(folder, sha256), pack(_tensors(kept)))

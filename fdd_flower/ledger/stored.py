@@ -12,12 +12,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from fdd_flower.ledger import _blobs
-from fdd_flower.report.files import sync_folder
+from fdd_flower.report.files import sync_files, sync_folder
 from fdd_flower.synthetic_set import SyntheticSet
 
 
 class Staging:
-    """Sets whose bytes the disk has under names that no reader looks for.
+    """Sets that are in files under names that no reader looks for.
 
     A verdict may depend on the other replies of a round, so that a set is on the disk before it is
     known whether it is accepted.
@@ -57,6 +57,8 @@ class Staging:
             If the disk does not take it.
         """
         with self._on_disk():
+            # of a thousand, side by side: one after another they would take as long as a round
+            sync_files(self._parts[sha256] for sha256 in hashes)
             for sha256 in hashes:
                 os.replace(self._parts[sha256], _blobs.set_file(self._folder, sha256))
                 del self._parts[sha256]

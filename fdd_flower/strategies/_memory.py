@@ -1,7 +1,7 @@
 """What a client remembers of a run from one round to the next.
 
-It is kept in Flower's client state, which ends with Flower's run, and where there is a folder for
-it also in a file, which outlives client, server and run:
+It is kept in Flower's client state, which ends with Flower's run, or where there is a folder for it
+in a file, which outlives client, server and run:
 
 - in `state-dir`, if the node config names one;
 - else, in simulation, in the folder of the run itself. That this is the same machine shows in the
@@ -60,26 +60,29 @@ class Memory:
 
     def remember(self, tensors: Mapping[str, Tensor]) -> None:
         """Keep `tensors` for the next round."""
+        if self._folder is not None:
+            try:
+                self._write(self._folder, tensors)
+                return
+            except OSError as error:
+                say(
+                    f"client {self._side.client}: cannot write its state to {self._folder} "
+                    f"({error.strerror or error}); after a restart it will start anew"
+                )
         arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
         self._side.context.state[self._key] = to_array_record(arrays)
-        if self._folder is None:
-            return
+
+    def _write(self, folder: Path, tensors: Mapping[str, Tensor]) -> None:
         before = self._before()
-        try:
-            if not before:
-                self._folder.mkdir(parents=True, exist_ok=True)
-                sync_folder(self._folder.parent)
-            content = pack(tensors, {"sha256": self._digest(tensors)})
-            write_atomic(self._file(self._side.plan.round), content)
-            # A server that was killed asks for its last round again, and that starts from the
-            # round before it; nobody asks for an earlier one.
-            for old in before[:-1]:
-                self._file(old).unlink(missing_ok=True)
-        except OSError as error:
-            say(
-                f"client {self._side.client}: cannot write its state to {self._folder} "
-                f"({error.strerror or error}); after a restart it will start anew"
-            )
+        if not before:
+            folder.mkdir(parents=True, exist_ok=True)
+            sync_folder(folder.parent)
+        content = pack(tensors, {"sha256": self._digest(tensors)})
+        write_atomic(self._file(self._side.plan.round), content)
+        # A server that was killed asks for its last round again, and that starts from the
+        # round before it; nobody asks for an earlier one.
+        for old in before[:-1]:
+            self._file(old).unlink(missing_ok=True)
 
     def recall(self) -> dict[str, Tensor] | None:
         """Return what was kept in the last round before this one; None where there is nothing.
