@@ -33,8 +33,9 @@ def federated(
         typer.Option(
             "--splits", metavar="NAMES",
             help="Cuts, with commas between: iid, dirichlet-ALPHA, balanced-ALPHA (the same with "
-            "clients of equal size), classes-K, shards-K; +quantity for clients of uneven size, "
-            "+shift for images that each client sees another way.",
+            "clients of equal size), classes-K, pathological-K (classes drawn at random) or "
+            "shards-K; +quantity for clients of uneven size, +shift for images that each client "
+            "sees another way.",
         ),
     ] = "iid,dirichlet-0.5,dirichlet-0.1,classes-2,classes-1",
     methods: Annotated[

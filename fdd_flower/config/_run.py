@@ -39,13 +39,16 @@ class PartitionConfig:
 
     name: str = setting(
         "dirichlet",
-        "the split; balanced: dirichlet with clients of equal size",
-        choices=("iid", "dirichlet", "balanced", "classes", "shards"),
+        "the split; balanced: dirichlet with clients of equal size; pathological: classes drawn at "
+        "random, as by NIID-Bench",
+        choices=("iid", "dirichlet", "balanced", "classes", "pathological", "shards"),
     )
     alpha: float = setting(
         0.3, "dirichlet, balanced: concentration; small is uneven", low=1e-3, high=1e4
     )
-    classes_per_client: int = setting(2, "classes: classes a client holds", low=1, high=10_000)
+    classes_per_client: int = setting(
+        2, "classes, pathological: classes a client holds", low=1, high=10_000
+    )
     shards_per_client: int = setting(
         2, "shards: label-sorted shards a client holds", low=1, high=1_000
     )

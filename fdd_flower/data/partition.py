@@ -30,7 +30,11 @@ def partition_indices(
       average size gets no more (arXiv:1905.12022, as in its authors' code).
     - `balanced`: the same, with clients of equal size (`_balanced`).
     - `classes`: every client holds exactly `classes_per_client` classes, and all classes are
-      held as soon as clients x classes_per_client reaches their number.
+      held as soon as clients x classes_per_client reaches their number. Clients are neighbours:
+      ten clients of two of ten classes are five pairs that share no class.
+    - `pathological`: as many classes a client, one in turn and the others at random, and a class in
+      equal parts to those that hold it (arXiv:2102.02079, as in Flower's `niid_bench`); clients
+      fewer than classes may leave a class to nobody.
     - `shards`: records sorted by label are cut into equal shards, dealt at random
       (arXiv:1602.05629); a remainder smaller than the number of shards is left out.
 
@@ -65,7 +69,7 @@ def partition_indices(
     order = numpy_stream(seed, "partition", "order").permutation(len(labels))
     cuts = {
         "iid": _iid, "dirichlet": _dirichlet, "balanced": _balanced, "classes": _classes,
-        "shards": _shards,
+        "pathological": _pathological, "shards": _shards,
     }  # fmt: skip
     parts = cuts[cfg.name](labels[order], cfg, num_clients, seed)
     if cfg.quantity:
@@ -128,14 +132,7 @@ def _classes(
     from flwr_datasets.partitioner import PathologicalPartitioner
 
     held, places = np.unique(labels, return_inverse=True)
-    each = cfg.classes_per_client
-    if each > len(held):
-        raise ConfigError(
-            "partition.classes-per-client",
-            expected=f"at most {len(held)}, the number of classes",
-            got=each,
-            remedy="Lower partition.classes-per-client.",
-        )
+    each = _classes_each(cfg, len(held))
     # flwr-datasets' own assignments of several classes can leave a class to nobody. Instead it
     # deals single classes in turn, and a client takes `each` neighbours: distinct, as each <= k.
     hands = num_clients * each
@@ -158,6 +155,41 @@ def _classes(
     )
     single = _run(partitioner, shuffled[places], hands)
     return [np.concatenate(single[i : i + each]) for i in range(0, hands, each)]
+
+
+def _pathological(
+    labels: np.ndarray, cfg: PartitionConfig, num_clients: int, seed: int
+) -> list[np.ndarray]:
+    from flwr_datasets.partitioner import PathologicalPartitioner
+
+    partitioner = PathologicalPartitioner(
+        num_clients,
+        partition_by="label",
+        num_classes_per_partition=_classes_each(cfg, len(np.unique(labels))),
+        class_assignment_mode="first-deterministic",
+        shuffle=False,
+        seed=derive(seed, "partition", "pathological"),
+    )
+    try:
+        return _run(partitioner, labels, num_clients)
+    except ValueError:  # the only one that is left: a class has fewer records than clients
+        raise refuse(
+            "partition.name=pathological",
+            expected="a record in each class for each client that holds it",
+            got=f"a class of {np.unique(labels, return_counts=True)[1].min()}",
+            remedy="Lower partition.classes-per-client, or run fewer clients.",
+        ) from None
+
+
+def _classes_each(cfg: PartitionConfig, present: int) -> int:
+    if cfg.classes_per_client > present:
+        raise ConfigError(
+            "partition.classes-per-client",
+            expected=f"at most {present}, the number of classes",
+            got=cfg.classes_per_client,
+            remedy="Lower partition.classes-per-client.",
+        )
+    return cfg.classes_per_client
 
 
 def _shards(

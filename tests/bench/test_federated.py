@@ -72,6 +72,7 @@ def rows() -> list[Row]:
         ("dirichlet-0.01", {"partition.name": "dirichlet", "partition.alpha": 0.01}),
         ("balanced-0.1", {"partition.name": "balanced", "partition.alpha": 0.1}),
         ("classes-3", {"partition.name": "classes", "partition.classes-per-client": 3}),
+        ("pathological-2", {"partition.name": "pathological", "partition.classes-per-client": 2}),
         (
             "shards-2+quantity-1+shift",
             {

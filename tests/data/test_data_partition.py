@@ -11,7 +11,7 @@ from fdd_flower.config import PartitionConfig
 from fdd_flower.data.partition import partition_indices
 from fdd_flower.errors import ConfigError, DataError
 
-NAMES = ["iid", "dirichlet", "balanced", "classes", "shards"]
+NAMES = ["iid", "dirichlet", "balanced", "classes", "pathological", "shards"]
 LABELS = np.random.default_rng(0).permutation(np.repeat(np.arange(10), 60))
 
 
@@ -98,6 +98,29 @@ def test_classes_gives_each_client_exactly_its_classes(clients: int, each: int) 
     assert len(set().union(*held)) == min(10, clients * each)
 
 
+@pytest.mark.parametrize(("clients", "each"), [(10, 2), (10, 3), (20, 2), (10, 1), (10, 10)])
+def test_pathological_deals_one_class_in_turn_and_the_others_at_random(
+    clients: int, each: int
+) -> None:
+    parts = cut("pathological", clients=clients, classes_per_client=each)
+    held = [set(LABELS[part].tolist()) for part in parts]
+    assert [len(classes) for classes in held] == [each] * clients
+    assert all(client % 10 in classes for client, classes in enumerate(held))
+    np.testing.assert_array_equal(np.sort(np.concatenate(parts)), np.arange(len(LABELS)))
+    for label in range(10):  # in equal parts
+        shares = [int((LABELS[part] == label).sum()) for part in parts]
+        owned = [share for share in shares if share]
+        assert max(owned) - min(owned) <= 1
+    if each == 2:  # not in closed groups of clients, as neighbours are
+        assert len({frozenset(classes) for classes in held}) > clients // 2
+
+
+def test_pathological_clients_without_a_record_are_refused() -> None:
+    labels = np.array([0] * 50 + [1] * 2)
+    with pytest.raises(DataError, match=r"name=pathological: .*got a class of 2\. Lower"):
+        cut("pathological", labels=labels, clients=8, classes_per_client=1)
+
+
 def test_shards_hold_few_classes_and_are_equal() -> None:
     for part in cut("shards", shards_per_client=2):
         assert len(part) == 60
@@ -133,8 +156,9 @@ def test_more_clients_than_records_are_refused(clients: int) -> None:
 
 
 def test_more_classes_a_client_than_there_are_is_a_setting_at_fault() -> None:
-    with pytest.raises(ConfigError, match=r"classes-per-client: expected at most 10.*got 11"):
-        cut("classes", classes_per_client=11)
+    for name in ("classes", "pathological"):
+        with pytest.raises(ConfigError, match=r"classes-per-client: expected at most 10.*got 11"):
+            cut(name, classes_per_client=11)
 
 
 def test_a_class_too_small_for_its_clients_is_refused() -> None:

@@ -8,12 +8,13 @@ from fdd_flower.errors import ConfigError
 # The setting that the number after the first dash stands for.
 NUMBERS = {
     "iid": "", "dirichlet": "partition.alpha", "balanced": "partition.alpha",
-    "classes": "partition.classes-per-client", "shards": "partition.shards-per-client",
+    "classes": "partition.classes-per-client", "pathological": "partition.classes-per-client",
+    "shards": "partition.shards-per-client",
 }  # fmt: skip
 QUANTITY = 0.5  # concentration of `+quantity` without a number
 GRAMMAR = (
-    "iid, dirichlet-ALPHA, balanced-ALPHA, classes-K or shards-K; after it, by choice, +quantity "
-    "or +quantity-CONCENTRATION, and +shift"
+    "iid, dirichlet-ALPHA, balanced-ALPHA, classes-K, pathological-K or shards-K; after it, by "
+    "choice, +quantity or +quantity-CONCENTRATION, and +shift"
 )
 
 
