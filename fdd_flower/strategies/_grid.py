@@ -16,7 +16,7 @@ from fdd_flower.strategies._log import say
 from fdd_flower.wire.records import message_bytes
 
 POLL_SECONDS = 0.2
-SIMULATION = "InMemoryGrid"  # where it is imported from depends on Flower's version
+SIMULATION = "InMemoryGrid"  # a name, for its module would bring the whole SuperLink with it
 
 
 class CountingGrid:

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 from flwr.app import Message, RecordDict
+from flwr.superlink import grid as flowers
 
+from fdd_flower.local_grid import _set_task_identity
 from fdd_flower.strategies import _grid
 from fdd_flower.strategies._grid import CountingGrid
 
@@ -42,6 +44,9 @@ class InMemoryGrid(Network):
     """By its name Flower's simulation."""
 
 
+_set_task_identity()  # flwr builds a Message in a task of its own only
+
+
 def asked(count: int) -> list[Message]:
     return [Message(RecordDict(), node, "train") for node in range(count)]
 
@@ -62,6 +67,10 @@ def test_a_simulation_holds_few_messages_at_a_time(kind: type[Network], most: in
     grid = kind()
     assert replied(grid, 100, None) == list(range(100))
     assert (grid.most, grid.order) == (most, list(range(100)))
+
+
+def test_the_grid_of_flowers_simulation_has_that_name() -> None:
+    assert flowers.InMemoryGrid.__name__ == _grid.SIMULATION
 
 
 def test_more_cores_keep_more_clients_busy(monkeypatch: pytest.MonkeyPatch) -> None:
