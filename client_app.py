@@ -3,8 +3,8 @@
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
-from fdd_flower.strategies._client import respond
-from fdd_flower.strategies._secure_client import answer
+from fdd_flower.client.respond import respond
+from fdd_flower.secure_sum.client import answer
 
 app = ClientApp()
 

@@ -3,7 +3,7 @@
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
-from fdd_flower.strategies._server import serve
+from fdd_flower.server.server_run import serve
 
 app = ServerApp()
 

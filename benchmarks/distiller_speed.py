@@ -26,8 +26,8 @@ from fdd_flower.config import Config, from_run_config, to_run_config
 from fdd_flower.data import load_dataset
 from fdd_flower.errors import DistillError, FddError
 from fdd_flower.launch.settings import parse_assignment
-from fdd_flower.report.files import write_atomic
-from fdd_flower.report.versions import versions
+from fdd_flower.run_folder.files import write_atomic
+from fdd_flower.run_folder.versions import versions
 
 Row = dict[str, Any]
 
@@ -84,14 +84,26 @@ def _settings(asked: argparse.Namespace) -> Config:
 
 
 def _measure(cfg: Config, name: str, ipc: int, records: int) -> Row:
-    row: Row = {"distiller": name, "records": records, "ipc": ipc, "seconds": None,
-                "peak_mb": None, "base_mb": None, "bytes": None, "error": ""}  # fmt: skip
+    row: Row = {
+        "distiller": name,
+        "records": records,
+        "ipc": ipc,
+        "seconds": None,
+        "peak_mb": None,
+        "base_mb": None,
+        "bytes": None,
+        "error": "",
+    }
     part = replace(cfg, distiller=replace(cfg.distiller, name=name, ipc=ipc))
     with tempfile.TemporaryDirectory() as folder:
         job = job_for(
-            part, seed=0, single_class=False, holdout=False, limit=records,
+            part,
+            seed=0,
+            single_class=False,
+            holdout=False,
+            limit=records,
             out=str(Path(folder) / "set.npz"),
-        )  # fmt: skip
+        )
         try:
             made = spawn(job)
         except DistillError as error:
@@ -169,9 +181,14 @@ def _draw(rows: list[Row], path: Path) -> None:
         return
     names, ipcs = (sorted({row[key] for row in good}) for key in ("distiller", "ipc"))
     figure, panels = plt.subplots(
-        2, len(ipcs), figsize=(2 + 3.6 * len(ipcs), 7), layout="constrained", squeeze=False,
-        sharex=True, sharey="row",
-    )  # fmt: skip
+        2,
+        len(ipcs),
+        figsize=(2 + 3.6 * len(ipcs), 7),
+        layout="constrained",
+        squeeze=False,
+        sharex=True,
+        sharey="row",
+    )
     for ipc, column in zip(ipcs, panels.T, strict=True):
         column[0].set_title(f"ipc {ipc}")
         column[1].set_xlabel("training records")
@@ -179,10 +196,14 @@ def _draw(rows: list[Row], path: Path) -> None:
             for i, name in enumerate(names):
                 line = [r for r in good if r["distiller"] == name and r["ipc"] == ipc]
                 axes.plot(
-                    [row["records"] for row in line], [max(row[key], 0.01) for row in line],
-                    color=f"C{i}", marker="os^Dvp*Xd"[i % 9], markersize=4, linewidth=1.4,
+                    [row["records"] for row in line],
+                    [max(row[key], 0.01) for row in line],
+                    color=f"C{i}",
+                    marker="os^Dvp*Xd"[i % 9],
+                    markersize=4,
+                    linewidth=1.4,
                     label=name,
-                )  # fmt: skip
+                )
             axes.set_xscale("log")
             axes.set_yscale("log")
             for axis, subs in ((axes.xaxis, (1,)), (axes.yaxis, (1, 2, 5))):

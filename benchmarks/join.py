@@ -18,7 +18,7 @@ from pathlib import Path
 from fdd_flower.bench.federated.plot import BYTES, SECONDS, draw
 from fdd_flower.bench.federated.rows import Row
 from fdd_flower.bench.federated.table import markdown
-from fdd_flower.report.files import write_atomic
+from fdd_flower.run_folder.files import write_atomic
 
 
 def main() -> None:

@@ -30,7 +30,8 @@ from fdd_flower.models import build_model
 from fdd_flower.rng import stream
 from fdd_flower.scoring import Root, bound_shares, hold_out_root, score_sets
 from fdd_flower.synthetic_set import SyntheticSet
-from fdd_flower.training import evaluate, train_on
+from fdd_flower.training.evaluation import evaluate
+from fdd_flower.training.loop import train_on
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from tests.attacks.poison import CHANGES, COPIES, TARGET, marked, poisoned
@@ -75,14 +76,21 @@ class Federation:
 
     def _distil(self, clients: int):
         plan = Plan(
-            round=1, seed=7, nonce="0" * 16, classes=self.data.classes,
-            feature_shape=self.data.feature_shape, normalisation=self.data.normalisation,
-        )  # fmt: skip
+            round=1,
+            seed=7,
+            nonce="0" * 16,
+            classes=self.data.classes,
+            feature_shape=self.data.feature_shape,
+            normalisation=self.data.normalisation,
+        )
         for client in range(clients):
             share = client_share(
-                self.data, self.cfg.partition, client=client, num_clients=clients,
+                self.data,
+                self.cfg.partition,
+                client=client,
+                num_clients=clients,
                 seed=self.cfg.seed,
-            )  # fmt: skip
+            )
             distiller = DISTILLERS.get(self.cfg.distiller.name)(self.cfg.distiller)
             rng = stream(self.cfg.seed, "client", client, 1)
             try:
@@ -112,8 +120,9 @@ class Federation:
         others = self.test.labels != TARGET
         away = Split(
             inputs=marked(self.test.inputs[others]),
-            labels=torch.full((int(others.sum()),), TARGET), classes=self.test.classes,
-        )  # fmt: skip
+            labels=torch.full((int(others.sum()),), TARGET),
+            classes=self.test.classes,
+        )
         return evaluate(model, away).accuracy
 
 
@@ -192,8 +201,13 @@ def print_table(rows: Mapping[tuple[str, float, str], Row], args: argparse.Names
         heads += ["points lost", "with quarantine", "fooled", "with quarantine"]
     print(f"\n| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
     for (cut, share, name), row in rows.items():
-        cells = [cut, f"{share:.0%}", name, f"{row.caught}/{row.hostile}",
-                 f"{row.wronged}/{row.honest}"]  # fmt: skip
+        cells = [
+            cut,
+            f"{share:.0%}",
+            name,
+            f"{row.caught}/{row.hostile}",
+            f"{row.wronged}/{row.honest}",
+        ]
         if args.steps:
             cells += [f"{100 * lost / args.seeds:.1f}" for lost in (row.lost_open, row.lost)]
             fooled = [f"{f / args.seeds:.0%}" for f in (row.fooled_open, row.fooled)]

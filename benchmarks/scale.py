@@ -29,10 +29,10 @@ from pathlib import Path
 import psutil
 
 from fdd_flower.bench.memory import peak_of
-from fdd_flower.launch.environment import program
+from fdd_flower.launch.flower.environment import program
 from fdd_flower.report.chart import paper, save, tidy
-from fdd_flower.report.files import write_atomic
-from fdd_flower.report.versions import versions
+from fdd_flower.run_folder.files import write_atomic
+from fdd_flower.run_folder.versions import versions
 
 BARE = Path(__file__).parent / "bare_flower" / "run.py"
 APPS, ENGINES = ("fdd", "bare"), ("in-process", "simulation")
@@ -76,8 +76,11 @@ def main() -> None:
         for app in APPS if turn % 2 == 0 else APPS[::-1]:
             rows.append(run(app, engine, clients, asked))
             found = rows[-1]
-            print(f"{engine:10} {clients:5} clients  {app:4}  {found.seconds:8.1f} s  "
-                  f"{found.peak_mb:7.0f} MB", flush=True)  # fmt: skip
+            print(
+                f"{engine:10} {clients:5} clients  {app:4}  {found.seconds:8.1f} s  "
+                f"{found.peak_mb:7.0f} MB",
+                flush=True,
+            )
             write(rows, asked)
         check_same(*rows[-2:])
 
@@ -85,8 +88,10 @@ def main() -> None:
 def check_same(one: Row, other: Row) -> None:
     """End with a line if two runs did not do the same work, as their models tell."""
     if abs(one.accuracy - other.accuracy) > ALIKE:
-        sys.exit(f"not the same work: accuracy {one.accuracy:.3f} by {one.app}, "
-                 f"{other.accuracy:.3f} by {other.app}")  # fmt: skip
+        sys.exit(
+            f"not the same work: accuracy {one.accuracy:.3f} by {one.app}, "
+            f"{other.accuracy:.3f} by {other.app}"
+        )
 
 
 def run(app: str, engine: str, clients: int, asked: argparse.Namespace) -> Row:
@@ -148,9 +153,12 @@ def _server_below(root: psutil.Process) -> psutil.Process | None:
 def write(rows: Sequence[Row], asked: argparse.Namespace) -> None:
     """Write the rows so far, their table and their picture."""
     facts = {
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores", "data": asked.data,
-        "rounds": asked.rounds, "versions": versions(), "rows": [asdict(row) for row in rows],
-    }  # fmt: skip
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "data": asked.data,
+        "rounds": asked.rounds,
+        "versions": versions(),
+        "rows": [asdict(row) for row in rows],
+    }
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     name = asked.out.name
     text = (json.dumps(facts, indent=1) + "\n").encode()

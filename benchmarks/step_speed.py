@@ -26,8 +26,8 @@ import torch.nn.functional as F  # noqa: N812 (the field's customary name)
 
 from fdd_flower.config import ModelConfig
 from fdd_flower.models import build_model
-from fdd_flower.report.files import write_atomic
-from fdd_flower.report.versions import versions
+from fdd_flower.run_folder.files import write_atomic
+from fdd_flower.run_folder.versions import versions
 
 SHAPE, CLASSES = (1, 28, 28), 10
 VARIANTS = ("plain", "channels-last", "bfloat16", "compiled")
@@ -38,10 +38,19 @@ def main() -> None:
     """Measure what the command line asks for."""
     asked = _arguments()
     torch.set_num_threads(asked.threads)
-    rows = [row for name in asked.models for batch in asked.batch
-            for row in _measure(name, batch, asked.steps)]  # fmt: skip
-    facts = {"threads": asked.threads, "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-             "steps": asked.steps, "versions": versions(), "rows": rows}  # fmt: skip
+    rows = [
+        row
+        for name in asked.models
+        for batch in asked.batch
+        for row in _measure(name, batch, asked.steps)
+    ]
+    facts = {
+        "threads": asked.threads,
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "steps": asked.steps,
+        "versions": versions(),
+        "rows": rows,
+    }
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(
         asked.out.with_name(asked.out.name + ".json"), (json.dumps(facts, indent=1) + "\n").encode()
@@ -76,11 +85,15 @@ def _measure(name: str, batch: int, steps: int) -> list[dict[str, Any]]:
             step()
             spent[variant].append(time.perf_counter() - started)
     return [
-        {"model": name, "batch": batch, "variant": variant,
-         "ms": round(1000 * statistics.median(spent[variant]), 1),
-         "first_s": round(first[variant], 2)}
+        {
+            "model": name,
+            "batch": batch,
+            "variant": variant,
+            "ms": round(1000 * statistics.median(spent[variant]), 1),
+            "first_s": round(first[variant], 2),
+        }
         for variant in VARIANTS
-    ]  # fmt: skip
+    ]
 
 
 def _step(name: str, batch: int, variant: str) -> Step:

@@ -41,7 +41,7 @@ app.command(epilog="Example: fdd doctor")(doctor)
 def _print_version(wanted: bool) -> None:
     if not wanted:
         return
-    from fdd_flower.report.versions import versions
+    from fdd_flower.run_folder.versions import versions
 
     found = versions()
     mine = found.pop("fdd-flower")

@@ -17,13 +17,22 @@ class Registry(Generic[T]):
     """Components of one kind, keyed by the name that the run config uses.
 
     A built-in lives in the file of its name (`class-balanced` in `class_balanced.py`).
+    Files of `together` hold several, which they register when imported.
     A name may also be `package.module:Factory`, or an entry point in the group
     `fdd_flower.<kind>`, so an outside package adds its own without a fork.
     """
 
-    def __init__(self, kind: str, package: str, *, helpers: tuple[str, ...] = ()) -> None:
-        self.kind, self.package = kind, package
-        self._helpers = {"base", *helpers}  # files of the package that are no components
+    def __init__(
+        self,
+        kind: str,
+        package: str,
+        *,
+        helpers: tuple[str, ...] = (),
+        together: tuple[str, ...] = (),
+    ) -> None:
+        self.kind, self.package, self._together = kind, package, together
+        # files of the package that are no components
+        self._helpers = {"base", *helpers, *together}
         self._known: dict[str, T] = {}
 
     def register(self, name: str) -> Callable[[T], T]:
@@ -38,8 +47,9 @@ class Registry(Generic[T]):
     def built_in(self) -> list[str]:
         """Return the names of the components that ship with this package, sorted."""
         path = importlib.import_module(self.package).__path__
-        files = (module.name for module in pkgutil.iter_modules(path))
-        return sorted(f.replace("_", "-") for f in files if f not in self._helpers and f[0] != "_")
+        files = (module.name for module in pkgutil.iter_modules(path) if not module.ispkg)
+        alone = (f.replace("_", "-") for f in files if f not in self._helpers and f[0] != "_")
+        return sorted({*alone, *self._registered_together()})
 
     def names(self) -> list[str]:
         """Return every name that can be chosen: built in and from entry points."""
@@ -54,6 +64,7 @@ class Registry(Generic[T]):
         ConfigError
             If the name is unknown, or names a module or attribute that does not import.
         """
+        self._registered_together()
         if name not in self._known and name in self.built_in():
             importlib.import_module(f"{self.package}.{name.replace('-', '_')}")
         if name in self._known:
@@ -68,6 +79,11 @@ class Registry(Generic[T]):
             got=repr(name),
             remedy=f"Set {self.kind}.name to a name from this list.",
         )
+
+    def _registered_together(self) -> list[str]:
+        """Return the names that the files of `together` register."""
+        modules = [importlib.import_module(f"{self.package}.{file}") for file in self._together]
+        return [name for module in modules for name in module.NAMES]
 
     def _outside(self, target: str) -> T:
         module, _, attribute = target.partition(":")

@@ -61,9 +61,12 @@ class SyntheticSet:
             "Give every row one target and one weight.",
         )
         _require(
-            self.num_classes > 0, "targets", "at least one class", "none",
+            self.num_classes > 0,
+            "targets",
+            "at least one class",
+            "none",
             "Name the classes of the federation.",
-        )  # fmt: skip
+        )
         low, sums = float(self.targets.min()), self.targets.sum(dim=1)
         _require(
             low >= 0 and bool(torch.allclose(sums, torch.ones(n), atol=1e-3)),
@@ -77,10 +80,12 @@ class SyntheticSet:
         _require(lightest > 0, "weights", "positive numbers", f"{lightest:.4g}", "Drop empty rows.")
         if (origin := self.origin) is not None:
             _require(
-                origin.dtype == torch.int32 and origin.shape == (n,), "origin",
-                f"int32 and {(n,)}, or None", f"{origin.dtype} and {tuple(origin.shape)}",
+                origin.dtype == torch.int32 and origin.shape == (n,),
+                "origin",
+                f"int32 and {(n,)}, or None",
+                f"{origin.dtype} and {tuple(origin.shape)}",
                 "Say of each row which set it came from, or leave it out.",
-            )  # fmt: skip
+            )
 
     @staticmethod
     def _check_tensor(name: str, value: object, dims: int | None) -> None:
@@ -100,9 +105,12 @@ class SyntheticSet:
             "Reshape it.",
         )
         _require(
-            _all_finite(value), name, "finite values", "NaN or infinity",
+            _all_finite(value),
+            name,
+            "finite values",
+            "NaN or infinity",
             "Lower the learning rate, or look for bad values in the data.",
-        )  # fmt: skip
+        )
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -162,9 +170,12 @@ def concatenate(parts: Sequence[SyntheticSet]) -> SyntheticSet:
         rows.append(len(part))
         kinds.add((part.feature_shape, part.num_classes))
     _require(
-        len(kinds) == 1, "parts", "one feature shape and class count", sorted(kinds),
+        len(kinds) == 1,
+        "parts",
+        "one feature shape and class count",
+        sorted(kinds),
         "Merge sets of one plan only.",
-    )  # fmt: skip
+    )
     ((shape, classes),) = kinds
     n, end, meta = sum(rows), 0, None
     inputs, targets = torch.empty(n, *shape), torch.empty(n, classes)

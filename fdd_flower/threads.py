@@ -1,21 +1,25 @@
-"""Thread counts: on busy cores, libraries left at their defaults fight and crawl."""
+"""How a process uses the machine: thread counts, and memory that it keeps when it frees it."""
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 
-from fdd_flower.allocator import keep_freed_memory
+TRIM_THRESHOLD, MMAP_MAX = -1, -4  # names of glibc's mallopt(3), from malloc.h
+KEPT = 512 * 1024 * 1024  # bytes at the heap's end that are not given back
 
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
     """Limit torch, BLAS and OpenMP to `count` threads inside the block.
 
-    The count is part of a run's seed in effect: sums in another order round differently. The
-    process also keeps the memory that it frees from now on (`allocator`).
+    On busy cores, libraries left at their defaults fight and crawl. The count is part of a run's
+    seed in effect: sums in another order round differently. The process also keeps the memory that
+    it frees from now on (`keep_freed_memory`).
     """
     from threadpoolctl import threadpool_limits
 
@@ -27,3 +31,20 @@ def threads(count: int) -> Iterator[None]:
             yield
     finally:
         torch.set_num_threads(before)
+
+
+def keep_freed_memory() -> bool:
+    """Let this process keep up to 512 MiB that it has freed; tell whether it could be asked for.
+
+    glibc gives a tensor of some megabytes back to the system when it is freed, and takes it anew
+    at the next step, page by page. In a distillation that was a third of the time on a virtual
+    machine (docs/decisions/0004-a-teacher-from-the-set.md). Other C libraries are left as they are.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):  # musl has none
+        return False
+    # Mapped chunks are always given back: none is mapped.
+    return bool(mallopt(MMAP_MAX, 0)) and bool(mallopt(TRIM_THRESHOLD, KEPT))

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from fdd_flower.data.base import Normalisation, Split
+from fdd_flower.data.base import Split
 from fdd_flower.distillers.base import Plan
+from fdd_flower.schema import Normalisation
 
 
 @pytest.fixture(autouse=True)

@@ -133,10 +133,15 @@ def test_an_integer_will_do_where_a_number_is_asked() -> None:
 
 @pytest.mark.parametrize(
     ("typed", "meant"),
-    [("distiler.ipc", "distiller.ipc"), ("distiller.icp", "distiller.ipc"),
-     ("num_server_rounds", "num-server-rounds"), ("local.batch_size", "local.batch-size"),
-     ("model.nam", "model.name"), ("Seed", "seed")],
-)  # fmt: skip
+    [
+        ("distiler.ipc", "distiller.ipc"),
+        ("distiller.icp", "distiller.ipc"),
+        ("num_server_rounds", "num-server-rounds"),
+        ("local.batch_size", "local.batch-size"),
+        ("model.nam", "model.name"),
+        ("Seed", "seed"),
+    ],
+)
 def test_an_unknown_key_suggests_the_one_that_was_meant(typed: str, meant: str) -> None:
     with pytest.raises(ConfigError, match=f"such as .*{meant}") as caught:
         from_run_config({typed: 1})
@@ -150,12 +155,19 @@ def test_an_unknown_key_that_is_near_none_suggests_none() -> None:
 
 @pytest.mark.parametrize(
     ("name", "text", "value"),
-    [("seed", "7", 7), ("seed", " 7 ", 7), ("strategy.deadline", "2", 2.0),
-     ("strategy.deadline", "1e3", 1000.0), ("distiller.augment", "False", False),
-     ("distiller.augment", "true", True), ("model.name", "mlp", "mlp"),
-     ("model.name", "'mlp'", "mlp"),
-     ("output.dir", '""', ""), ("model.norm", "none", "none")],
-)  # fmt: skip
+    [
+        ("seed", "7", 7),
+        ("seed", " 7 ", 7),
+        ("strategy.deadline", "2", 2.0),
+        ("strategy.deadline", "1e3", 1000.0),
+        ("distiller.augment", "False", False),
+        ("distiller.augment", "true", True),
+        ("model.name", "mlp", "mlp"),
+        ("model.name", "'mlp'", "mlp"),
+        ("output.dir", '""', ""),
+        ("model.norm", "none", "none"),
+    ],
+)
 def test_text_from_a_command_line_is_read_in_the_keys_type(
     name: str, text: str, value: object
 ) -> None:
@@ -165,10 +177,18 @@ def test_text_from_a_command_line_is_read_in_the_keys_type(
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("seed", "1.5"), ("seed", "x"), ("seed", ""), ("seed", "-1"), ("strategy.deadline", "fast"),
-     ("strategy.deadline", "nan"), ("distiller.augment", "yes"), ("distiller.augment", "1"),
-     ("model.norm", "instanse")],
-)  # fmt: skip
+    [
+        ("seed", "1.5"),
+        ("seed", "x"),
+        ("seed", ""),
+        ("seed", "-1"),
+        ("strategy.deadline", "fast"),
+        ("strategy.deadline", "nan"),
+        ("distiller.augment", "yes"),
+        ("distiller.augment", "1"),
+        ("model.norm", "instanse"),
+    ],
+)
 def test_text_of_another_type_is_a_config_error(name: str, text: str) -> None:
     with pytest.raises(ConfigError, match=name):
         find_key(name).parse(text)
@@ -187,5 +207,8 @@ def test_an_error_travels_between_processes() -> None:
     assert type(again) is ConfigError
     assert str(again) == str(error) == "seed: expected an integer; got x. Set it."
     assert (again.what, again.expected, again.got, again.remedy) == (
-        "seed", "an integer", "x", "Set it.",
-    )  # fmt: skip
+        "seed",
+        "an integer",
+        "x",
+        "Set it.",
+    )

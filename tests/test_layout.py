@@ -9,29 +9,30 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "fdd_flower"
 ORDER = [
-    {"errors", "rng", "registry", "synthetic_set", "augment", "packing", "herd"}
-    | {"threads", "allocator", "optimisers", "class_logits", "secure_sum", ""},
+    {"errors", "rng", "registry", "device", "synthetic_set", "schema", "threads", ""},
     {"config"},
     {"models", "data", "privacy"},
-    {"ridge", "training", "distillers", "mergers", "sketches", "wire.codecs"}
-    | {"virtual_data", "trajectory"},
-    {"ledger", "report", "bench", "scoring"},
-    {"wire.records", "wire.class_logits", "strategies"},
-    {"local_grid", "bench.load", "bench.federated", "launch", "commands", "doctor", "cli"},
+    {"training", "distillers", "mergers", "sketches", "wire.codecs"},
+    {"run_folder", "ledger", "scoring", "report", "audit"},
+    {"progress_log", "wire.records", "secure_sum", "client", "server", "methods"},
+    {"local_grid", "bench", "launch", "commands", "cli"},
 ]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 WITH_FLOWER = {name for names in ORDER[-2:] for name in names}
-SIBLINGS_APART = {"distillers", "mergers", "models", "data", "sketches", "wire.codecs"}
+# files that hold one component each; what they share is in `base`, helpers, or a folder beside them
+SIBLINGS_APART = {"distillers", "mergers", "models", "data.sources", "sketches", "wire.codecs"}
+HELPERS = {"base", "paths", "idx", "integers", "synthesis"}
+MOST_FILES = 15  # of one folder: more of them hold a second idea
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
 def _part(module: str) -> str:
     """Return the part of the house that `fdd_flower.<...>` belongs to."""
     names = module.split(".")[1:]
-    if names[0:1] == ["bench"] and names[1:2] in (["load"], ["federated"]):
-        return ".".join(names[:2])  # they take replies in as a server does, or run whole methods
     if names[:1] == ["wire"]:
-        return ".".join(names[:2]) if len(names) > 1 else ""
+        # what reads and checks arrays needs no Flower; what makes messages of them does
+        flowerless = names[1:2] in (["codecs"], ["arrays"], ["refusals"], ["resolution"])
+        return "wire.codecs" if flowerless else "wire.records" if names[1:] else ""
     return names[0] if names else ""
 
 
@@ -66,13 +67,28 @@ def test_only_the_last_two_groups_know_flower(path: Path):
 
 @pytest.mark.parametrize("path", FILES, ids=_module)
 def test_sibling_components_do_not_import_each_other(path: Path):
-    part = _part(_module(path))
-    if part not in SIBLINGS_APART or path.stem == "__init__":
+    folder = _module(path).rpartition(".")[0].removeprefix("fdd_flower.")
+    if folder not in SIBLINGS_APART or path.stem == "__init__":
         return
     for module in _imports(path):
-        if module.startswith(f"fdd_flower.{part}."):
-            leaf = module.split(".")[-1]
-            assert leaf == "base" or leaf.startswith("_"), f"{_module(path)} imports {module}"
+        parent, _, leaf = module.removeprefix("fdd_flower.").rpartition(".")
+        if parent == folder:
+            assert leaf in HELPERS or leaf.startswith("_"), f"{_module(path)} imports {module}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=_module)
+def test_a_file_with_an_underscore_is_used_by_its_own_folder_alone(path: Path):
+    folder = _module(path) if path.stem == "__init__" else _module(path).rpartition(".")[0]
+    for module in _imports(path):
+        parent, _, leaf = module.rpartition(".")
+        if module.startswith("fdd_flower.") and leaf.startswith("_"):
+            assert parent == folder, f"{_module(path)} imports {module}"
+
+
+@pytest.mark.parametrize("folder", sorted({path.parent for path in FILES}), ids=str)
+def test_a_folder_holds_one_idea(folder: Path):
+    found = [path.name for path in folder.glob("*.py") if path.stem != "__init__"]
+    assert len(found) <= MOST_FILES, f"{folder.name} has {len(found)} files: two ideas?"
 
 
 @pytest.mark.parametrize("name", ["client_app", "server_app"])

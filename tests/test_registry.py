@@ -47,9 +47,16 @@ def test_a_factory_may_live_in_any_package() -> None:
 
 @pytest.mark.parametrize(
     "target",
-    ["no_such_package:Factory", "collections:NoSuchName", "collections:", ":Factory", ":",
-     ".relative:Factory", "a..b:Factory"],
-)  # fmt: skip
+    [
+        "no_such_package:Factory",
+        "collections:NoSuchName",
+        "collections:",
+        ":Factory",
+        ":",
+        ".relative:Factory",
+        "a..b:Factory",
+    ],
+)
 def test_a_factory_that_does_not_import_is_a_config_error(target: str) -> None:
     with pytest.raises(
         ConfigError, match=r"package\.module:Factory that can be imported"

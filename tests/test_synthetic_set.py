@@ -54,9 +54,15 @@ def test_only_a_tensor_will_do(key: str, value: object) -> None:
 
 @pytest.mark.parametrize(
     ("key", "shape"),
-    [("inputs", (4,)), ("inputs", ()), ("targets", (4,)), ("targets", (4, 3, 1)),
-     ("weights", (4, 1)), ("weights", ())],
-)  # fmt: skip
+    [
+        ("inputs", (4,)),
+        ("inputs", ()),
+        ("targets", (4,)),
+        ("targets", (4, 3, 1)),
+        ("weights", (4, 1)),
+        ("weights", ()),
+    ],
+)
 def test_dimensions_are_checked(key: str, shape: tuple[int, ...]) -> None:
     with pytest.raises(WireError, match=rf"SyntheticSet\.{key}.*dimensions|feature_shape"):
         SyntheticSet(**changed({key: torch.ones(shape)}))

@@ -3,10 +3,11 @@
 from flwr.app import ArrayRecord, Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
+from fdd_flower.client.distil import distil
+from fdd_flower.client.identity import client_key
+from fdd_flower.client.records import client_data
+from fdd_flower.client.side import ClientSide
 from fdd_flower.config import from_run_config
-from fdd_flower.strategies._client import client_data, client_key
-from fdd_flower.strategies._distil import distil
-from fdd_flower.strategies.base import ClientSide
 from fdd_flower.threads import threads
 from fdd_flower.wire.records import ARRAYS, read_plan
 
@@ -22,9 +23,14 @@ def train(message: Message, context: Context) -> Message:
     with threads(cfg.runtime.client_threads):
         sent, _ = distil(
             ClientSide(
-                cfg=cfg, plan=plan, data=client_data(cfg, plan, context),
-                client=client_key(context), context=context, arrays=arrays,
-                peers=None, logits=None,
+                cfg=cfg,
+                plan=plan,
+                data=client_data(cfg, plan, context),
+                client=client_key(context),
+                context=context,
+                arrays=arrays,
+                peers=None,
+                logits=None,
             )
-        )  # fmt: skip
+        )
     return Message(RecordDict({ARRAYS: sent}), reply_to=message)

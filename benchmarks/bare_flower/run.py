@@ -16,12 +16,12 @@ from pathlib import Path
 from uuid import uuid4
 
 from fdd_flower.config import Config, from_run_config, to_run_config
-from fdd_flower.launch.environment import child_environment
+from fdd_flower.launch.flower.environment import child_environment
+from fdd_flower.launch.flower.staging import fill_stage, make_stage, write_connection
+from fdd_flower.launch.flower.submit import Flwr
+from fdd_flower.launch.flower.superlink import superlink
 from fdd_flower.launch.machine import federation_config
 from fdd_flower.launch.settings import given
-from fdd_flower.launch.staging import fill_stage, make_stage, write_connection
-from fdd_flower.launch.submit import Flwr
-from fdd_flower.launch.superlink import superlink
 
 HERE = Path(__file__).parent
 APPS = ("client_app.py", "server_app.py")

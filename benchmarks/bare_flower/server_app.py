@@ -13,10 +13,11 @@ from fdd_flower.data import load_dataset
 from fdd_flower.distillers.base import packing_of
 from fdd_flower.mergers.base import MERGERS
 from fdd_flower.rng import stream
-from fdd_flower.strategies._checks import make_plan, server_records
-from fdd_flower.strategies.base import new_model
+from fdd_flower.server.checks import make_plan, server_records
 from fdd_flower.threads import threads
-from fdd_flower.training import evaluate, train_on
+from fdd_flower.training.evaluation import evaluate
+from fdd_flower.training.global_model import new_model
+from fdd_flower.training.loop import train_on
 from fdd_flower.wire.codecs.base import CODECS
 from fdd_flower.wire.records import ARRAYS, CONFIG, plan_record, read_set
 

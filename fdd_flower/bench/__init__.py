@@ -1,1 +1,1 @@
-"""A bench that cannot flatter: a distilled set beside its baselines at equal bytes, one recipe."""
+"""Benches that cannot flatter: what they share, and a folder for each."""

@@ -10,16 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from fdd_flower.bench.distil.settings import Bench
 from fdd_flower.bench.rows import Row, from_json, to_json
-from fdd_flower.bench.settings import Bench
 from fdd_flower.config import flatten, nested, to_run_config
 from fdd_flower.errors import ConfigError
-from fdd_flower.report.files import write_atomic
-from fdd_flower.report.versions import versions
+from fdd_flower.run_folder.files import write_atomic
+from fdd_flower.run_folder.versions import versions
 
 CONFIG, ROWS, TABLE, MARKDOWN, PLOT = (
-    "config.toml", "rows.json", "table.txt", "table.md", "accuracy.png"
-)  # fmt: skip
+    "config.toml",
+    "rows.json",
+    "table.txt",
+    "table.md",
+    "accuracy.png",
+)
 SETS, PICTURES = "sets", "pictures"
 LISTS = ("bench.distillers", "bench.ipc", "bench.seeds", "bench.models")
 
@@ -182,13 +186,16 @@ def _compare(path: Path, wanted: Mapping[str, Any], lists: Sequence[str]) -> Non
         new = before is None and name.rpartition(".")[0] + "." in lists
         if not (grown or new) and before != value and not name.startswith("versions."):
             _refuse(
-                path, f"a bench of the same settings, {name} = {json.dumps(value)}",
+                path,
+                f"a bench of the same settings, {name} = {json.dumps(value)}",
                 f"one of {name} = {json.dumps(before)}",
-            )  # fmt: skip
+            )
 
 
 def _refuse(path: Path, expected: str, got: str) -> NoReturn:
     raise ConfigError(
-        f"--out {path}", expected=expected, got=got,
+        f"--out {path}",
+        expected=expected,
+        got=got,
         remedy="Name another folder with --out; nothing was written.",
-    )  # fmt: skip
+    )

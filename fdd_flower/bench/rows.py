@@ -110,9 +110,11 @@ def from_json(text: bytes, *, where: str) -> list[Row]:
         return [Row(**{k: v for k, v in found.items() if k in known}) for found in json.loads(text)]
     except (ValueError, TypeError, AttributeError) as error:
         raise DataError(
-            where, expected="the rows of a bench", got=f"{type(error).__name__}: {error}",
+            where,
+            expected="the rows of a bench",
+            got=f"{type(error).__name__}: {error}",
             remedy="The file was edited or cut short; bench into another folder.",
-        ) from error  # fmt: skip
+        ) from error
 
 
 def put(rows: list[Row], row: Row) -> None:

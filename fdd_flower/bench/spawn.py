@@ -10,8 +10,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from fdd_flower.bench.distil.message import Made, load_made
 from fdd_flower.bench.job import REFUSED, Job
-from fdd_flower.bench.message import Made, load_made
 from fdd_flower.errors import DistillError
 
 
@@ -24,19 +24,24 @@ def spawn(job: Job) -> Made:
         If the distillation refused, broke down or was killed.
     """
     done = subprocess.run(
-        [sys.executable, "-m", "fdd_flower.bench.worker"],
-        input=job.to_json(), capture_output=True, text=True, errors="replace",
-        env=environment(job.cfg.runtime.client_threads), check=False,
-    )  # fmt: skip
+        [sys.executable, "-m", "fdd_flower.bench.distil.worker"],
+        input=job.to_json(),
+        capture_output=True,
+        text=True,
+        errors="replace",
+        env=environment(job.cfg.runtime.client_threads),
+        check=False,
+    )
     if done.returncode == 0:
         return load_made(Path(job.out))
     if done.returncode == REFUSED:
         raise DistillError(**json.loads(done.stdout.splitlines()[-1]))
     raise DistillError(
-        f"process of {job.cfg.distiller.name}", expected="a distilled set",
+        f"process of {job.cfg.distiller.name}",
+        expected="a distilled set",
         got=last_words(done.returncode, done.stderr),
         remedy="Repeat the distillation with smaller settings, or report this.",
-    )  # fmt: skip
+    )
 
 
 def environment(threads: int) -> dict[str, str]:

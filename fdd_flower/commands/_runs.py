@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fdd_flower.errors import DataError
-from fdd_flower.report.run_dir import CONFIG, SUMMARY
+from fdd_flower.run_folder.run_dir import CONFIG, SUMMARY
 
 LATEST = "latest"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from fdd_flower.report.load import Run
-from fdd_flower.report.rows import Summary
 from fdd_flower.report.units import human_bytes, human_seconds, human_share
+from fdd_flower.run_folder.load import Run
+from fdd_flower.run_folder.rows import Summary
 
 
 def summary_line(summary: Summary) -> str:

@@ -17,7 +17,7 @@ from fdd_flower.commands.bench_load import EXAMPLE as LOAD_EXAMPLE
 from fdd_flower.commands.bench_load import load
 
 if TYPE_CHECKING:
-    from fdd_flower.bench.settings import Bench
+    from fdd_flower.bench.distil.settings import Bench
     from fdd_flower.config import Config, Scalar
 
 app = typer.Typer(
@@ -50,7 +50,8 @@ def distill(
     models: Annotated[
         str | None,
         typer.Option(
-            "--models", metavar="NAMES",
+            "--models",
+            metavar="NAMES",
             help="Evaluation models: any that `fdd run` can train, ridge, sk-logistic, sk-forest, "
             "sk-boosting; or all. By default some that fit the records.",
         ),
@@ -66,7 +67,9 @@ def distill(
     full_steps: Annotated[
         int | None,
         typer.Option(
-            "--full-steps", min=1, metavar="N",
+            "--full-steps",
+            min=1,
+            metavar="N",
             help="Training steps on all records; by default 4 x training.steps.",
         ),
     ] = None,
@@ -76,7 +79,7 @@ def distill(
     threads: Threads = None,
     resume: Resume = False,
     as_json: AsJson = False,
-) -> None:  # fmt: skip
+) -> None:
     """Distil a training set, and measure models trained on what a server would receive.
 
     Beside each set stand random records, herded records and k-means centres of equal bytes
@@ -85,9 +88,9 @@ def distill(
     and their pictures; rows that are there already are not made again. Exit status: 0 if every
     row was measured, 1 if some failed, 2 if the input was wrong, 130 on Ctrl-C.
     """
+    from fdd_flower.bench.distil.prepare import prepare
+    from fdd_flower.bench.distil.run import run
     from fdd_flower.bench.folder import TABLE, BenchDir
-    from fdd_flower.bench.prepare import prepare
-    from fdd_flower.bench.run import run
     from fdd_flower.launch.signals import Stopped, stop_on_signals
 
     def say(text: str) -> None:
@@ -97,10 +100,17 @@ def distill(
     try:
         with stop_on_signals(), one_line_errors():
             bench = _bench(
-                data, distillers, ipc, seeds, models, assignments or [], threads=threads,
-                single_class=single_class, holdout=holdout,
+                data,
+                distillers,
+                ipc,
+                seeds,
+                models,
+                assignments or [],
+                threads=threads,
+                single_class=single_class,
+                holdout=holdout,
                 full_steps=0 if no_full else full_steps,
-            )  # fmt: skip
+            )
             BenchDir.check(folder, bench, resume=resume)
             material = prepare(bench)
             where = "held-out training records" if holdout else "the test split"
@@ -126,7 +136,7 @@ def _bench(
     full_steps: int | None,
 ) -> Bench:
     """Return the checked bench that the options ask for."""
-    from fdd_flower.bench.settings import FULL_MULTIPLE, Bench, config_from, parse_list
+    from fdd_flower.bench.distil.settings import FULL_MULTIPLE, Bench, config_from, parse_list
     from fdd_flower.launch.settings import absolute, parse_assignment
 
     pairs: list[tuple[str, Scalar]] = [parse_assignment(text) for text in assignments]
@@ -147,8 +157,8 @@ def _bench(
 
 
 def _models(text: str | None, cfg: Config) -> tuple[str, ...]:
-    from fdd_flower.bench.recipe import all_models
-    from fdd_flower.bench.settings import default_models, parse_list
+    from fdd_flower.bench.distil.recipe import all_models
+    from fdd_flower.bench.distil.settings import default_models, parse_list
 
     if text is None:
         return default_models(cfg)

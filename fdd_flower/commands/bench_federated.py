@@ -31,7 +31,8 @@ def federated(
     splits: Annotated[
         str,
         typer.Option(
-            "--splits", metavar="NAMES",
+            "--splits",
+            metavar="NAMES",
             help="Cuts, with commas between: iid, dirichlet-ALPHA, balanced-ALPHA (the same with "
             "clients of equal size), classes-K, pathological-K (classes drawn at random) or "
             "shards-K; +quantity for clients of uneven size, +shift for images that each client "
@@ -41,7 +42,8 @@ def federated(
     methods: Annotated[
         str | None,
         typer.Option(
-            "--methods", metavar="NAMES",
+            "--methods",
+            metavar="NAMES",
             help="With commas between: a table of --config; or a strategy with its defaults; or a "
             f"distiller, which fdd then uses. By default every table, or {DEFAULT_METHODS}.",
         ),
@@ -68,7 +70,7 @@ def federated(
     threads: Threads = None,
     resume: Resume = False,
     as_json: AsJson = False,
-) -> None:  # fmt: skip
+) -> None:
     """Run methods beside each other on the same cuts, and count accuracy, bytes and time.
 
     Each run is one of `fdd run --in-process`, in a process of its own, and leaves its folder in
@@ -88,9 +90,17 @@ def federated(
         with stop_on_signals():
             with one_line_errors():
                 bench = _bench(
-                    data, clients, splits, methods, config, rounds, seeds, assignments or [],
-                    holdout=holdout, threads=threads or cores(),
-                )  # fmt: skip
+                    data,
+                    clients,
+                    splits,
+                    methods,
+                    config,
+                    rounds,
+                    seeds,
+                    assignments or [],
+                    holdout=holdout,
+                    threads=threads or cores(),
+                )
                 check_path(folder, bench, resume=resume)
                 check(bench)
             with one_line_errors():
@@ -115,9 +125,9 @@ def _bench(
     threads: int,
 ) -> Federated:
     """Return the bench that the options ask for."""
+    from fdd_flower.bench.distil.settings import parse_list
     from fdd_flower.bench.federated.methods import named_methods, read_methods
     from fdd_flower.bench.federated.settings import Federated
-    from fdd_flower.bench.settings import parse_list
     from fdd_flower.launch.settings import given
 
     file = {} if config is None else read_methods(config)

@@ -26,12 +26,13 @@ def load(
     assignments: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="KEY=VALUE",
+            "--set",
+            metavar="KEY=VALUE",
             help="A setting of codec, packing, merger or quota; may be given many times.",
         ),
     ] = None,
     as_json: AsJson = False,
-) -> None:  # fmt: skip
+) -> None:
     """Take in rounds of random sets, as a server does, and measure time and memory.
 
     Clients' replies are made in the wire form, one at a time, and collected; each is judged,
@@ -39,9 +40,9 @@ def load(
     of its own. DIR gets rows.json, table.txt, table.md and memory.png. Exit status: 0 if every
     row was measured, 1 if some failed, 2 if the input was wrong, 130 on Ctrl-C.
     """
+    from fdd_flower.bench.distil.settings import parse_list
     from fdd_flower.bench.load.run import TABLE, run
     from fdd_flower.bench.load.settings import Load, config_from
-    from fdd_flower.bench.settings import parse_list
     from fdd_flower.launch.settings import parse_assignment
     from fdd_flower.launch.signals import Stopped, stop_on_signals
 
@@ -52,9 +53,10 @@ def load(
     try:
         with stop_on_signals(), one_line_errors():
             bench = Load(
-                clients=parse_list("--clients", clients, int), kilobytes=kilobytes,
+                clients=parse_list("--clients", clients, int),
+                kilobytes=kilobytes,
                 cfg=config_from([parse_assignment(text) for text in assignments or []]),
-            )  # fmt: skip
+            )
             rows = run(bench, folder, say=say)
     except Stopped as stopped:
         typer.echo(f"stopped; {folder} has the rows that were measured", err=True)

@@ -18,7 +18,7 @@ def doctor(
 
     Exit status 1 if a check fails; warnings leave it 0.
     """
-    from fdd_flower.doctor import FAIL, findings
+    from fdd_flower.launch.doctor import FAIL, findings
 
     found = []
     for finding in findings():

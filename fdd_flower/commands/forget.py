@@ -15,8 +15,8 @@ from fdd_flower.commands._errors import FAILED, one_line_errors
 if TYPE_CHECKING:
     from fdd_flower.launch.begun import Begun
     from fdd_flower.launch.progress import Progress
-    from fdd_flower.report.load import Run
-    from fdd_flower.strategies._forget import Scope
+    from fdd_flower.run_folder.load import Run
+    from fdd_flower.server.forget import Scope
 
 
 def forget(
@@ -55,9 +55,9 @@ def forget(
     from fdd_flower.launch.progress import Progress
     from fdd_flower.launch.settings import absolute
     from fdd_flower.ledger import Ledger
-    from fdd_flower.report.load import load_run
-    from fdd_flower.report.run_dir import LEDGER, RunDir
-    from fdd_flower.strategies._forget import scope_of
+    from fdd_flower.run_folder.load import load_run
+    from fdd_flower.run_folder.run_dir import LEDGER, RunDir
+    from fdd_flower.server.forget import scope_of
 
     progress = Progress(to_stderr=as_json)
     with one_line_errors():
@@ -72,8 +72,14 @@ def forget(
         new = load_run(folder)
     left = [str(path) for path in _made_with_it(found.path)]
     if as_json:
-        facts = {"client": client, "replayed": scope.rounds, "of": found.summary.rounds,
-                 "why": scope.why, "purged": purged, "still-made-with-it": left}  # fmt: skip
+        facts = {
+            "client": client,
+            "replayed": scope.rounds,
+            "of": found.summary.rounds,
+            "why": scope.why,
+            "purged": purged,
+            "still-made-with-it": left,
+        }
         typer.echo(json.dumps(run_as_json(new) | {"forgotten": facts}, indent=2))
         return
     progress.say(scope.why)
@@ -97,7 +103,7 @@ def _made_again(
     from fdd_flower.launch.preflight import preflight
     from fdd_flower.launch.progress import instead_of_flower_log
     from fdd_flower.launch.remake import can_remake, first_difference, without
-    from fdd_flower.strategies._forget import forget as replay
+    from fdd_flower.server.forget import forget as replay
 
     begun = read_begun(run.path)
     short = scope.rounds < run.summary.rounds
@@ -151,7 +157,13 @@ def _run(begun: Begun, progress: Progress) -> None:
 
 
 def _made_with_it(folder: Path) -> list[Path]:
-    from fdd_flower.report.run_dir import MODEL, REPORT, SYNTHETIC, SYNTHETIC_PICTURE, model_file
+    from fdd_flower.run_folder.run_dir import (
+        MODEL,
+        REPORT,
+        SYNTHETIC,
+        SYNTHETIC_PICTURE,
+        model_file,
+    )
 
     names = (SYNTHETIC, MODEL, SYNTHETIC_PICTURE, REPORT)
     more = sorted(folder.glob(model_file("*")))

@@ -83,7 +83,7 @@ def run(
     from fdd_flower.launch.progress import Progress
     from fdd_flower.launch.settings import given
     from fdd_flower.launch.signals import Stopped, stop_on_signals
-    from fdd_flower.report.rows import COMPLETED as COMPLETED_RUN
+    from fdd_flower.run_folder.rows import COMPLETED as COMPLETED_RUN
 
     progress, folder = Progress(to_stderr=as_json), None
     try:
@@ -138,14 +138,18 @@ def _take_up(run: Path, values: dict[str, Scalar], clients: int | None, absent: 
 
     if "output.dir" in values:
         raise ConfigError(
-            "--out", expected="nothing beside --resume", got=values["output.dir"],
+            "--out",
+            expected="nothing beside --resume",
+            got=values["output.dir"],
             remedy="A run goes on in its own folder.",
-        )  # fmt: skip
+        )
     if absent:
         raise ConfigError(
-            "--without", expected="nothing beside --resume", got=", ".join(absent),
+            "--without",
+            expected="nothing beside --resume",
+            got=", ".join(absent),
             remedy="A run goes on with the clients that it began with.",
-        )  # fmt: skip
+        )
     begun = take_up(run, values, clients)
     preflight(begun.config, begun.clients, absent=len(begun.absent))
     return begun
@@ -156,7 +160,7 @@ def _launch(begun: Begun, progress: Progress, in_process: bool) -> Outcome:
         from fdd_flower.launch.in_process import run_in_process
 
         return run_in_process(begun, progress)
-    from fdd_flower.launch.simulate import run_in_simulation
+    from fdd_flower.launch.flower.simulate import run_in_simulation
 
     return run_in_simulation(begun, progress)
 
@@ -175,8 +179,8 @@ def _finish(folder: Path, outcome: Outcome, progress: Progress, as_json: bool) -
 def _show(folder: Path, progress: Progress, as_json: bool) -> int:
     from fdd_flower.commands._screen import print_table
     from fdd_flower.commands._tables import run_as_json, summary_line
-    from fdd_flower.report.load import load_run
     from fdd_flower.report.table import rounds_table
+    from fdd_flower.run_folder.load import load_run
 
     found = load_run(folder)
     if as_json:

@@ -23,8 +23,8 @@ def show(
     from fdd_flower.commands._runs import find_run
     from fdd_flower.commands._screen import print_table
     from fdd_flower.commands._tables import run_as_json
-    from fdd_flower.report.load import load_run
     from fdd_flower.report.table import rounds_table, summary_table
+    from fdd_flower.run_folder.load import load_run
 
     with one_line_errors():
         found = load_run(find_run(run))

@@ -9,13 +9,14 @@ import numpy as np
 import torch
 
 from fdd_flower.config import DataConfig, PartitionConfig
-from fdd_flower.data._checks import check_records
-from fdd_flower.data._fit import fit_normalisation, hold_out
-from fdd_flower.data._paths import given_path
-from fdd_flower.data._shift import shifted, shifted_in_turn
-from fdd_flower.data.base import SOURCES, Dataset, Normalisation, Split, refuse, shown
+from fdd_flower.data.base import SOURCES, Dataset, Split, refuse, shown
+from fdd_flower.data.checks import check_records
+from fdd_flower.data.fit import fit_normalisation, hold_out
 from fdd_flower.data.partition import partition_indices
+from fdd_flower.data.shift import shifted, shifted_in_turn
+from fdd_flower.data.sources.paths import given_path
 from fdd_flower.rng import derive
+from fdd_flower.schema import Normalisation
 
 __all__ = ["SOURCES", "client_share", "evaluation_split", "load_dataset", "load_own"]
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from fdd_flower.config import DataConfig
 from fdd_flower.errors import DataError
 from fdd_flower.registry import Registry
+from fdd_flower.schema import Normalisation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,31 +36,6 @@ class Records:
     def take(self, indices: np.ndarray) -> Records:
         """Return the records at `indices`, in that order."""
         return Records(inputs=self.inputs[indices], labels=self.labels[indices])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Normalisation:
-    """Public constants: (x - mean) / std, a channel (images) or a feature (vectors) each.
-
-    uint8 values are divided by 255 first, so the constants of images are in [0, 1].
-    """
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-    def apply(self, inputs: np.ndarray) -> Tensor:
-        """Return float32 model inputs of the same shape (n, c or d, ...)."""
-        x = torch.from_numpy(np.array(inputs, dtype=np.float32))
-        if inputs.dtype == np.uint8:
-            x /= 255
-        return (x - self._column(self.mean, x)) / self._column(self.std, x)
-
-    def invert(self, inputs: Tensor) -> Tensor:
-        """Return model inputs in the units of the data (images: [0, 1])."""
-        return inputs * self._column(self.std, inputs) + self._column(self.mean, inputs)
-
-    def _column(self, values: tuple[float, ...], x: Tensor) -> Tensor:
-        return torch.tensor(values).view(1, -1, *[1] * (x.ndim - 2))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +104,7 @@ class Dataset:
 
 Reader = Callable[[DataConfig], Source]
 
-SOURCES: Registry[Reader] = Registry("data", "fdd_flower.data", helpers=("partition",))
+SOURCES: Registry[Reader] = Registry("data", "fdd_flower.data.sources", helpers=("idx", "paths"))
 
 
 def refuse(what: str, *, expected: str, got: object, remedy: str) -> DataError:

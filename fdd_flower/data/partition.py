@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fdd_flower.config import PartitionConfig
-from fdd_flower.data._balanced import balanced_indices
+from fdd_flower.data.balanced import balanced_indices
 from fdd_flower.data.base import refuse
 from fdd_flower.errors import ConfigError
 from fdd_flower.rng import derive, numpy_stream
@@ -68,9 +68,13 @@ def partition_indices(
     # IidPartitioner cuts in the order it finds, and the others keep it within a class.
     order = numpy_stream(seed, "partition", "order").permutation(len(labels))
     cuts = {
-        "iid": _iid, "dirichlet": _dirichlet, "balanced": _balanced, "classes": _classes,
-        "pathological": _pathological, "shards": _shards,
-    }  # fmt: skip
+        "iid": _iid,
+        "dirichlet": _dirichlet,
+        "balanced": _balanced,
+        "classes": _classes,
+        "pathological": _pathological,
+        "shards": _shards,
+    }
     parts = cuts[cfg.name](labels[order], cfg, num_clients, seed)
     if cfg.quantity:
         parts = _thinned(parts, cfg.quantity, seed)

@@ -9,15 +9,15 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from fdd_flower import augment
-from fdd_flower.class_logits import ClassLogits
 from fdd_flower.config import DistillerConfig
-from fdd_flower.data.base import Normalisation, Split
+from fdd_flower.data.base import Split
+from fdd_flower.distillers.parts.packing import Packing
 from fdd_flower.errors import DistillError
 from fdd_flower.models.base import Network
-from fdd_flower.packing import Packing
 from fdd_flower.registry import Registry
+from fdd_flower.schema import Normalisation, is_image
 from fdd_flower.synthetic_set import SyntheticSet
+from fdd_flower.training.class_logits import ClassLogits
 from fdd_flower.wire.codecs.base import Codec
 
 
@@ -152,7 +152,7 @@ def packing_of(
         return Packing()
     if cfg.packing:
         return Packing(cfg.packing, cfg.packing_basis)
-    large = augment.is_image(feature_shape) and min(feature_shape[1:]) >= LEAST_PACKED
+    large = is_image(feature_shape) and min(feature_shape[1:]) >= LEAST_PACKED
     return Packing(2 if large and not takes_images(codec) else 1, cfg.packing_basis)
 
 
@@ -222,9 +222,11 @@ def usable_classes(
         )
     if not usable:
         raise DistillError(
-            "records of this client", expected="at least one class", got="none",
+            "records of this client",
+            expected="at least one class",
+            got="none",
             remedy="Give the client data, or fewer clients more data each.",
-        )  # fmt: skip
+        )
     if cfg.spread == "classes":
         share = cfg.ipc * len(data.classes) // len(usable)
         usable = [replace(part, rows=share) for part in usable]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fdd_flower.distillers._gradients import GradientMatching
 from fdd_flower.distillers.base import DISTILLERS
+from fdd_flower.distillers.objectives.gradients import GradientMatching
 
 
 @DISTILLERS.register("dc")

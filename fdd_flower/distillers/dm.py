@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from fdd_flower.distillers._guidance import LogitTerm
-from fdd_flower.distillers._marginals import with_marginals
-from fdd_flower.distillers._matching import MatchingTerm
-from fdd_flower.distillers._optimise import optimise
-from fdd_flower.distillers._pipeline import Job, Pipeline, Rows
 from fdd_flower.distillers.base import DISTILLERS
+from fdd_flower.distillers.objectives.guidance import LogitTerm
+from fdd_flower.distillers.objectives.matching import MatchingTerm
+from fdd_flower.distillers.parts.marginals import with_marginals
+from fdd_flower.distillers.parts.optimise import optimise
+from fdd_flower.distillers.parts.pipeline import Job, Pipeline, Rows
 
 
 @DISTILLERS.register("dm")

@@ -9,12 +9,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from fdd_flower.distillers._kernel import KernelTerm
-from fdd_flower.distillers._matching import MatchingTerm
-from fdd_flower.distillers._optimise import optimise
-from fdd_flower.distillers._pipeline import Job, Pipeline, Rows
-from fdd_flower.distillers._views import random_views
 from fdd_flower.distillers.base import DISTILLERS
+from fdd_flower.distillers.objectives.kernel import KernelTerm
+from fdd_flower.distillers.objectives.matching import MatchingTerm
+from fdd_flower.distillers.parts.optimise import optimise
+from fdd_flower.distillers.parts.pipeline import Job, Pipeline, Rows
+from fdd_flower.distillers.parts.views import random_views
 
 KERNELS = 10  # draws of random features: fewer are fitted and not the kernel they stand for
 

@@ -6,11 +6,11 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from fdd_flower.distillers._clock import Clock, evenly
-from fdd_flower.distillers._pipeline import Job, Pipeline, Rows
-from fdd_flower.distillers._views import TILE, View, embed, random_view
 from fdd_flower.distillers.base import DISTILLERS
-from fdd_flower.herd import herd
+from fdd_flower.distillers.parts.clock import Clock, evenly
+from fdd_flower.distillers.parts.herd import herd
+from fdd_flower.distillers.parts.pipeline import Job, Pipeline, Rows
+from fdd_flower.distillers.parts.views import TILE, View, embed, random_view
 
 
 @DISTILLERS.register("herding")

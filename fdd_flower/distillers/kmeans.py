@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fdd_flower.distillers._pipeline import Job, Pipeline, Rows
 from fdd_flower.distillers.base import DISTILLERS
+from fdd_flower.distillers.parts.pipeline import Job, Pipeline, Rows
 
 
 @DISTILLERS.register("kmeans")

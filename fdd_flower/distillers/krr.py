@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import ClassVar
 
-from fdd_flower.distillers._kernel import KernelTerm
-from fdd_flower.distillers._optimise import optimise
-from fdd_flower.distillers._pipeline import Job, Pipeline, Rows
 from fdd_flower.distillers.base import DISTILLERS
+from fdd_flower.distillers.objectives.kernel import KernelTerm
+from fdd_flower.distillers.parts.optimise import optimise
+from fdd_flower.distillers.parts.pipeline import Job, Pipeline, Rows
 
 
 @DISTILLERS.register("krr")

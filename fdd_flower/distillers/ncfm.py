@@ -9,10 +9,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from fdd_flower.distillers._optimise import optimise
-from fdd_flower.distillers._pipeline import Job, Pipeline, Rows
-from fdd_flower.distillers._views import TILE, View
 from fdd_flower.distillers.base import DISTILLERS
+from fdd_flower.distillers.parts.optimise import optimise
+from fdd_flower.distillers.parts.pipeline import Job, Pipeline, Rows
+from fdd_flower.distillers.parts.views import TILE, View
 from fdd_flower.rng import stream
 
 AMPLITUDE, PHASE = 0.5, 0.5  # weights of the two terms, as published

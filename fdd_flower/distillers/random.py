@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from fdd_flower.distillers._pipeline import Job, Pipeline, Rows
-from fdd_flower.distillers._start import real_images
 from fdd_flower.distillers.base import DISTILLERS
+from fdd_flower.distillers.parts.pipeline import Job, Pipeline, Rows
+from fdd_flower.distillers.parts.start import real_images
 
 
 @DISTILLERS.register("random")

@@ -15,9 +15,9 @@ import tomli_w
 
 from fdd_flower.config import Config, Scalar, flatten, from_run_config, nested, to_run_config
 from fdd_flower.errors import ConfigError, DataError, FddError, LaunchError
-from fdd_flower.report.files import write_atomic
-from fdd_flower.report.resume import changed_settings, kept_settings
-from fdd_flower.report.run_dir import RunDir
+from fdd_flower.run_folder.files import write_atomic
+from fdd_flower.run_folder.resume import changed_settings, kept_settings
+from fdd_flower.run_folder.run_dir import RunDir
 
 LAUNCH = "launch.toml"
 
@@ -58,9 +58,11 @@ class Begun:
             write_atomic(folder / LAUNCH, tomli_w.dumps(facts).encode())
         except OSError as error:
             raise LaunchError(
-                f"output.dir {folder}", expected="a folder that can be written",
-                got=error.strerror or str(error), remedy="Name another folder with --out.",
-            ) from error  # fmt: skip
+                f"output.dir {folder}",
+                expected="a folder that can be written",
+                got=error.strerror or str(error),
+                remedy="Name another folder with --out.",
+            ) from error
 
 
 def read_begun(folder: Path) -> Begun | None:
@@ -83,9 +85,11 @@ def read_begun(folder: Path) -> Begun | None:
         )
     except (OSError, ValueError, KeyError, TypeError, FddError) as error:
         raise DataError(
-            str(path), expected="what `fdd run` writes before it begins", got=repr(error),
+            str(path),
+            expected="what `fdd run` writes before it begins",
+            got=repr(error),
             remedy="Start a new run; this one cannot be resumed.",
-        ) from error  # fmt: skip
+        ) from error
 
 
 def take_up(folder: Path, given: Mapping[str, Scalar], clients: int | None) -> Begun:
@@ -103,17 +107,20 @@ def take_up(folder: Path, given: Mapping[str, Scalar], clients: int | None) -> B
     before = kept or (begun.config if begun else None)
     if before is None:
         raise ConfigError(
-            f"run {folder}", expected="a run that was begun", got="no settings of one",
+            f"run {folder}",
+            expected="a run that was begun",
+            got="no settings of one",
             remedy="Start a new run with --out.",
-        )  # fmt: skip
+        )
     cfg = changed_settings(before, folder, given)
     count = begun.clients if begun else clients
     if count is None or (clients is not None and clients != count):
         raise ConfigError(
-            "--clients", expected="as many as the run began with" + f" ({count})" * bool(count),
+            "--clients",
+            expected="as many as the run began with" + f" ({count})" * bool(count),
             got="none" if clients is None else clients,
             remedy="Their number decides how the data is cut: give it, and the right one.",
-        )  # fmt: skip
+        )
     absent = begun.absent if begun else ()
     if kept is None:  # it was killed before its server took the folder: begin it there
         return Begun(config=replace(cfg, resume=""), clients=count, absent=absent)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from fdd_flower.config import to_run_config
 from fdd_flower.launch.begun import Begun
-from fdd_flower.launch.entry_points import load_entry
+from fdd_flower.launch.flower.entry_points import load_entry
 from fdd_flower.launch.outcome import Outcome, recorded_status
 from fdd_flower.launch.progress import Progress, instead_of_flower_log
-from fdd_flower.report.rows import COMPLETED
+from fdd_flower.run_folder.rows import COMPLETED
 
 
 def run_in_process(begun: Begun, progress: Progress) -> Outcome:

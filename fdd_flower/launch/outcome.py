@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from fdd_flower.report.run_dir import RunDir
+from fdd_flower.run_folder.run_dir import RunDir
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from itertools import count
 from pathlib import Path
 
 from fdd_flower.config import Config
-from fdd_flower.report import run_dir
+from fdd_flower.run_folder import run_dir
 
 
 def choose(cfg: Config, now: datetime) -> Path:

@@ -22,15 +22,18 @@ def check_absent(absent: Sequence[str], num_clients: int, *, in_process: bool) -
     known = {str(client) for client in range(num_clients)}
     if not set(absent) < known or len(set(absent)) < len(absent):
         raise ConfigError(
-            "--without", expected=f"keys from 0 to {num_clients - 1}, each once and not all",
-            got=", ".join(absent), remedy="`fdd ledger RUN` lists the keys of a run.",
-        )  # fmt: skip
+            "--without",
+            expected=f"keys from 0 to {num_clients - 1}, each once and not all",
+            got=", ".join(absent),
+            remedy="`fdd ledger RUN` lists the keys of a run.",
+        )
     if not in_process:
         raise ConfigError(
-            "--without", expected="--in-process beside it",
+            "--without",
+            expected="--in-process beside it",
             got="Flower's simulation, in which every client joins",
             remedy="Add --in-process: it gives the same result, bit for bit.",
-        )  # fmt: skip
+        )
 
 
 def preflight(cfg: Config, num_clients: int, *, absent: int = 0) -> None:
@@ -50,18 +53,18 @@ def preflight(cfg: Config, num_clients: int, *, absent: int = 0) -> None:
         the model or an option of the distiller does not fit it, or the clients are fewer than a
         round needs.
     """
+    from fdd_flower.client.own_settings import check_clients
     from fdd_flower.data import load_dataset
     from fdd_flower.data.partition import partition_indices
-    from fdd_flower.strategies._checks import (
+    from fdd_flower.server.checks import (
         check_components,
         check_method,
         make_plan,
         server_records,
     )
-    from fdd_flower.strategies._more_models import check_models
-    from fdd_flower.strategies._own_settings import check_clients
-    from fdd_flower.strategies.base import new_model
+    from fdd_flower.server.extra_models import check_models
     from fdd_flower.threads import threads
+    from fdd_flower.training.global_model import new_model
 
     for name, needed in (
         ("strategy.min-nodes", cfg.strategy.min_nodes),

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.text import Text
 
-from fdd_flower.strategies._log import MARK
+from fdd_flower.progress_log import MARK
 
 ERROR = "error: "
 

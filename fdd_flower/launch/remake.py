@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fdd_flower.launch.begun import Begun
 from fdd_flower.ledger import KEPT, Ledger
-from fdd_flower.report.run_dir import LEDGER
+from fdd_flower.run_folder.run_dir import LEDGER
 
 
 def without(begun: Begun, client: str, out: Path) -> Begun:

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from fdd_flower.errors import FddError
 from fdd_flower.ledger.entry import REJECTED, damaged
-from fdd_flower.report.files import sync_folder, write_atomic, write_part
-from fdd_flower.report.tensor_file import pack, unpack
+from fdd_flower.run_folder.files import sync_folder, write_atomic, write_part
+from fdd_flower.run_folder.tensor_file import pack, unpack
 from fdd_flower.synthetic_set import SyntheticSet
 
 _PARTS = ("inputs", "targets", "weights")
@@ -95,9 +95,11 @@ def load(folder: Path, sha256: str) -> Kept:
     try:
         if set(_PARTS) & set(found) == set(_PARTS):
             found = SyntheticSet(
-                inputs=found["inputs"], targets=found["targets"], weights=found["weights"],
+                inputs=found["inputs"],
+                targets=found["targets"],
+                weights=found["weights"],
                 beside={n.removeprefix(_BESIDE): t for n, t in found.items() if n not in _PARTS},
-            )  # fmt: skip
+            )
     except FddError as error:
         raise damaged(str(blob), "a synthetic set", error) from error
     actual = content_hash(found)

@@ -113,9 +113,11 @@ def _open(path: Path, mode: str = "rw") -> Iterator[sqlite3.Connection]:
     except sqlite3.OperationalError as error:
         # a full disk, a lock, missing rights: the file itself may well be in order
         raise DataError(
-            str(path), expected="an index that can be read and written", got=error,
+            str(path),
+            expected="an index that can be read and written",
+            got=error,
             remedy="Free disk space, check the rights, end other programs that use it; then go on.",
-        ) from error  # fmt: skip
+        ) from error
     except sqlite3.DatabaseError as error:
         raise damaged(str(path), "an SQLite file", error) from error
 
@@ -146,9 +148,11 @@ def _version(path: Path, index: sqlite3.Connection) -> int:
     version = index.execute("PRAGMA user_version").fetchone()[0]
     if version > SCHEMA:
         raise DataError(
-            f"{path}, user_version", expected=f"at most {SCHEMA}", got=version,
+            f"{path}, user_version",
+            expected=f"at most {SCHEMA}",
+            got=version,
             remedy="Read this ledger with the version of fdd-flower that made it.",
-        )  # fmt: skip
+        )
     return version
 
 

@@ -10,9 +10,14 @@ from fdd_flower.ledger.entry import Entry, damaged
 OLD_INDEX = "index.jsonl"
 
 _KINDS = {
-    "round": int, "client": str, "plan": str, "verdict": str, "reason": str, "sha256": str,
+    "round": int,
+    "client": str,
+    "plan": str,
+    "verdict": str,
+    "reason": str,
+    "sha256": str,
     "bytes": int,
-}  # fmt: skip
+}
 
 
 def old_rows(path: Path) -> list[Entry]:

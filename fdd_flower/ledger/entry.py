@@ -61,17 +61,29 @@ class Entry:
 def accepted_entry(sha256: str, client: str, round: int, plan: str, num_bytes: int) -> Entry:
     """Return the line of a set that is used."""
     return Entry(
-        round=round, client=client, plan=plan, verdict=ACCEPTED, code="", reason="",
-        sha256=sha256, bytes=num_bytes,
-    )  # fmt: skip
+        round=round,
+        client=client,
+        plan=plan,
+        verdict=ACCEPTED,
+        code="",
+        reason="",
+        sha256=sha256,
+        bytes=num_bytes,
+    )
 
 
 def summed_entry(client: str, round: int, plan: str, num_bytes: int) -> Entry:
     """Return the line of a masked sketch, of which nothing is kept but the sum that it is in."""
     return Entry(
-        round=round, client=client, plan=plan, verdict=SUMMED, code="", reason="", sha256="",
+        round=round,
+        client=client,
+        plan=plan,
+        verdict=SUMMED,
+        code="",
+        reason="",
+        sha256="",
         bytes=num_bytes,
-    )  # fmt: skip
+    )
 
 
 def is_refusal(entry: Entry) -> bool:

@@ -20,7 +20,7 @@ from fdd_flower.ledger.entry import (
     is_refusal,
 )
 from fdd_flower.ledger.stored import Staging, StoredSets
-from fdd_flower.report.files import sync_folder
+from fdd_flower.run_folder.files import sync_folder
 from fdd_flower.synthetic_set import SyntheticSet
 
 
@@ -103,9 +103,15 @@ class Ledger:
         with self._on_disk():
             sha256 = "" if content is None else _blobs.keep_payload(self.path, content)
         entry = Entry(
-            round=round, client=client, plan=plan, verdict=REJECTED, code=code, reason=reason,
-            sha256=sha256, bytes=num_bytes,
-        )  # fmt: skip
+            round=round,
+            client=client,
+            plan=plan,
+            verdict=REJECTED,
+            code=code,
+            reason=reason,
+            sha256=sha256,
+            bytes=num_bytes,
+        )
         _index.add(self._file, [entry])
 
     def score(
@@ -133,15 +139,20 @@ class Ledger:
         """
         self._refuse_an_old_one()
         values: dict[str, float | str | None] = {
-            "score": value, "agreement": agreement, "outlier": outlier, "copied": copied,
-        }  # fmt: skip
+            "score": value,
+            "agreement": agreement,
+            "outlier": outlier,
+            "copied": copied,
+        }
         if quarantine:
             values |= {"verdict": QUARANTINED, "code": QUARANTINED, "reason": quarantine}
         if not _index.score(self._file, client=client, round=round, **values):
             raise DataError(
-                f"score of client {client} in round {round}", expected="an accepted set",
-                got="none", remedy="Score what `Ledger.accepted` returns.",
-            )  # fmt: skip
+                f"score of client {client} in round {round}",
+                expected="an accepted set",
+                got="none",
+                remedy="Score what `Ledger.accepted` returns.",
+            )
 
     def supersede(self, *, after_round: int) -> int:
         """Mark the replies of later rounds as asked again after a restart; return how many.
@@ -247,9 +258,11 @@ class Ledger:
     def _refuse_an_old_one(self) -> None:
         if (self.path / OLD_INDEX).exists() and not self._file.exists():
             raise DataError(
-                str(self.path), expected=f"a ledger with an {INDEX}", got=f"one with {OLD_INDEX}",
+                str(self.path),
+                expected=f"a ledger with an {INDEX}",
+                got=f"one with {OLD_INDEX}",
                 remedy="An earlier version made it: it can be read, and not be added to.",
-            )  # fmt: skip
+            )
 
     @contextmanager
     def _on_disk(self) -> Iterator[None]:
@@ -262,7 +275,8 @@ class Ledger:
             yield
         except OSError as error:
             raise DataError(
-                str(self.path), expected="a disk that takes the reply",
+                str(self.path),
+                expected="a disk that takes the reply",
                 got=error.strerror or str(error),
                 remedy="Free disk space or mend the rights; the run can then be resumed.",
-            ) from error  # fmt: skip
+            ) from error

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from fdd_flower.ledger import _blobs
-from fdd_flower.report.files import sync_files, sync_folder
+from fdd_flower.run_folder.files import sync_files, sync_folder
 from fdd_flower.synthetic_set import SyntheticSet
 
 

@@ -9,12 +9,12 @@ from typing import ClassVar
 import torch
 
 from fdd_flower.config import MergerConfig
-from fdd_flower.herd import herd
+from fdd_flower.distillers.parts.herd import herd
 from fdd_flower.mergers._claims import ages, rebalanced
 from fdd_flower.mergers._tree import Rows, bounded
 from fdd_flower.mergers.base import MERGERS
-from fdd_flower.ridge.features import draw_features
 from fdd_flower.synthetic_set import SyntheticSet
+from fdd_flower.training.ridge_features import draw_features
 
 WIDTH = 16  # 256 features
 

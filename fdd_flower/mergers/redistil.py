@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from fdd_flower.config import DistillerConfig, MergerConfig
-from fdd_flower.data.base import Normalisation, Split
+from fdd_flower.data.base import Split
 from fdd_flower.distillers.base import DISTILLERS, Plan
 from fdd_flower.mergers._claims import clamped, rebalanced
 from fdd_flower.mergers._tree import Rows, bounded, is_cut, together
 from fdd_flower.mergers.base import MERGERS
+from fdd_flower.schema import Normalisation
 from fdd_flower.synthetic_set import SyntheticSet
 
 DISTILLER = "dm"
@@ -87,9 +88,13 @@ class Redistil:
         classes = tuple(str(label) for label in range(source.num_classes))
         scale = Normalisation(mean=(0.0,), std=(1.0,))  # rows stay in the model's input space
         plan = Plan(
-            round=1, seed=int(torch.randint(2**31, (1,), generator=rng)), nonce="0" * 16,
-            classes=classes, feature_shape=source.feature_shape, normalisation=scale,
-        )  # fmt: skip
+            round=1,
+            seed=int(torch.randint(2**31, (1,), generator=rng)),
+            nonce="0" * 16,
+            classes=classes,
+            feature_shape=source.feature_shape,
+            normalisation=scale,
+        )
         data = Split(inputs=source.inputs, labels=source.labels, classes=classes)
         made = DISTILLERS.get(DISTILLER)(cfg).distill(data, plan=plan, start=None, rng=rng)
         return _told(made.synthetic, rows)

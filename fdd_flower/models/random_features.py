@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (the field's customary name)
 from torch import Tensor, nn
 
-from fdd_flower.augment import is_image
 from fdd_flower.config import ModelConfig
 from fdd_flower.models.base import MODELS, Network
+from fdd_flower.schema import is_image
 
 SIDE, POOLED = 5, 4
 A_UNIT = POOLED**2  # features a unit of width, for images and for all else

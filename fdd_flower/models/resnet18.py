@@ -42,9 +42,17 @@ class ResNet18(Network):
         stem = nn.Conv2d(channels, 64, kernel, stride=stride, padding=padding, bias=False)
         nn.init.kaiming_normal_(stem.weight, mode="fan_out", nonlinearity="relu")
         self.body = nn.Sequential(
-            stem, net.bn1, net.relu, nn.Identity() if small else net.maxpool,
-            net.layer1, net.layer2, net.layer3, net.layer4, net.avgpool, nn.Flatten(),
-        )  # fmt: skip
+            stem,
+            net.bn1,
+            net.relu,
+            nn.Identity() if small else net.maxpool,
+            net.layer1,
+            net.layer2,
+            net.layer3,
+            net.layer4,
+            net.avgpool,
+            nn.Flatten(),
+        )
         self.head = net.fc
 
     def features(self, x: Tensor) -> Tensor:

@@ -7,8 +7,8 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from fdd_flower.report.chart import tidy
-from fdd_flower.report.rows import RoundRow
 from fdd_flower.report.units import byte_unit, human_bytes, human_number, human_share
+from fdd_flower.run_folder.rows import RoundRow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -51,9 +51,15 @@ def heat_map(
         else:
             axes.set_ylim(-0.5, 0.5)
             axes.text(
-                0.01, 0.5, "no records", transform=axes.transAxes,
-                va="center", fontsize=7.5, style="italic", color="0.5",
-            )  # fmt: skip
+                0.01,
+                0.5,
+                "no records",
+                transform=axes.transAxes,
+                va="center",
+                fontsize=7.5,
+                style="italic",
+                color="0.5",
+            )
             middle = 0.0
         axes.set_yticks([middle], [label])
         # class names are data: a dollar sign in one is no formula
@@ -68,16 +74,24 @@ def heat_map(
     axes.set_xlabel("feature (index)", fontsize=8)
     bar_tall = min(2.5, full_tall - top - bottom)
     bar = figure.add_axes(
-        ((left + wide + 0.15) / full_wide, 1 - (top + bar_tall) / full_tall,
-         0.12 / full_wide, bar_tall / full_tall)
-    )  # fmt: skip
+        (
+            (left + wide + 0.15) / full_wide,
+            1 - (top + bar_tall) / full_tall,
+            0.12 / full_wide,
+            bar_tall / full_tall,
+        )
+    )
     figure.colorbar(image, cax=bar, extend="both" if largest > limit else "neither")
     bar.tick_params(labelsize=7)
     figure.text(
         0.1 / full_wide, 1 - 0.14 / full_tall, title, va="top", fontsize=10, fontweight="bold"
     )
     figure.text(
-        0.1 / full_wide, 1 - 0.34 / full_tall, f"{note}; colour: standard deviations from the mean",
-        va="top", fontsize=7.5, color="0.35",
-    )  # fmt: skip
+        0.1 / full_wide,
+        1 - 0.34 / full_tall,
+        f"{note}; colour: standard deviations from the mean",
+        va="top",
+        fontsize=7.5,
+        color="0.35",
+    )
     return figure

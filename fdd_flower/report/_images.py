@@ -53,9 +53,14 @@ def image_grid(
     for i, row in enumerate(cells):
         if not row:
             axes.text(
-                4, i * (height + _GAP) + height / 2, "no records",
-                va="center", fontsize=8, style="italic", color="0.5",
-            )  # fmt: skip
+                4,
+                i * (height + _GAP) + height / 2,
+                "no records",
+                va="center",
+                fontsize=8,
+                style="italic",
+                color="0.5",
+            )
     figure.text(10 / full_wide, 1 - 14 / full_tall, title, va="top", fontsize=10, fontweight="bold")
     figure.text(10 / full_wide, 1 - 36 / full_tall, note, va="top", fontsize=7.5, color="0.35")
     return figure

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fdd_flower.report.files import write_atomic
+from fdd_flower.run_folder.files import write_atomic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,9 +70,13 @@ def legend_below(figure: Figure, axes: Sequence[Axes]) -> None:
         found, labels = panel.get_legend_handles_labels()
         handles |= dict(zip(labels, found, strict=True))
     figure.legend(
-        handles.values(), handles.keys(), loc="outside lower center", ncols=4, fontsize=8,
+        handles.values(),
+        handles.keys(),
+        loc="outside lower center",
+        ncols=4,
+        fontsize=8,
         frameon=False,
-    )  # fmt: skip
+    )
 
 
 def save(figure: Figure, path: Path) -> None:

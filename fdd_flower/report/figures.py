@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fdd_flower.data.base import Normalisation
 from fdd_flower.report.chart import DPI, save
-from fdd_flower.report.rows import RoundRow
 from fdd_flower.report.units import one_line
+from fdd_flower.run_folder.rows import RoundRow
+from fdd_flower.schema import Normalisation
 from fdd_flower.synthetic_set import SyntheticSet
 
 MAX_CLASSES = 25

@@ -9,11 +9,7 @@ from fdd_flower.config import keys, to_run_config
 from fdd_flower.ledger import QUARANTINED, REJECTED, Entry, Ledger
 from fdd_flower.report._page import Raw, bar, cell, page, picture, section, table
 from fdd_flower.report.figures import draw_curves, draw_synthetic
-from fdd_flower.report.files import write_atomic
 from fdd_flower.report.ledger_table import SCORES, score_cells, scored
-from fdd_flower.report.load import Run, load_run
-from fdd_flower.report.rows import RoundRow
-from fdd_flower.report.run_dir import CURVES_PICTURE, LEDGER, REPORT, SYNTHETIC_PICTURE
 from fdd_flower.report.table import summary_facts
 from fdd_flower.report.units import (
     human_bytes,
@@ -23,6 +19,10 @@ from fdd_flower.report.units import (
     human_share,
     one_line,
 )
+from fdd_flower.run_folder.files import write_atomic
+from fdd_flower.run_folder.load import Run, load_run
+from fdd_flower.run_folder.rows import RoundRow
+from fdd_flower.run_folder.run_dir import CURVES_PICTURE, LEDGER, REPORT, SYNTHETIC_PICTURE
 
 _MAX_REJECTED = 200
 
@@ -128,8 +128,18 @@ def _pictures(run: Run) -> list[Raw]:
 def _rounds(run: Run) -> Raw:
     if not run.rows:
         return section("Rounds", "No round finished.")
-    heads = ("round", "accuracy", "loss", "replies", "rejected", "up-link", "down-link",
-             "slowest client", "training", "epsilon")  # fmt: skip
+    heads = (
+        "round",
+        "accuracy",
+        "loss",
+        "replies",
+        "rejected",
+        "up-link",
+        "down-link",
+        "slowest client",
+        "training",
+        "epsilon",
+    )
     rows = [
         (
             row.round,
@@ -172,10 +182,15 @@ def _replies(entries: Sequence[Entry]) -> Raw:
     if not refused:
         return section("Rejected replies", "None.")
     rows = [
-        (entry.round, one_line(entry.client, 60), one_line(entry.code, 40),
-         one_line(entry.reason, 500), human_bytes(entry.bytes))
+        (
+            entry.round,
+            one_line(entry.client, 60),
+            one_line(entry.code, 40),
+            one_line(entry.reason, 500),
+            human_bytes(entry.bytes),
+        )
         for entry in refused[:_MAX_REJECTED]
-    ]  # fmt: skip
+    ]
     cut = f" The first {_MAX_REJECTED} are shown." if len(refused) > _MAX_REJECTED else ""
     return section(
         "Rejected replies",
@@ -190,10 +205,15 @@ def _scores(entries: Sequence[Entry]) -> Raw | None:
     if not order:
         return None
     rows = [
-        (entry.round, one_line(entry.client, 60), *score_cells(entry), entry.verdict,
-         one_line(entry.reason, 500))
+        (
+            entry.round,
+            one_line(entry.client, 60),
+            *score_cells(entry),
+            entry.verdict,
+            one_line(entry.reason, 500),
+        )
         for entry in order[:_MAX_REJECTED]
-    ]  # fmt: skip
+    ]
     aside = sum(entry.verdict == QUARANTINED for entry in order)
     cut = f" The first {_MAX_REJECTED} are shown." if len(order) > _MAX_REJECTED else ""
     return section(

@@ -8,7 +8,6 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from fdd_flower.report.rows import RoundRow, Summary
 from fdd_flower.report.units import (
     human_bytes,
     human_counts,
@@ -17,6 +16,7 @@ from fdd_flower.report.units import (
     human_share,
     one_line,
 )
+from fdd_flower.run_folder.rows import RoundRow, Summary
 
 _CAPTION = 800  # letters: ten lines of a terminal
 
@@ -29,8 +29,17 @@ def rounds_table(rows: Sequence[RoundRow]) -> Table:
     """
     private = any(row.epsilon is not None for row in rows)
     table = Table(title="Rounds", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    names = ["round", "accuracy", "loss", "replies", "rejected", "up", "down", "client max",
-             "train"]  # fmt: skip
+    names = [
+        "round",
+        "accuracy",
+        "loss",
+        "replies",
+        "rejected",
+        "up",
+        "down",
+        "client max",
+        "train",
+    ]
     for name in names + ["epsilon"] * private:
         table.add_column(name, justify="right")
     for row in rows:
@@ -47,8 +56,11 @@ def rounds_table(rows: Sequence[RoundRow]) -> Table:
         ]
         table.add_row(*cells, *[human_number(row.epsilon)] * private)
     # Under the table: most runs have none, and a column would not fit into 80.
-    refused = [f"round {row.round}: {human_counts(row.rejected_codes)}"
-               for row in rows if row.rejected_codes]  # fmt: skip
+    refused = [
+        f"round {row.round}: {human_counts(row.rejected_codes)}"
+        for row in rows
+        if row.rejected_codes
+    ]
     if refused:
         table.caption = Text(one_line(f"rejected in {'; '.join(refused)}", _CAPTION))
         table.caption_justify = "left"
@@ -74,8 +86,10 @@ def summary_facts(summary: Summary) -> list[tuple[str, str]]:
     facts = [
         ("status", summary.status),
         ("accuracy", human_share(summary.accuracy)),
-        *((f"accuracy of {name}", human_share(share))
-          for name, share in summary.accuracy_by_model.items()),
+        *(
+            (f"accuracy of {name}", human_share(share))
+            for name, share in summary.accuracy_by_model.items()
+        ),
         ("worst class", human_share(min(worst)) if worst else human_share(float("nan"))),
         ("strategy", summary.strategy),
         ("distiller → merger → codec", parts),
@@ -83,11 +97,14 @@ def summary_facts(summary: Summary) -> list[tuple[str, str]]:
         ("data", f"{summary.data}, {summary.partition}, {summary.num_clients} clients"),
         ("rounds", str(summary.rounds)),
         ("records a class a client", str(summary.ipc) if summary.distiller else ""),
-        ("up-link", f"{human_bytes(summary.bytes_up_total)}, "
-                    f"{human_bytes(summary.bytes_up_per_client)} a client over all rounds"),
+        (
+            "up-link",
+            f"{human_bytes(summary.bytes_up_total)}, "
+            f"{human_bytes(summary.bytes_up_per_client)} a client over all rounds",
+        ),
         ("down-link", human_bytes(summary.bytes_down_total)),
         ("time", human_seconds(summary.seconds_total)),
         ("seed", str(summary.seed)),
         ("versions", ", ".join(f"{name} {version}" for name, version in summary.versions.items())),
-    ]  # fmt: skip
+    ]
     return [(name, one_line(value, 300)) for name, value in facts if value]

@@ -40,9 +40,10 @@ def duplicates(evidence: Evidence) -> dict[str, Finding]:
         others = {of: count for of, count in counts[client].items() if of[0] != client}
         share = max(others.values(), default=0) / len(part)
         owners = [
-            of for of, count in others.items()
+            of
+            for of, count in others.items()
             if count >= max(LEAST, least * len(part)) and senior[of[0]] < senior[client]
-        ]  # fmt: skip
+        ]
         if not owners:
             found[client] = Finding(share)
             continue

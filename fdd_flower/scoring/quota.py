@@ -34,9 +34,9 @@ def bound_shares(
     of = torch.tensor([place[owner] for owner in owners])
     for label in torch.cat(labels).unique():
         rows = [held == label for held in labels]
-        each = torch.stack([
-            own[held].double().sum() for own, held in zip(claimed, rows, strict=True)
-        ])  # fmt: skip
+        each = torch.stack(
+            [own[held].double().sum() for own, held in zip(claimed, rows, strict=True)]
+        )
         claims = torch.zeros(len(place), dtype=torch.float64).index_add_(0, of, each)
         scale = (bound_claims(claims, quota) / claims.clamp_min(1e-300)).float()
         for own, held, factor in zip(weights, rows, scale[of], strict=True):

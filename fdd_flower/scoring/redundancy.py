@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fdd_flower.ridge.solve import Gram
 from fdd_flower.scoring.base import Embedded, Evidence, Finding
 from fdd_flower.scoring.utility import explained
+from fdd_flower.training.ridge import Gram
 
 NOTHING = 0.005  # of the root records' targets
 

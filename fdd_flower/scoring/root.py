@@ -9,9 +9,9 @@ from torch import Tensor
 
 from fdd_flower.data.base import Split
 from fdd_flower.errors import DataError
-from fdd_flower.ridge.features import Features, draw_features
-from fdd_flower.ridge.solve import Gram, penalty, solve_gram
 from fdd_flower.rng import derive, stream
+from fdd_flower.training.ridge import Gram, penalty, solve_gram
+from fdd_flower.training.ridge_features import Features, draw_features
 
 WIDTH = 16  # 256 features and a constant: a solve takes milliseconds
 
@@ -39,7 +39,7 @@ def hold_out_root(test: Split, *, per_class: int, seed: int) -> tuple[Split, Spl
             expected="two records of a class or more",
             got=f"{len(test)} records, at most one a class",
             remedy="Give the server more records, or set scoring.mode to off.",
-        )  # fmt: skip
+        )
     return _take(test, chosen), _take(test, ~chosen)
 
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import torch
 
-from fdd_flower.ridge.solve import Gram
+from fdd_flower.training.ridge import Gram
 
 SOLVES = 1000  # at most so many, as long as two orders are walked
 TOLERANCE = 0.01  # of the value of all: what is left when a walk ends

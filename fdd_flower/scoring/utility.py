@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from fdd_flower.ridge.solve import Gram, solve_gram
 from fdd_flower.rng import stream
 from fdd_flower.scoring.base import Evidence, Finding
 from fdd_flower.scoring.root import Root
 from fdd_flower.scoring.shapley import shapley_values, total
+from fdd_flower.training.ridge import Gram, solve_gram
 
 FEW = 20  # clients up to which each is left out; more are sampled
 

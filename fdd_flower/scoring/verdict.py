@@ -56,25 +56,32 @@ def score_sets(
         Of the run and the round; only sampled Shapley values draw.
     """
     evidence = Evidence(
-        cfg=cfg, root=root, seed=seed,
+        cfg=cfg,
+        root=root,
+        seed=seed,
         parts={client: Embedded.of(part, root) for client, part in parts.items()},
         earlier={client: Embedded.of(one, root) for client, one in earlier.items()},
-    )  # fmt: skip
+    )
     worth, labels = utility(evidence), label_agreement(evidence)
     far, copies = outliers(evidence), duplicates(evidence)
     redundant = redundancy(evidence, copies)
     return {
         client: Score(
-            utility=worth[client].value, agreement=labels[client].value,
-            outlier=far[client].value, copied=copies[client].value,
+            utility=worth[client].value,
+            agreement=labels[client].value,
+            outlier=far[client].value,
+            copied=copies[client].value,
             reason=reason(
-                utility=worth[client], labels=labels[client], outlier=far[client],
-                copies=copies[client], redundant=redundant[client],
+                utility=worth[client],
+                labels=labels[client],
+                outlier=far[client],
+                copies=copies[client],
+                redundant=redundant[client],
                 significance=cfg.significance,
             ),
         )
         for client in parts
-    }  # fmt: skip
+    }
 
 
 def reason(

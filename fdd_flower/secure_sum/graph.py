@@ -89,7 +89,8 @@ def check_neighbours(neighbours: int) -> None:
     """
     if neighbours % 2:
         raise ConfigError(
-            "sketch.neighbours", expected="0 for all other clients, or an even number",
+            "sketch.neighbours",
+            expected="0 for all other clients, or an even number",
             got=neighbours,
             remedy=f"Set it to {neighbours + 1}: half of them stand on either side of a client.",
-        )  # fmt: skip
+        )

@@ -77,9 +77,11 @@ def agreed(private: bytes, public: bytes, purpose: str) -> bytes:
         )
     except ValueError as error:
         raise WireError(
-            "public key", expected="one of X25519", got=str(error) or "another",
+            "public key",
+            expected="one of X25519",
+            got=str(error) or "another",
             remedy="Run the same version on both sides.",
-        ) from error  # fmt: skip
+        ) from error
     info = f"fdd-flower secure sum {purpose}".encode()
     return HKDF(algorithm=hashes.SHA256(), length=KEY, salt=None, info=info).derive(shared)
 
@@ -119,6 +121,8 @@ def unseal(key: bytes, sealed: bytes, about: bytes) -> bytes:
         return ChaCha20Poly1305(key).decrypt(bytes(12), sealed, about)
     except InvalidTag as error:
         raise WireError(
-            "sealed shares", expected="what another client sealed", got="something else",
+            "sealed shares",
+            expected="what another client sealed",
+            got="something else",
             remedy="The server or the network changed it: this client stays out of the round.",
-        ) from error  # fmt: skip
+        ) from error

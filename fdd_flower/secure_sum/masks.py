@@ -33,9 +33,11 @@ def to_ring(values: np.ndarray, clients: int) -> np.ndarray:
     largest = max(int(values.max(initial=0)), -int(values.min(initial=0)))
     if largest >= most:
         raise DistillError(
-            "a sum over this client's records", expected=f"less than {most} steps", got=largest,
+            "a sum over this client's records",
+            expected=f"less than {most} steps",
+            got=largest,
             remedy="Split the records over more clients, or set sketch.secure-sum to false.",
-        )  # fmt: skip
+        )
     return values.astype(np.uint64) & MODULUS
 
 

@@ -68,9 +68,11 @@ class Group:
         distinct = len(set(self.publics)) == len(self.publics)
         if not (whole and distinct and len(self.publics) >= LEAST):
             raise WireError(
-                "clients of the secure sum", expected=f"{LEAST} or more with keys of their own",
-                got=f"{len(self.publics)}", remedy="Wait for more clients: strategy.min-nodes.",
-            )  # fmt: skip
+                "clients of the secure sum",
+                expected=f"{LEAST} or more with keys of their own",
+                got=f"{len(self.publics)}",
+                remedy="Wait for more clients: strategy.min-nodes.",
+            )
 
     @property
     def threshold(self) -> int:
@@ -87,9 +89,11 @@ class Group:
         """
         if keys.public not in self.publics:
             raise WireError(
-                "clients of the secure sum", expected="this client among them", got="others",
+                "clients of the secure sum",
+                expected="this client among them",
+                got="others",
                 remedy="This client stays out of the round.",
-            )  # fmt: skip
+            )
         return self.publics.index(keys.public)
 
 
@@ -101,7 +105,7 @@ def share(keys: Keys, group: Group) -> dict[int, bytes]:
     return {
         place: seal(_sealing(keys, group, own, place), seeds[place] + maskings[place], b"shares")
         for place in range(count)
-    }  # fmt: skip
+    }
 
 
 def mask(values: np.ndarray, keys: Keys, group: Group, present: Collection[int]) -> np.ndarray:
@@ -155,9 +159,11 @@ def give_away(
     own, kept = group.place_of(keys), set(stayed)
     if len(kept) < group.threshold or own not in kept or not kept <= set(sealed):
         raise WireError(
-            "clients that stayed", expected=f"at least {group.threshold} that sent shares",
-            got=f"{len(kept)}", remedy="This client gives no share away.",
-        )  # fmt: skip
+            "clients that stayed",
+            expected=f"at least {group.threshold} that sent shares",
+            got=f"{len(kept)}",
+            remedy="This client gives no share away.",
+        )
     found = opened(sealed, keys, group).items()
     return {place: both[:KEY] if place in kept else both[KEY:] for place, both in found}
 
@@ -218,9 +224,11 @@ def _recovered(held: Mapping[int, bytes], hood: Sequence[int], place: int) -> by
 
 def _not_recovered(place: int, got: str) -> WireError:
     return WireError(
-        f"secret of client {place} of the secure sum", expected="enough shares of it", got=got,
+        f"secret of client {place} of the secure sum",
+        expected="enough shares of it",
+        got=got,
         remedy="Resume the run: the round is then asked again, with fresh keys.",
-    )  # fmt: skip
+    )
 
 
 def _sealing(keys: Keys, group: Group, sender: int, receiver: int) -> bytes:

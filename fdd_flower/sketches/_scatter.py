@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from fdd_flower.rng import stream
-from fdd_flower.sketches._integers import check_planes, from_planes, to_planes
-from fdd_flower.wire.codecs._arrays import require, require_finite
-from fdd_flower.wire.codecs._codes import Code
+from fdd_flower.sketches.integers import check_planes, from_planes, to_planes
+from fdd_flower.wire.arrays import require, require_finite
+from fdd_flower.wire.refusals import Code
 
 RANK = 16  # main directions that travel apart
 POWERS = 3  # steps to them; they need not be exact, as what is left says how far off they are
@@ -40,8 +40,10 @@ def pack(matrix: Tensor) -> Arrays:
     above = _above(len(matrix))
     code = _over(left, scale)[above].mul(TOP).round().clamp(-TOP, TOP).to(torch.int64)
     return {
-        MAIN: main.numpy(), SCALE: scale.numpy(), REST: to_planes(code, BITS),
-    }  # fmt: skip
+        MAIN: main.numpy(),
+        SCALE: scale.numpy(),
+        REST: to_planes(code, BITS),
+    }
 
 
 def unpack(arrays: Arrays, d: int) -> Tensor:

@@ -7,8 +7,8 @@ from dataclasses import replace
 import torch
 
 from fdd_flower.config import DistillerConfig
-from fdd_flower.distillers._views import View, embed, random_views
 from fdd_flower.distillers.base import Plan
+from fdd_flower.distillers.parts.views import View, embed, random_views
 from fdd_flower.rng import derive
 
 

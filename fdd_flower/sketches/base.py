@@ -13,12 +13,11 @@ import torch
 from torch import Tensor
 
 from fdd_flower.config import DistillerConfig, SketchConfig
-from fdd_flower.distillers._canvas import Canvas
 from fdd_flower.distillers.base import ClassRecords, Plan
+from fdd_flower.distillers.parts.canvas import Canvas
 from fdd_flower.errors import DistillError
 from fdd_flower.registry import Registry
-from fdd_flower.ridge.teacher import RidgeTeacher
-from fdd_flower.sketches._integers import (
+from fdd_flower.sketches.integers import (
     LIMIT,
     MAX_RECORDS,
     ONE,
@@ -29,8 +28,9 @@ from fdd_flower.sketches._integers import (
     whole,
     width_of,
 )
-from fdd_flower.wire.codecs._arrays import require
-from fdd_flower.wire.codecs._codes import Code
+from fdd_flower.training.teachers import RidgeTeacher
+from fdd_flower.wire.arrays import require
+from fdd_flower.wire.refusals import Code
 
 COUNTS, INPUTS = "counts", "inputs"
 TILE = 512  # records whose features are held at once
@@ -149,9 +149,11 @@ class Kind(ABC):
                     sums[INPUTS][part.label] += whole(tile.flatten(1)).sum(dim=0).to(torch.int64)
         if int(counts.sum()) > MAX_RECORDS:
             raise DistillError(
-                "records of this client", expected=f"at most {MAX_RECORDS}",
-                got=int(counts.sum()), remedy="Split them over several clients.",
-            )  # fmt: skip
+                "records of this client",
+                expected=f"at most {MAX_RECORDS}",
+                got=int(counts.sum()),
+                remedy="Split them over several clients.",
+            )
         return Sketch(counts, sums)
 
     def encode(self, sketch: Sketch) -> dict[str, np.ndarray]:
@@ -242,7 +244,9 @@ class Kind(ABC):
         return (total.sums[name][label].double() / unit / total.counts[label]).float()
 
 
-KINDS: Registry[type[Kind]] = Registry("sketch", "fdd_flower.sketches")
+KINDS: Registry[type[Kind]] = Registry(
+    "sketch", "fdd_flower.sketches", helpers=("integers", "synthesis")
+)
 
 
 def bounded(sketch: Sketch, median: int) -> Sketch:

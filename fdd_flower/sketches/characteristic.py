@@ -9,16 +9,16 @@ import torch
 from torch import Tensor
 
 from fdd_flower.config import DistillerConfig, SketchConfig
-from fdd_flower.distillers._canvas import Canvas
-from fdd_flower.distillers._views import embed
 from fdd_flower.distillers.base import Plan
 from fdd_flower.distillers.ncfm import Wave, discrepancy, frequencies
+from fdd_flower.distillers.parts.canvas import Canvas
+from fdd_flower.distillers.parts.views import embed
 from fdd_flower.rng import stream
-from fdd_flower.sketches._integers import ONE, whole
 from fdd_flower.sketches._views import seeded_views
 from fdd_flower.sketches.base import KINDS, Kind, Sketch
-from fdd_flower.wire.codecs._arrays import require
-from fdd_flower.wire.codecs._codes import Code
+from fdd_flower.sketches.integers import ONE, whole
+from fdd_flower.wire.arrays import require
+from fdd_flower.wire.refusals import Code
 
 COS, SIN = "cos", "sin"
 # Of projected noise along a frequency, in radians. Records of a class, digits, Fashion-MNIST
@@ -96,7 +96,5 @@ class CharacteristicSums(Kind):
     def wave(self, total: Sketch, label: int, index: int) -> Wave:
         """Return the characteristic function of a class under network `index`."""
         count = self.distiller.frequencies
-        cos, sin = (
-            self.means(total, name, label).split(count)[index] for name in (COS, SIN)
-        )  # fmt: skip
+        cos, sin = (self.means(total, name, label).split(count)[index] for name in (COS, SIN))
         return Wave(torch.zeros(count), torch.ones(count), cos, sin)

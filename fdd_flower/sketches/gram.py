@@ -11,15 +11,13 @@ import torch.nn.functional as F  # noqa: N812 (the field's customary name)
 from torch import Tensor
 
 from fdd_flower.config import DistillerConfig, SketchConfig
-from fdd_flower.distillers._canvas import Canvas
-from fdd_flower.distillers._ridge import Sums, centred
 from fdd_flower.distillers.base import Plan
-from fdd_flower.ridge.features import Features, draw_features
-from fdd_flower.ridge.solve import Gram, solve_gram
-from fdd_flower.ridge.teacher import RidgeTeacher
+from fdd_flower.distillers.objectives.ridge import Sums, centred
+from fdd_flower.distillers.parts.canvas import Canvas
 from fdd_flower.rng import derive
 from fdd_flower.sketches import _scatter
-from fdd_flower.sketches._integers import (
+from fdd_flower.sketches.base import COUNTS, KINDS, Arrays, Kind, Sketch
+from fdd_flower.sketches.integers import (
     LIMIT,
     ONE,
     WIDEST,
@@ -27,9 +25,11 @@ from fdd_flower.sketches._integers import (
     from_planes,
     whole,
 )
-from fdd_flower.sketches.base import COUNTS, KINDS, Arrays, Kind, Sketch
-from fdd_flower.wire.codecs._arrays import require
-from fdd_flower.wire.codecs._codes import Code
+from fdd_flower.training.ridge import Gram, solve_gram
+from fdd_flower.training.ridge_features import Features, draw_features
+from fdd_flower.training.teachers import RidgeTeacher
+from fdd_flower.wire.arrays import require
+from fdd_flower.wire.refusals import Code
 
 MEANS, PRODUCTS = "means", "products"
 # How far below 0 an eigenvalue of what lies within the classes may be, over its largest diagonal.
@@ -92,9 +92,12 @@ class GramSums(Kind):
         shift = NEGATIVE * largest * torch.eye(self.size, dtype=torch.float64)
         _, wrong = torch.linalg.cholesky_ex(within + shift)
         require(
-            not int(wrong), PRODUCTS, "sums of products of features with these means",
-            "no such ones", Code.RANGE,
-        )  # fmt: skip
+            not int(wrong),
+            PRODUCTS,
+            "sums of products of features with these means",
+            "no such ones",
+            Code.RANGE,
+        )
 
     def within(self, sketch: Sketch) -> Tensor:
         """Return the sum over records of the products of features less their class means."""

@@ -9,16 +9,16 @@ import torch
 from torch import Tensor
 
 from fdd_flower.config import DistillerConfig, SketchConfig
-from fdd_flower.distillers._canvas import Canvas
-from fdd_flower.distillers._moments import Moments, mismatch
-from fdd_flower.distillers._views import embed
 from fdd_flower.distillers.base import Plan
+from fdd_flower.distillers.objectives.moments import Moments, mismatch
+from fdd_flower.distillers.parts.canvas import Canvas
+from fdd_flower.distillers.parts.views import embed
 from fdd_flower.errors import ConfigError
-from fdd_flower.sketches._integers import LIMIT, ONE, whole
 from fdd_flower.sketches._views import seeded_views, width
 from fdd_flower.sketches.base import KINDS, Kind, Sketch
-from fdd_flower.wire.codecs._arrays import require
-from fdd_flower.wire.codecs._codes import Code
+from fdd_flower.sketches.integers import LIMIT, ONE, whole
+from fdd_flower.wire.arrays import require
+from fdd_flower.wire.refusals import Code
 
 FIRST, SECOND = "first", "second"
 
@@ -42,9 +42,11 @@ class MomentSums(Kind):
         super().__init__(cfg, distiller, plan)
         if distiller.moments == "covariance":
             raise ConfigError(
-                "distiller.moments", expected="mean or deviation with sketch.kind=means",
-                got="covariance", remedy="sketch.kind=gram sums products of features.",
-            )  # fmt: skip
+                "distiller.moments",
+                expected="mean or deviation with sketch.kind=means",
+                got="covariance",
+                remedy="sketch.kind=gram sums products of features.",
+            )
         self.views = seeded_views(distiller, plan)
         self.sizes = [width(view, plan) for view in self.views]
 

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from flwr.app import ArrayRecord
 
-from fdd_flower.class_logits import BOUND, ClassLogits
-from fdd_flower.wire.codecs._codes import Code, RefusedError
+from fdd_flower.training.class_logits import BOUND, ClassLogits
 from fdd_flower.wire.records import LOGITS, to_numpy
+from fdd_flower.wire.refusals import Code, RefusedError
 
 HELD = "class-logits-held"
 _WHAT = f"reply.arrays.{LOGITS}"

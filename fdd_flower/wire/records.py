@@ -11,12 +11,12 @@ import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, MetricRecord, RecordDict
 from flwr.common.serde import recorddict_to_proto
 
-from fdd_flower.data.base import Normalisation
 from fdd_flower.distillers.base import Plan
 from fdd_flower.errors import WireError
+from fdd_flower.schema import Normalisation
 from fdd_flower.synthetic_set import SyntheticSet
-from fdd_flower.wire.codecs._codes import DROPPED, Code, RefusedError
 from fdd_flower.wire.codecs.base import Codec
+from fdd_flower.wire.refusals import DROPPED, Code, RefusedError
 
 # Of both messages, as docs/wire-format.md has it. Readers refuse any other major version; a minor
 # one is written as `schema-minor` and left out while it is 0, as it always was.
@@ -24,12 +24,13 @@ SCHEMA, MINOR = 1, 0
 EXTENSION = "x-"  # begins a key that nobody has to know
 ARRAYS, CONFIG, META, METRICS, PEERS = "arrays", "config", "meta", "metrics", "peers"
 LOGITS = "class-logits"
+COUNT, STEPS = "num-examples", "num-steps"  # metrics of a client that trained
 MAX_SECONDS = 1e7
 MAX_KEY = 128  # characters of a client key
 
 _VERSION = ("schema", "schema-minor")
 _META = {"client": str, "nonce": str, "round": int}
-_METRICS = ("seconds", "num-examples", "num-steps")
+_METRICS = ("seconds", COUNT, STEPS)
 _PLAN = (
     "server-round", "seed", "nonce", "classes", "feature-shape", "mean", "std", "proximal-mu",
     "settings",
@@ -280,6 +281,8 @@ def _bad(what: str, expected: str, got: object, code: Code = Code.ENVELOPE) -> R
 
 def _cannot_read(what: str, expected: str, got: object) -> WireError:
     return WireError(
-        what, expected=expected, got=got,
+        what,
+        expected=expected,
+        got=got,
         remedy="Install the same fdd-flower on the server and on every client.",
-    )  # fmt: skip
+    )

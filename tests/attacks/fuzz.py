@@ -56,10 +56,18 @@ def append(data: bytes, rng: np.random.Generator) -> bytes:
 def extremes(data: bytes, rng: np.random.Generator) -> bytes:
     """Write a number that programs stumble over."""
     word = rng.choice(
-        [b"\xff" * 4, b"\0" * 4, b"\x7f\xff\xff\xff", struct.pack("<f", np.nan),
-         struct.pack("<f", np.inf), struct.pack("<f", 3e38), struct.pack("<f", 1e-42),
-         struct.pack("<I", 2**31), struct.pack("<I", 65_536)]
-    )  # fmt: skip
+        [
+            b"\xff" * 4,
+            b"\0" * 4,
+            b"\x7f\xff\xff\xff",
+            struct.pack("<f", np.nan),
+            struct.pack("<f", np.inf),
+            struct.pack("<f", 3e38),
+            struct.pack("<f", 1e-42),
+            struct.pack("<I", 2**31),
+            struct.pack("<I", 65_536),
+        ]
+    )
     start = int(rng.integers(len(data)))
     return data[:start] + bytes(word) + data[start + 4 :]
 
@@ -172,6 +180,13 @@ def in_message(content: RecordDict, rng: np.random.Generator) -> RecordDict:
 
 
 PLACES = (
-    in_file, in_values, in_values, in_parts, in_parts, another_array, nonsense_rows, spliced,
+    in_file,
+    in_values,
+    in_values,
+    in_parts,
+    in_parts,
+    another_array,
+    nonsense_rows,
+    spliced,
     in_message,
-)  # fmt: skip
+)

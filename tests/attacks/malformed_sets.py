@@ -16,9 +16,9 @@ from PIL import Image
 
 from fdd_flower.config import CodecConfig
 from fdd_flower.wire.codecs import _payload
-from fdd_flower.wire.codecs._codes import Code
 from fdd_flower.wire.codecs.base import CODECS
 from fdd_flower.wire.records import ARRAYS, META, METRICS, refusal, reply, set_record
+from fdd_flower.wire.refusals import Code
 from tests.attacks.scene import (
     IPC,
     LIAR,
@@ -188,8 +188,9 @@ add("client-with-a-terminal-code", Code.CLIENT_KEY, with_meta("client", "\x1b[2J
 add("client-with-a-null", Code.CLIENT_KEY, with_meta("client", "1\0"))
 add("client-in-full-width", Code.CLIENT_KEY, with_meta("client", "\N{FULLWIDTH DIGIT THREE}"))
 add("client-with-a-hidden-letter", Code.CLIENT_KEY, with_meta("client", "3\N{ZERO WIDTH SPACE}"))
-add("client-written-backwards", Code.CLIENT_KEY,
-    with_meta("client", "\N{RIGHT-TO-LEFT OVERRIDE}01"))  # fmt: skip
+add(
+    "client-written-backwards", Code.CLIENT_KEY, with_meta("client", "\N{RIGHT-TO-LEFT OVERRIDE}01")
+)
 add("client-with-a-space", Code.CLIENT_KEY, with_meta("client", " 3"))
 add("nonce-of-another-run", Code.WRONG_RUN, with_meta("nonce", "f" * 16))
 add("nonce-empty", Code.WRONG_RUN, with_meta("nonce", ""))
@@ -255,19 +256,26 @@ add("npy-header-only", Code.UNDECODABLE, with_bytes("inputs", lambda d: d[:128])
 add("npy-trailing-bytes", Code.UNDECODABLE, with_bytes("weights", lambda d: d + b"tail"))
 add("npy-twice", Code.UNDECODABLE, with_bytes("weights", lambda d: d + d))
 add("npy-version-9", Code.UNDECODABLE, with_bytes("inputs", lambda d: d[:6] + b"\x09" + d[7:]))
-add("npy-promises-terabytes", Code.UNDECODABLE,
-    with_bytes("weights", forged(b"(12,), }         ", b"(9999999999999,)}")))  # fmt: skip
+add(
+    "npy-promises-terabytes",
+    Code.UNDECODABLE,
+    with_bytes("weights", forged(b"(12,), }         ", b"(9999999999999,)}")),
+)
 add("npy-negative-axis", Code.UNDECODABLE, with_bytes("weights", forged(b"(12,)", b"(-1,)")))
 add("npy-code-for-a-shape", Code.UNDECODABLE, with_bytes("weights", forged(b"(12,)", b"id(0)")))
-add("npy-pickled-object", Code.UNDECODABLE,
-    with_bytes("inputs", lambda d: npy(np.array([_Evil()], object))))  # fmt: skip
+add(
+    "npy-pickled-object",
+    Code.UNDECODABLE,
+    with_bytes("inputs", lambda d: npy(np.array([_Evil()], object))),
+)
 add("npy-pickle", Code.UNDECODABLE, with_bytes("inputs", lambda d: b"\x80\x04K\x01."))
-add("flower-header-lies", Code.DTYPE,
-    with_bytes("inputs", lambda d: npy(np.zeros((12, 1, 4, 8)))))  # fmt: skip
-add("npy-fortran-order", Code.SHAPE,
-    with_bytes("inputs", lambda d: npy(np.ones((12, *SHAPE), "f4", order="F"))))  # fmt: skip
-add("npy-structured", Code.DTYPE,
-    with_bytes("weights", lambda d: npy(np.zeros(12, [("a", "f4")]))))  # fmt: skip
+add("flower-header-lies", Code.DTYPE, with_bytes("inputs", lambda d: npy(np.zeros((12, 1, 4, 8)))))
+add(
+    "npy-fortran-order",
+    Code.SHAPE,
+    with_bytes("inputs", lambda d: npy(np.ones((12, *SHAPE), "f4", order="F"))),
+)
+add("npy-structured", Code.DTYPE, with_bytes("weights", lambda d: npy(np.zeros(12, [("a", "f4")]))))
 
 
 # --- arrays --------------------------------------------------------------------------------
@@ -339,8 +347,11 @@ for name in ("inputs", "targets", "weights"):
     for kind in ("float16", "int32", "bool", "complex64", ">f4"):
         label = kind.replace(">", "big-endian-")
         add(f"{name}-{label}", Code.DTYPE, with_array(name, partial(np.asarray, dtype=kind)))
-    add(f"{name}-flat", Code.SHAPE,
-        with_array(name, lambda x: x.reshape(-1) if x.ndim > 1 else x[:, None]))  # fmt: skip
+    add(
+        f"{name}-flat",
+        Code.SHAPE,
+        with_array(name, lambda x: x.reshape(-1) if x.ndim > 1 else x[:, None]),
+    )
     add(f"{name}-one-row-less", Code.SHAPE, with_array(name, lambda x: x[:-1]))
     add(f"{name}-nan", Code.NOT_FINITE, with_array(name, lambda x: np.full_like(x, np.nan)))
     for label, value in (("infinite", np.inf), ("minus-infinite", -np.inf)):
@@ -354,8 +365,11 @@ add("targets-of-a-class-more", Code.SHAPE, with_array("targets", lambda x: np.hs
 add("targets-of-a-class-less", Code.SHAPE, with_array("targets", lambda x: x[:, :2]))
 add("labels-sum-to-2", Code.LABELS, with_array("targets", lambda x: 2 * x))
 add("labels-sum-to-0", Code.LABELS, with_array("targets", lambda x: 0 * x))
-add("label-negative", Code.LABELS,
-    with_array("targets", lambda x: np.where(x > 0, 1.5, -0.25).astype("f4")))  # fmt: skip
+add(
+    "label-negative",
+    Code.LABELS,
+    with_array("targets", lambda x: np.where(x > 0, 1.5, -0.25).astype("f4")),
+)
 add("label-huge", Code.LABELS, with_value("targets", (0, 0), 3e38))
 add("weight-zero", Code.WEIGHTS, with_value("weights", (0,), 0.0))
 add("weight-negative", Code.WEIGHTS, with_value("weights", (0,), -9.0))
@@ -363,9 +377,17 @@ add("weight-huge", Code.WEIGHTS, with_value("weights", (0,), 2e9))
 add("weight-denormal", Code.WEIGHTS, with_value("weights", (0,), 1e-40))
 add("rows-none", Code.EMPTY, with_rows(lambda x: x[:0]))
 add("rows-too-many", Code.TOO_MANY_ROWS, with_rows(lambda x: np.concatenate([x, x[:1]])))
-add("rows-of-one-class-over-quota", Code.QUOTA,
-    with_rows(lambda x: np.concatenate([x[:5], x[6:]]) if x.ndim == 1 else
-              np.concatenate([x[: IPC], x[:1], x[IPC + 2 :]])))  # fmt: skip
+add(
+    "rows-of-one-class-over-quota",
+    Code.QUOTA,
+    with_rows(
+        lambda x: (
+            np.concatenate([x[:5], x[6:]])
+            if x.ndim == 1
+            else np.concatenate([x[:IPC], x[:1], x[IPC + 2 :]])
+        )
+    ),
+)
 
 
 @attack(Code.DUPLICATE_SET)
@@ -386,8 +408,7 @@ add("uint8-scale-infinite", Code.NOT_FINITE, with_value("scale", (0,), np.inf), 
 add("uint8-scale-zero", Code.RANGE, with_value("scale", (0,), 0.0), "uint8")
 add("uint8-highest-below-lowest", Code.RANGE, with_value("scale", (0,), -0.1), "uint8")
 add("uint8-scale-huge", Code.RANGE, with_value("scale", (0,), 3e38), "uint8")
-add("uint8-range-a-channel-more", Code.SHAPE,
-    with_array("lo", lambda x: np.append(x, x)), "uint8")  # fmt: skip
+add("uint8-range-a-channel-more", Code.SHAPE, with_array("lo", lambda x: np.append(x, x)), "uint8")
 add("uint8-as-float32", Code.DTYPE, with_array("inputs", lambda x: x.astype("f4")), "uint8")
 
 
@@ -480,24 +501,51 @@ for name in ("webp", "avif"):
     image("scale-huge", Code.RANGE, in_book(SCALE_AT, struct.pack("<f", 3e38)))
     image("stream-empty", Code.UNDECODABLE, in_stream(lambda s: b""))
     image("stream-cut", Code.UNDECODABLE, in_stream(lambda s: s[: len(s) // 2]))
-    image("stream-of-noise", Code.UNDECODABLE,
-          in_stream(lambda s: np.random.default_rng(0).bytes(len(s))))  # fmt: skip
-    image("dimension-bomb", Code.UNDECODABLE,
-          in_stream(lambda s, name=name: frame(Image.new("L", (1000, 1000)), name)))  # fmt: skip
-    image("a-whole-file", Code.UNDECODABLE,
-          in_stream(lambda s, name=name: written(Image.new("L", (16, 16)), name)))  # fmt: skip
-    add(f"{name}-of-another-codec", Code.UNDECODABLE,
-        other_codec("avif" if name == "webp" else "webp"), name)  # fmt: skip
-    add(f"{name}-payload-float32", Code.DTYPE,
-        with_array("payload", lambda x: x.astype("f4")[:100]), name)  # fmt: skip
+    image(
+        "stream-of-noise",
+        Code.UNDECODABLE,
+        in_stream(lambda s: np.random.default_rng(0).bytes(len(s))),
+    )
+    image(
+        "dimension-bomb",
+        Code.UNDECODABLE,
+        in_stream(lambda s, name=name: frame(Image.new("L", (1000, 1000)), name)),
+    )
+    image(
+        "a-whole-file",
+        Code.UNDECODABLE,
+        in_stream(lambda s, name=name: written(Image.new("L", (16, 16)), name)),
+    )
+    add(
+        f"{name}-of-another-codec",
+        Code.UNDECODABLE,
+        other_codec("avif" if name == "webp" else "webp"),
+        name,
+    )
+    add(
+        f"{name}-payload-float32",
+        Code.DTYPE,
+        with_array("payload", lambda x: x.astype("f4")[:100]),
+        name,
+    )
     twice = with_array("payload", lambda x: np.stack([x, x]))
     add(f"{name}-payload-twice", Code.SHAPE, twice, name)
 
-add("webp-dimensions-forged", Code.UNDECODABLE,
-    with_payload(in_stream(lambda s: s[:6] + b"\xff\x3f\xff\x3f" + s[10:])), "webp")  # fmt: skip
+add(
+    "webp-dimensions-forged",
+    Code.UNDECODABLE,
+    with_payload(in_stream(lambda s: s[:6] + b"\xff\x3f\xff\x3f" + s[10:])),
+    "webp",
+)
 add("avif-two-frames", Code.UNDECODABLE, with_payload(in_stream(lambda s: s + s)), "avif")
 add("table-values-bomb", Code.UNDECODABLE, with_payload(values_bomb), "webp", shape=TABLE)
-add("table-values-damaged", Code.UNDECODABLE, with_payload(lambda d: d[:-1] + b"\xff"), "webp",
-    shape=TABLE)  # fmt: skip
-add("table-one-class-over-quota", Code.QUOTA, with_payload(in_book(IPC, b"\0")), "avif",
-    shape=TABLE)  # fmt: skip
+add(
+    "table-values-damaged",
+    Code.UNDECODABLE,
+    with_payload(lambda d: d[:-1] + b"\xff"),
+    "webp",
+    shape=TABLE,
+)
+add(
+    "table-one-class-over-quota", Code.QUOTA, with_payload(in_book(IPC, b"\0")), "avif", shape=TABLE
+)

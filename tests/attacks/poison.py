@@ -56,8 +56,12 @@ def near_copy(part: SyntheticSet, rng: torch.Generator) -> SyntheticSet:
 
 
 CHANGES: Mapping[str, Callable[[SyntheticSet, torch.Generator], SyntheticSet]] = {
-    "label flip": flip_labels, "noise": noise, "blank": blank, "trigger": trigger, "scale": scale,
-}  # fmt: skip
+    "label flip": flip_labels,
+    "noise": noise,
+    "blank": blank,
+    "trigger": trigger,
+    "scale": scale,
+}
 COPIES = ("free rider", "replay", "sybils")
 
 

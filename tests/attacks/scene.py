@@ -18,13 +18,14 @@ from flwr.common.serde import message_from_proto, message_to_proto
 from flwr.serverapp.strategy import Strategy
 
 from fdd_flower.config import CodecConfig, Config, DistillerConfig, ModelConfig, TrainingConfig
-from fdd_flower.data.base import Normalisation
 from fdd_flower.distillers.base import ClassRecords, Plan
 from fdd_flower.ledger import REJECTED, Entry, Ledger, StoredSets, content_hash
 from fdd_flower.local_grid import _set_task_identity
-from fdd_flower.strategies.base import STRATEGIES, RoundTally, ServerSide, Verdict
-from fdd_flower.strategies.scaffold import VARIATE
-from fdd_flower.strategies.sketch import kind_of
+from fdd_flower.methods.base import STRATEGIES
+from fdd_flower.methods.scaffold import VARIATE
+from fdd_flower.methods.sketch import kind_of
+from fdd_flower.schema import Normalisation
+from fdd_flower.server.side import RoundTally, ServerSide, Verdict
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.wire.codecs.base import CODECS
 from fdd_flower.wire.records import (
@@ -35,7 +36,7 @@ from fdd_flower.wire.records import (
     reply,
     set_record,
     to_array_record,
-)  # fmt: skip
+)
 
 _set_task_identity()
 
@@ -63,9 +64,13 @@ def config(codec: str = "float32", strategy: str = "fdd", **distiller: Any) -> C
 def plan(shape: tuple[int, ...] = SHAPE) -> Plan:
     """Return the plan that honest replies answer."""
     return Plan(
-        round=1, seed=7, nonce=NONCE, classes=CLASSES, feature_shape=shape,
+        round=1,
+        seed=7,
+        nonce=NONCE,
+        classes=CLASSES,
+        feature_shape=shape,
         normalisation=Normalisation(mean=(0.0,) * shape[0], std=(1.0,) * shape[0]),
-    )  # fmt: skip
+    )
 
 
 @cache
@@ -74,8 +79,9 @@ def part(client: str, round_: int = 1, shape: tuple[int, ...] = SHAPE) -> Synthe
     rng = np.random.default_rng([int(client), round_])
     labels = np.repeat(np.arange(len(CLASSES)), IPC)
     slopes = rng.normal(size=(len(labels), *[1] * len(shape))) * np.linspace(-1, 1, shape[-1])
-    inputs = np.broadcast_to(slopes + rng.normal(size=(len(labels), *[1] * len(shape))),
-                             (len(labels), *shape))  # fmt: skip
+    inputs = np.broadcast_to(
+        slopes + rng.normal(size=(len(labels), *[1] * len(shape))), (len(labels), *shape)
+    )
     return SyntheticSet(
         inputs=torch.from_numpy(inputs.astype(np.float32)),
         targets=torch.eye(len(CLASSES))[labels],

@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 
 from fdd_flower.ledger import Entry
-from fdd_flower.strategies._replies import screen
-from fdd_flower.strategies.fdd import FederatedDistillation
+from fdd_flower.server.distillation import FederatedDistillation
+from fdd_flower.server.judging.replies import judged_replies
 from fdd_flower.synthetic_set import SyntheticSet
-from fdd_flower.wire.codecs._codes import Code
+from fdd_flower.wire.refusals import Code
 from tests.attacks.fuzz import CODECS, SHAPES, cases
 from tests.attacks.scene import LIAR, MemoryStaging, Server, config, honest_set, message, node_of
 
@@ -106,7 +106,9 @@ def _judge(server: Server, replies: list) -> list[SyntheticSet]:
     assert isinstance(strategy, FederatedDistillation)
     staged: Any = MemoryStaging()
     rules = strategy._rules(1, staged)
-    return [staged.sets[sha256] for _, sha256 in screen(replies, side=server.side, rules=rules)]
+    return [
+        staged.sets[sha256] for _, sha256 in judged_replies(replies, side=server.side, rules=rules)
+    ]
 
 
 def _reset_peak() -> None:

@@ -68,9 +68,16 @@ def test_what_the_attacks_change_is_taken_unchanged(codec: str) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [later_minor, extension, reordered, lying_flower_header, with_metric("num-examples", 10**9),
-     with_metric("seconds", 3), with_metric("seconds", 1e6)],
-)  # fmt: skip
+    [
+        later_minor,
+        extension,
+        reordered,
+        lying_flower_header,
+        with_metric("num-examples", 10**9),
+        with_metric("seconds", 3),
+        with_metric("seconds", 1e6),
+    ],
+)
 def test_it_counts_as_the_plain_one_does(change: Change) -> None:
     plain, _ = run("float32")
     found, _ = run("float32", change)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from flwr.app import Array, Message, RecordDict
 
-from fdd_flower.wire.codecs._codes import Code
+from fdd_flower.wire.refusals import Code
 from tests.attacks.malformed_sets import npy, with_array, with_bytes, with_meta, with_metric
 from tests.attacks.scene import (
     HONEST,

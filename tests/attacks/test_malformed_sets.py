@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from flwr.app import Message
 
-from fdd_flower.wire.codecs._codes import Code
+from fdd_flower.wire.refusals import Code
 from tests.attacks.malformed_sets import ATTACKS
 from tests.attacks.scene import (
     HONEST,
@@ -78,8 +78,11 @@ def test_log_ledger_and_tally_have_the_code(
     assert f"client {refused.client}: [{attack.code}] " in caplog.text
     (entry,) = [entry for entry in server.entries() if entry.verdict == "rejected"]
     assert (entry.code, entry.reason, entry.client, entry.bytes) == (
-        attack.code, refused.reason, refused.client, refused.num_bytes,
-    )  # fmt: skip
+        attack.code,
+        refused.reason,
+        refused.client,
+        refused.num_bytes,
+    )
     assert server.side.tally.rejected_codes() == {attack.code: 1}
 
 

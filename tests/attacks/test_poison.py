@@ -19,8 +19,8 @@ from fdd_flower.errors import DistillError, QuorumError
 from fdd_flower.ledger import QUARANTINED, Entry, Ledger
 from fdd_flower.rng import stream
 from fdd_flower.scoring import Root, hold_out_root
-from fdd_flower.strategies.base import ServerSide
-from fdd_flower.strategies.fdd import FederatedDistillation
+from fdd_flower.server.distillation import FederatedDistillation
+from fdd_flower.server.side import ServerSide
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.wire.codecs.base import CODECS
 from fdd_flower.wire.records import reply, set_record
@@ -40,11 +40,13 @@ def config(**scoring: object) -> Config:
     """
     base = Config()
     return replace(
-        base, distiller=replace(base.distiller, ipc=20), codec=CodecConfig(name="float32"),
+        base,
+        distiller=replace(base.distiller, ipc=20),
+        codec=CodecConfig(name="float32"),
         model=ModelConfig(name="logistic"),
         training=TrainingConfig(steps=2, batch_size=16),
         scoring=ScoringConfig(**({"mode": "quarantine"} | scoring)),  # type: ignore[arg-type]
-    )  # fmt: skip
+    )
 
 
 @cache
@@ -52,9 +54,13 @@ def digits() -> tuple[Plan, Split, Split]:
     """Return the plan, the root records, and the records that are left."""
     data = load_dataset(Config().data, seed=0)
     plan = Plan(
-        round=1, seed=7, nonce=NONCE, classes=data.classes, feature_shape=data.feature_shape,
+        round=1,
+        seed=7,
+        nonce=NONCE,
+        classes=data.classes,
+        feature_shape=data.feature_shape,
         normalisation=data.normalisation,
-    )  # fmt: skip
+    )
     return plan, *hold_out_root(data.split(data.test), per_class=10, seed=0)
 
 
@@ -183,8 +189,11 @@ def test_to_shout_is_no_lie_about_labels_and_is_held_by_a_quota(tmp_path: Path) 
     assert merged is not None
     share = merged.weights[start : start + len(sent["2"])].sum() / merged.weights.sum()
     assert float(share) == pytest.approx(1 / CLIENTS, abs=0.02)
-    loud = {client: scale(flip_labels(part, torch.Generator()), torch.Generator())
-            for client, part in honest().items() if client in HOSTILE}  # fmt: skip
+    loud = {
+        client: scale(flip_labels(part, torch.Generator()), torch.Generator())
+        for client, part in honest().items()
+        if client in HOSTILE
+    }
     server = Digits(config(), tmp_path / "b")
     server.take(dict(honest()) | loud)
     assert server.aside() == HOSTILE

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from fdd_flower.bench import sets
+from fdd_flower.bench.distil import sets
+from fdd_flower.bench.distil.message import Made, load_made
+from fdd_flower.bench.distil.settings import Bench
+from fdd_flower.bench.distil.worker import work
 from fdd_flower.bench.job import Job
-from fdd_flower.bench.message import Made, load_made
-from fdd_flower.bench.settings import Bench
-from fdd_flower.bench.worker import work
 from fdd_flower.config import Config, DataConfig, DistillerConfig, TrainingConfig
 
 
@@ -38,9 +38,13 @@ def small(**values: Any) -> Bench:
         training=TrainingConfig(steps=5, batch_size=16),
     )
     wanted: dict[str, Any] = {
-        "cfg": cfg, "distillers": ("dm",), "ipcs": (2,), "seeds": (0,),
-        "models": ("logistic", "ridge"), "full_steps": 5,
-    }  # fmt: skip
+        "cfg": cfg,
+        "distillers": ("dm",),
+        "ipcs": (2,),
+        "seeds": (0,),
+        "models": ("logistic", "ridge"),
+        "full_steps": 5,
+    }
     return Bench(**(wanted | values))
 
 

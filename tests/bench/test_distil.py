@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from fdd_flower.bench.distil import distil
+from fdd_flower.bench.distil.whole_set import distil
 from fdd_flower.bench.records import load_material, make_plan
 from fdd_flower.config import Config, DistillerConfig
 from fdd_flower.errors import DistillError

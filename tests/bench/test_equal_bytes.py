@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from fdd_flower.bench.equal_bytes import bracket_rows, drop_rows, fewest_dropped
+from fdd_flower.bench.distil.equal_bytes import bracket_rows, drop_rows, fewest_dropped
+from fdd_flower.bench.distil.message import Made, load_made, npy_bytes
+from fdd_flower.bench.distil.recipe import as_set
+from fdd_flower.bench.distil.worker import work
 from fdd_flower.bench.job import Job, job_for
-from fdd_flower.bench.message import Made, load_made, npy_bytes
-from fdd_flower.bench.recipe import as_set
-from fdd_flower.bench.worker import work
 from fdd_flower.config import CodecConfig
 from tests.bench.conftest import small
 from tests.conftest import blobs

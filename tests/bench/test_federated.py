@@ -19,24 +19,30 @@ from fdd_flower.bench.federated.settings import Cell, Federated, check
 from fdd_flower.bench.federated.splits import settings_of
 from fdd_flower.bench.federated.table import header, markdown, plain
 from fdd_flower.errors import ConfigError
-from fdd_flower.strategies._checks import check_components, check_method
-from fdd_flower.strategies.base import new_model
+from fdd_flower.server.checks import check_components, check_method
+from fdd_flower.training.global_model import new_model
 from tests.conftest import blobs, plan_for
 from tests.report.samples import make_row, make_summary
 
 PUBLISHED = Path(__file__).parents[2] / "benchmarks" / "federated"
 QUICK = {
-    "num-server-rounds": 1, "model.name": "logistic", "training.steps": 5,
-    "distiller.name": "random", "distiller.ipc": 1,
-}  # fmt: skip
+    "num-server-rounds": 1,
+    "model.name": "logistic",
+    "training.steps": 5,
+    "distiller.name": "random",
+    "distiller.ipc": 1,
+}
 
 
 def bench(**changes: Any) -> Federated:
     values: dict[str, Any] = {
         "methods": (Method("mine", {}), Method("fedavg", {"strategy.name": "fedavg"})),
-        "splits": ("iid", "classes-2"), "seeds": (0, 1), "clients": 4, "data": "digits",
+        "splits": ("iid", "classes-2"),
+        "seeds": (0, 1),
+        "clients": 4,
+        "data": "digits",
         "common": QUICK,
-    }  # fmt: skip
+    }
     return Federated(**values | changes)
 
 
@@ -61,7 +67,7 @@ def rows() -> list[Row]:
                 seconds=9.0,
                 curve=curve,
             )
-        )  # fmt: skip
+        )
     return [*found, Row(method="other", split="iid", seed=0, error="no | memory")]
 
 
@@ -76,13 +82,15 @@ def rows() -> list[Row]:
         (
             "shards-2+quantity-1+shift",
             {
-                "partition.name": "shards", "partition.shards-per-client": 2,
-                "partition.quantity": 1.0, "partition.shift": "images",
+                "partition.name": "shards",
+                "partition.shards-per-client": 2,
+                "partition.quantity": 1.0,
+                "partition.shift": "images",
             },
         ),
         ("iid+quantity", {"partition.name": "iid", "partition.quantity": 0.5}),
     ],
-)  # fmt: skip
+)
 def test_the_name_of_a_cut_says_its_settings(split: str, expected: dict) -> None:
     assert settings_of(split) == expected
 
@@ -171,14 +179,16 @@ def test_what_does_not_fit_is_told_before_any_run() -> None:
 
 def test_a_row_sums_rounds_and_counts_a_client() -> None:
     made = [
-        make_row(n, accuracy=a, bytes_up=800, bytes_down=400, seconds_distill_max=2.0,
-                 seconds_train=1.0)
+        make_row(
+            n, accuracy=a, bytes_up=800, bytes_down=400, seconds_distill_max=2.0, seconds_train=1.0
+        )
         for n, a in ((1, 0.7), (2, 0.6))
-    ]  # fmt: skip
+    ]
     row = row_of(
         Cell(method="m", split="iid", seed=3),
-        make_summary(num_clients=4, accuracy=0.6, rounds=2, accuracy_by_model={"cnn": 0.5}), made,
-    )  # fmt: skip
+        make_summary(num_clients=4, accuracy=0.6, rounds=2, accuracy_by_model={"cnn": 0.5}),
+        made,
+    )
     assert (row.accuracy, row.best, row.by_model) == (0.6, 0.7, {"cnn": 0.5})
     assert (row.bytes_up, row.bytes_down) == (400, 200)
     assert list(row.curve) == [(0.7, 200, 3.0), (0.6, 400, 6.0)]

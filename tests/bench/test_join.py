@@ -17,12 +17,22 @@ SCRIPTS = Path(__file__).parents[2] / "benchmarks"
 def saved(path: Path, *runs: tuple[str, str]) -> str:
     rows = [
         Row(
-            method=method, split=split, seed=0, model="cnn", accuracy=0.9, best=0.9, rounds=1,
-            bytes_up=1e3, bytes_down=1e3, seconds_clients=1.0, seconds_server=1.0,
-            by_model={"convnet": 0.95}, curve=[(0.9, 1e3, 1.0)],
+            method=method,
+            split=split,
+            seed=0,
+            model="cnn",
+            accuracy=0.9,
+            best=0.9,
+            rounds=1,
+            bytes_up=1e3,
+            bytes_down=1e3,
+            seconds_clients=1.0,
+            seconds_server=1.0,
+            by_model={"convnet": 0.95},
+            curve=[(0.9, 1e3, 1.0)],
         )
         for method, split in runs
-    ]  # fmt: skip
+    ]
     path.write_text(json.dumps([asdict(row) for row in rows]))
     return str(path)
 

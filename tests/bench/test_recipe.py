@@ -8,7 +8,14 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from fdd_flower.bench.recipe import Recipe, all_models, as_set, check_model, hardened, is_hard
+from fdd_flower.bench.distil.recipe import (
+    Recipe,
+    all_models,
+    as_set,
+    check_model,
+    hardened,
+    is_hard,
+)
 from fdd_flower.errors import ConfigError, FddError
 from tests.bench.conftest import small
 from tests.conftest import blobs

@@ -9,16 +9,16 @@ from dataclasses import replace
 import pytest
 import torch
 
+from fdd_flower.bench.distil.prepare import prepare
+from fdd_flower.bench.distil.run import run
+from fdd_flower.bench.distil.worker import work
 from fdd_flower.bench.folder import toml
 from fdd_flower.bench.job import job_for
 from fdd_flower.bench.memory import peak_bytes
-from fdd_flower.bench.prepare import prepare
-from fdd_flower.bench.run import run
 from fdd_flower.bench.spawn import spawn
-from fdd_flower.bench.worker import work
 from fdd_flower.config import DistillerConfig
 from fdd_flower.errors import ConfigError, DistillError
-from fdd_flower.report.saved_set import load_set
+from fdd_flower.run_folder.saved_set import load_set
 from tests.bench.conftest import small, with_distiller
 
 FIXED = ["distiller", "model", "ipc", "seed", "accuracy", "seconds", "peak_mb", "bytes"]
@@ -42,8 +42,7 @@ def test_what_a_bench_leaves(in_process, tmp_path, said):
     assert all(row["bytes"] == row["target"] == distilled[0]["bytes"] for row in beside)
     for row in distilled:
         assert 0 <= row["accuracy"] <= 1
-        random = next(r for r in beside
-                      if (r["distiller"], r["model"]) == ("random", row["model"]))  # fmt: skip
+        random = next(r for r in beside if (r["distiller"], r["model"]) == ("random", row["model"]))
         full = next(r for r in found if r["kind"] == "full" and r["model"] == row["model"])
         assert row["ior"] == pytest.approx(row["accuracy"] - random["accuracy"])
         assert row["hlr"] == pytest.approx(full["accuracy"] - row["accuracy"])
@@ -100,8 +99,11 @@ def test_a_row_is_on_disk_before_the_next_begins(in_process, tmp_path):
         run(small(), tmp_path / "cut", say=kill)
     left = json.loads((tmp_path / "cut" / "rows.json").read_text())
     assert [(row["distiller"], row["model"]) for row in left] == [
-        ("dm", "logistic"), ("dm", "ridge"), ("random", "logistic"), ("random", "ridge"),
-    ]  # fmt: skip
+        ("dm", "logistic"),
+        ("dm", "ridge"),
+        ("random", "logistic"),
+        ("random", "ridge"),
+    ]
     assert (tmp_path / "cut" / "table.txt").exists()
     whole = run(small(), tmp_path / "cut", say=lambda _: None)
     before = json.loads(rows.read_text())
@@ -179,7 +181,7 @@ def test_a_failed_distillation_is_recorded_and_the_others_go_on(tmp_path, monkey
 
 
 def test_what_failed_is_tried_again(in_process, tmp_path, monkeypatch):
-    from fdd_flower.bench import sets
+    from fdd_flower.bench.distil import sets
 
     def refuse(job):
         raise DistillError("x", expected="y", got="a\nb", remedy="z.")

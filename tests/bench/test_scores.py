@@ -6,14 +6,23 @@ from dataclasses import replace
 
 import pytest
 
+from fdd_flower.bench.distil.scores import hard_label_recovery, improvement_over_random, scored
+from fdd_flower.bench.distil.table import markdown, plain, tables
 from fdd_flower.bench.rows import Row
-from fdd_flower.bench.scores import hard_label_recovery, improvement_over_random, scored
-from fdd_flower.bench.table import markdown, plain, tables
 
 BASE = Row(
-    distiller="dm", model="mlp", ipc=10, seed=0, accuracy=0.8, seconds=2.0, peak_mb=900.0,
-    bytes=1000, kind="distilled", codec="uint8", accuracy_hard=0.75,
-)  # fmt: skip
+    distiller="dm",
+    model="mlp",
+    ipc=10,
+    seed=0,
+    accuracy=0.8,
+    seconds=2.0,
+    peak_mb=900.0,
+    bytes=1000,
+    kind="distilled",
+    codec="uint8",
+    accuracy_hard=0.75,
+)
 
 
 def _beside(name: str, accuracy: float | None, **values) -> Row:
@@ -32,9 +41,11 @@ def test_the_formulas():
 
 def test_a_row_gets_its_own_baselines_and_no_others():
     others = [
-        _beside("random", 0.1, seed=1), _beside("random", 0.1, target=999),
-        _beside("random", 0.1, model="cnn"), replace(FULL, seed=1, accuracy=0.1),
-    ]  # fmt: skip
+        _beside("random", 0.1, seed=1),
+        _beside("random", 0.1, target=999),
+        _beside("random", 0.1, model="cnn"),
+        replace(FULL, seed=1, accuracy=0.1),
+    ]
     row = scored([*ROWS, *others])[0]
     assert row.baselines == {"random": 0.7, "herding": 0.85, "kmeans": 0.6}
     assert row.ior == pytest.approx(0.1)
@@ -84,9 +95,14 @@ def test_against_dd_ranking(monkeypatch, tmp_path):
     oracle = object.__new__(module.LabelRobustScoreHard)
     values = {"syn": 75.0, "real": 90.0}
     oracle.__dict__.update(
-        num_eval=1, use_dist=False, rank=0, eval_full_data=True, ipc=1, num_classes=2,
+        num_eval=1,
+        use_dist=False,
+        rank=0,
+        eval_full_data=True,
+        ipc=1,
+        num_classes=2,
         save_path=str(tmp_path / "scores.csv"),
-    )  # fmt: skip
+    )
     random = iter([False, True])  # of the synthetic kind, the second call is the random set
     oracle._compute_hard_label_metrics_helper = lambda **asked: (
         values["real"] if asked["mode"] == "real" else 70.0 if next(random) else values["syn"],

@@ -90,7 +90,7 @@ def refused(result) -> str:
         (("--config", "."), "readable"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
-)  # fmt: skip
+)
 def test_bad_settings_are_refused(fdd, home, words, says):
     assert says in refused(fdd("run", *words))
     assert written(home) == []

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from fdd_flower.bench import sets
+from fdd_flower.bench.distil import sets
 from fdd_flower.errors import DistillError
 from tests.bench.conftest import in_process  # noqa: F401 (a fixture)
 

@@ -13,14 +13,18 @@ from click.testing import Result
 from fdd_flower.bench.federated import run as bench
 from fdd_flower.bench.federated.methods import Method
 from fdd_flower.bench.federated.settings import Federated
-from fdd_flower.report.rows import COMPLETED
-from fdd_flower.report.run_dir import RunDir
+from fdd_flower.run_folder.rows import COMPLETED
+from fdd_flower.run_folder.run_dir import RunDir
 
 ROUNDS = 30  # so that a stop after the first is one in the middle
 QUICK = {
-    "num-server-rounds": ROUNDS, "model.name": "logistic", "training.steps": 5,
-    "training.teacher": 0.0, "distiller.name": "random", "distiller.ipc": 1,
-}  # fmt: skip
+    "num-server-rounds": ROUNDS,
+    "model.name": "logistic",
+    "training.steps": 5,
+    "training.teacher": 0.0,
+    "distiller.name": "random",
+    "distiller.ipc": 1,
+}
 
 
 def model_of(folder: Path) -> str:
@@ -30,9 +34,13 @@ def model_of(folder: Path) -> str:
 
 def test_a_run_that_was_stopped_is_gone_on_with_and_ends_the_same(tmp_path: Path) -> None:
     small = Federated(
-        methods=(Method("fdd", {}),), splits=("iid",), seeds=(0,), clients=3, data="digits",
+        methods=(Method("fdd", {}),),
+        splits=("iid",),
+        seeds=(0,),
+        clients=3,
+        data="digits",
         common=QUICK,
-    )  # fmt: skip
+    )
     bench.run(small, tmp_path / "whole", say=lambda line: None)
 
     class StoppedError(Exception):
@@ -60,10 +68,25 @@ def test_the_command_runs_every_method_and_says_what_is_left(
 ) -> None:
     words = [word for key, value in QUICK.items() for word in ("--set", f"{key}={value}")]
     found = fdd(
-        "bench", "federated", "--methods", "random,kmeans", "--splits", "iid", "--seeds", "0",
-        "--clients", "3", "--threads", "1", *words, "--set", "num-server-rounds=1", "--json",
-        "--out", tmp_path / "out",
-    )  # fmt: skip
+        "bench",
+        "federated",
+        "--methods",
+        "random,kmeans",
+        "--splits",
+        "iid",
+        "--seeds",
+        "0",
+        "--clients",
+        "3",
+        "--threads",
+        "1",
+        *words,
+        "--set",
+        "num-server-rounds=1",
+        "--json",
+        "--out",
+        tmp_path / "out",
+    )
     assert found.exit_code == 0, found.output
     rows = json.loads(found.stdout)
     assert [row["method"] for row in rows] == ["random", "kmeans"]

@@ -16,16 +16,24 @@ from fdd_flower.bench.load.table import goal, line, markdown, plain
 from fdd_flower.bench.load.traffic import SHAPE, Traffic
 from fdd_flower.bench.load.worker import Job, measure
 from fdd_flower.config import Config, to_run_config
+from fdd_flower.distillers.parts.packing import Packing
 from fdd_flower.ledger import content_hash
 from fdd_flower.mergers.class_balanced import ClassBalanced
-from fdd_flower.packing import Packing
 from fdd_flower.wire.codecs.base import CODECS
 
 OPTIONS = ("--out", "--clients", "--kilobytes", "--set", "--json")
 GOOD = Row(
-    clients=1000, codec="uint8", bytes=77_600, rows=96_000, seconds=59.9, seconds_accept=40.0,
-    seconds_merge=19.9, pool_mb=300.0, base_mb=400.0, peak_mb=1000.0,
-)  # fmt: skip
+    clients=1000,
+    codec="uint8",
+    bytes=77_600,
+    rows=96_000,
+    seconds=59.9,
+    seconds_accept=40.0,
+    seconds_merge=19.9,
+    pool_mb=300.0,
+    base_mb=400.0,
+    peak_mb=1000.0,
+)
 
 
 @pytest.fixture
@@ -73,9 +81,11 @@ def test_what_is_said_of_the_goals() -> None:
     assert goal([GOOD]).endswith("both held")
     assert goal([GOOD, slow]).endswith("missed in time")
     assert goal([slow, large]).endswith("missed in time and memory")
-    for other in (replace(GOOD, clients=999), replace(GOOD, bytes=50_000), Row(
-        clients=1000, codec="uint8", error="it broke"
-    )):  # fmt: skip
+    for other in (
+        replace(GOOD, clients=999),
+        replace(GOOD, bytes=50_000),
+        Row(clients=1000, codec="uint8", error="it broke"),
+    ):
         assert goal([other]).endswith("not measured")
     assert "59.9 s, within 60 s" in line(GOOD)
     assert "2.00 times the pool of 300 MB, within 2" in line(GOOD)
@@ -112,8 +122,17 @@ def test_a_bench_of_load_ends_in_tables_a_plot_and_its_folder(fdd, tmp_path) -> 
     assert "not measured" in result.stdout
     assert result.stdout.splitlines()[-1].endswith(str(out))
     assert {p.name for p in out.iterdir()} == {"rows.json", "table.txt", "table.md", "memory.png"}
-    again = fdd("bench", "load", "--clients", "2,3", "--kilobytes", "4", "--json", "--out",
-                tmp_path / "again")  # fmt: skip
+    again = fdd(
+        "bench",
+        "load",
+        "--clients",
+        "2,3",
+        "--kilobytes",
+        "4",
+        "--json",
+        "--out",
+        tmp_path / "again",
+    )
     first, second = json.loads((out / "rows.json").read_text()), json.loads(again.stdout)
     assert [row["digest"] for row in first] == [row["digest"] for row in second]
     assert [row["clients"] for row in second] == [2, 3]

@@ -8,8 +8,7 @@ import socket
 
 import pytest
 
-from fdd_flower import doctor
-from fdd_flower.launch import machine
+from fdd_flower.launch import doctor, machine
 
 
 @pytest.fixture
@@ -79,7 +78,7 @@ def test_more_threads_than_cores(monkeypatch):
 
 
 def test_absent_data_is_a_warning_and_no_download(monkeypatch, tmp_path):
-    from fdd_flower.data import fashion_mnist
+    from fdd_flower.data.sources import fashion_mnist
 
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(fashion_mnist, "DEBIAN", tmp_path)

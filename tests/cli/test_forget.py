@@ -10,9 +10,9 @@ import pytest
 from fdd_flower.launch.begun import read_begun
 from fdd_flower.ledger import Ledger
 from tests.cli.conftest import QUICK
-from tests.strategies.test_forget import run as run_with
-from tests.strategies.test_forget import without
-from tests.strategies.test_resume import result as result_of
+from tests.server.test_forget import run as run_with
+from tests.server.test_forget import without
+from tests.server.test_resume import result as result_of
 
 
 @pytest.fixture(scope="module")
@@ -46,10 +46,21 @@ def test_purge_takes_the_sets_from_the_old_folder_too(done, fdd, tmp_path):
     result = fdd("forget", old, "--client", "1", "--out", tmp_path / "new", "--purge", "--json")
     found = json.loads(result.stdout)
     assert found["forgotten"] == {
-        "client": "1", "replayed": 1, "of": 1, "why": "exact: nothing depended on it", "purged": 1,
-        "still-made-with-it": [str(old / name) for name in (
-            "synthetic.safetensors", "model.safetensors", "synthetic.png", "report.html")],
-    }  # fmt: skip
+        "client": "1",
+        "replayed": 1,
+        "of": 1,
+        "why": "exact: nothing depended on it",
+        "purged": 1,
+        "still-made-with-it": [
+            str(old / name)
+            for name in (
+                "synthetic.safetensors",
+                "model.safetensors",
+                "synthetic.png",
+                "report.html",
+            )
+        ],
+    }
     assert found["summary"]["num_clients"] == 2
     entries = Ledger(old / "ledger").entries()
     assert [entry.verdict for entry in entries] == ["accepted", "forgotten", "accepted"]
@@ -79,7 +90,7 @@ def conditioned(tmp_path_factory):
     from typer.testing import CliRunner
 
     from fdd_flower.cli import app
-    from tests.strategies.test_resume import METHODS, SETTINGS
+    from tests.server.test_resume import METHODS, SETTINGS
 
     folder = tmp_path_factory.mktemp("runs") / "run"
     words = ["run", "--in-process", "--clients", "4", "--out", str(folder)]
@@ -146,13 +157,13 @@ def test_a_second_client_is_forgotten_beside_the_first(conditioned, fdd, tmp_pat
 
 
 def test_what_is_stopped_half_way_can_be_resumed(conditioned, fdd, tmp_path, monkeypatch):
-    from fdd_flower.strategies import _server
+    from fdd_flower.server import server_run
 
     def full(*_args: object) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(_server.RunDir, "append_round", full)
+        patch.setattr(server_run.RunDir, "append_round", full)
         failed = fdd("forget", conditioned, "--client", "1", "--out", tmp_path / "new")
     assert failed.exit_code == 1
     assert f"to go on: fdd run --in-process --resume {tmp_path / 'new'}" in failed.stderr

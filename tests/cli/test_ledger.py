@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from fdd_flower.data.base import Normalisation
 from fdd_flower.ledger import Ledger
-from fdd_flower.report.run_dir import RunDir
-from fdd_flower.report.saved_set import Source
+from fdd_flower.run_folder.run_dir import RunDir
+from fdd_flower.run_folder.saved_set import Source
+from fdd_flower.schema import Normalisation
 from fdd_flower.synthetic_set import concatenate
 from tests.ledger.test_ledger import make_set
 
@@ -19,22 +19,39 @@ def run(tmp_path):
     """Return a run's folder with two sets and a refusal of a hostile client in its ledger."""
     ledger = Ledger(tmp_path / "ledger")
     for client in ("ward-a", "ward-b"):
-        ledger.record(make_set(len(client) + ord(client[-1])), client=client, round=1, plan="p",
-                      num_bytes=2500)  # fmt: skip
+        ledger.record(
+            make_set(len(client) + ord(client[-1])),
+            client=client,
+            round=1,
+            plan="p",
+            num_bytes=2500,
+        )
     ledger.score(client="ward-b", round=1, value=0.125)
     ledger.reject(
-        client="[red]x[/red]\x1b[2J", round=2, plan="p", code="bad-size",
-        reason="reply.arrays: expected at most 9 bytes; got 99 bytes.", num_bytes=99,
+        client="[red]x[/red]\x1b[2J",
+        round=2,
+        plan="p",
+        code="bad-size",
+        reason="reply.arrays: expected at most 9 bytes; got 99 bytes.",
+        num_bytes=99,
         content=b"evil",
-    )  # fmt: skip
+    )
     return tmp_path
 
 
 def test_it_lists_every_reply(run, fdd):
     result = fdd("ledger", run)
     assert result.exit_code == 0
-    for text in ("ward-a", "accepted", "2.50 kB", "0.125", "rejected", "bad-size",
-                 "expected at most 9 bytes", "[red]x[/red]"):  # fmt: skip
+    for text in (
+        "ward-a",
+        "accepted",
+        "2.50 kB",
+        "0.125",
+        "rejected",
+        "bad-size",
+        "expected at most 9 bytes",
+        "[red]x[/red]",
+    ):
         assert text in result.stdout
     assert Ledger(run / "ledger").entries()[0].sha256[:12] in result.stdout
     assert "\x1b[2J" not in result.stdout

@@ -11,7 +11,7 @@ import pytest
 from fdd_flower.config import Config, from_run_config
 from fdd_flower.errors import ConfigError
 from fdd_flower.launch.output import choose, claim
-from fdd_flower.report.run_dir import ROUNDS, RunDir, check_free
+from fdd_flower.run_folder.run_dir import ROUNDS, RunDir, check_free
 
 NOW = datetime(2026, 1, 2, 3, 4, 5)
 

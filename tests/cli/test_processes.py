@@ -13,8 +13,8 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from fdd_flower.launch import processes
-from fdd_flower.launch.processes import end_run, with_variable
+from fdd_flower.launch.flower import processes
+from fdd_flower.launch.flower.processes import end_run, with_variable
 
 NAME = "FDD_TEST_TOKEN"
 SLEEP = "import time; time.sleep(60)"
@@ -93,7 +93,7 @@ def test_the_keeper_acts_when_its_parent_is_killed(start, tmp_path):
     mine = start(SLEEP, token)
     code = (
         "import sys, time; from pathlib import Path; sys.path[:0] = sys.argv[4:]; "
-        "from fdd_flower.launch.keeper import keeper\n"
+        "from fdd_flower.launch.flower.keeper import keeper\n"
         "with keeper(sys.argv[1], sys.argv[2], Path(sys.argv[3])):\n"
         "    print(flush=True); time.sleep(60)"
     )

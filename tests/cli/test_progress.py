@@ -7,19 +7,21 @@ import logging
 import pytest
 
 from fdd_flower.launch.progress import Progress, instead_of_flower_log, marked
-from fdd_flower.strategies._log import complain, say
+from fdd_flower.progress_log import complain, say
 
 
 @pytest.mark.parametrize(
     ("line", "text"),
     [
         ("\x1b[92mINFO \x1b[0m:      [fdd] round 1/2: accuracy 0.5\n", "round 1/2: accuracy 0.5"),
-        ("\x1b[36m(ClientAppActor pid=7)\x1b[0m INFO : [fdd] client 3 refuses: [x]\n",
-         "client 3 refuses: [x]"),
+        (
+            "\x1b[36m(ClientAppActor pid=7)\x1b[0m INFO : [fdd] client 3 refuses: [x]\n",
+            "client 3 refuses: [x]",
+        ),
         ("INFO : [ROUND 1/2]\n", None),
         ("", None),
     ],
-)  # fmt: skip
+)
 def test_the_mark_is_found_behind_any_prefix(line, text):
     assert marked(line) == text
 

@@ -105,8 +105,15 @@ def test_a_completed_run_is_shown_and_nothing_is_done(fdd, whole):
 @pytest.fixture
 def failed(fdd, tmp_path) -> Path:
     """Return the folder of a run that ended below its quorum."""
-    done = fdd(*RUN, "--out", tmp_path / "run", "--set", "distiller.min-records=100000",
-               "--set", "distiller.small-classes=refuse")  # fmt: skip
+    done = fdd(
+        *RUN,
+        "--out",
+        tmp_path / "run",
+        "--set",
+        "distiller.min-records=100000",
+        "--set",
+        "distiller.small-classes=refuse",
+    )
     assert done.exit_code == 1
     return tmp_path / "run"
 

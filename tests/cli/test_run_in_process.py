@@ -58,10 +58,17 @@ def test_json_is_all_there_is_on_stdout(fdd, tmp_path):
 def test_a_run_that_fails_says_why_once_and_exits_1(fdd, tmp_path):
     loggers = logging.getLogger("flwr").handlers[:]
     result = fdd(
-        "run", *QUICK, "--out", tmp_path / "a",
-        "--set", "distiller.min-records=100000", "--set", "distiller.small-classes=refuse",
-        "--set", "distiller.name=kmeans",
-    )  # fmt: skip
+        "run",
+        *QUICK,
+        "--out",
+        tmp_path / "a",
+        "--set",
+        "distiller.min-records=100000",
+        "--set",
+        "distiller.small-classes=refuse",
+        "--set",
+        "distiller.name=kmeans",
+    )
     assert result.exit_code == 1
     assert result.stderr.startswith("error: round 1: expected at least strategy.quorum")
     assert result.stderr.count("\n") == 1

@@ -13,10 +13,16 @@ import pytest
 import fdd_flower
 from fdd_flower.config import Config, flatten, from_run_config, to_run_config
 from fdd_flower.errors import LaunchError
-from fdd_flower.launch import entry_points, environment
-from fdd_flower.launch.entry_points import entry_file, load_entry
-from fdd_flower.launch.environment import TOKEN, child_environment, program
-from fdd_flower.launch.staging import LONGEST, Stage, fill_stage, make_stage, write_connection
+from fdd_flower.launch.flower import entry_points, environment
+from fdd_flower.launch.flower.entry_points import entry_file, load_entry
+from fdd_flower.launch.flower.environment import TOKEN, child_environment, program
+from fdd_flower.launch.flower.staging import (
+    LONGEST,
+    Stage,
+    fill_stage,
+    make_stage,
+    write_connection,
+)
 
 
 @pytest.fixture
@@ -78,9 +84,12 @@ def test_a_long_temporary_folder_is_left_for_a_short_one(tmp_path, monkeypatch):
 
 def test_the_environment_is_private_and_reaches_the_loopback(tmp_path):
     base = {
-        "PATH": "/usr/bin", "FLWR_INTERNAL_GRPC_CONTROL_API": "1", "RAY_ADDRESS": "10.0.0.1:6379",
-        "no_proxy": "example.org", "PYTHONPATH": f"relative{os.pathsep}/absolute",
-    }  # fmt: skip
+        "PATH": "/usr/bin",
+        "FLWR_INTERNAL_GRPC_CONTROL_API": "1",
+        "RAY_ADDRESS": "10.0.0.1:6379",
+        "no_proxy": "example.org",
+        "PYTHONPATH": f"relative{os.pathsep}/absolute",
+    }
     stage = Stage(tmp_path)
     env = child_environment(stage, Config(), "token", base)
     assert env[TOKEN] == "token"

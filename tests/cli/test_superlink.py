@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from fdd_flower.errors import LaunchError
-from fdd_flower.launch import entry_points, environment, simulate, superlink
-from fdd_flower.launch.submit import Status
+from fdd_flower.launch.flower import entry_points, environment, simulate, superlink
+from fdd_flower.launch.flower.submit import Status
 
 
 def test_a_free_port_is_free():

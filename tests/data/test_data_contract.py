@@ -9,8 +9,9 @@ from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 
 from fdd_flower.config import DataConfig
 from fdd_flower.data import SOURCES, load_dataset, load_own
-from fdd_flower.data.base import Normalisation, refuse, shown
+from fdd_flower.data.base import refuse, shown
 from fdd_flower.errors import DataError
+from fdd_flower.schema import Normalisation
 
 EMBEDDED = {"breast-cancer": load_breast_cancer, "digits": load_digits, "wine": load_wine}
 

@@ -15,7 +15,7 @@ import torchvision
 from fdd_flower.config import DataConfig
 from fdd_flower.data import SOURCES, load_dataset
 from fdd_flower.data.base import Source
-from fdd_flower.data.fashion_mnist import DEBIAN
+from fdd_flower.data.sources.fashion_mnist import DEBIAN
 from fdd_flower.errors import DataError
 
 IDX = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST"}
@@ -50,7 +50,9 @@ def write_idx(root: Path, *, zipped: bool = False) -> dict[str, bytes]:
 def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     # As __init__ binds nothing of that name, the module is only to be had from here.
-    monkeypatch.setattr(sys.modules["fdd_flower.data.fashion_mnist"], "DEBIAN", tmp_path / "none")
+    monkeypatch.setattr(
+        sys.modules["fdd_flower.data.sources.fashion_mnist"], "DEBIAN", tmp_path / "none"
+    )
 
 
 @pytest.mark.parametrize("zipped", [False, True])

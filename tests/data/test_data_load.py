@@ -9,10 +9,11 @@ import torch
 
 from fdd_flower.config import DataConfig, PartitionConfig
 from fdd_flower.data import SOURCES, client_share, load_dataset, load_own
-from fdd_flower.data._fit import hold_out
-from fdd_flower.data.base import Dataset, Normalisation, Records, Source, Split
+from fdd_flower.data.base import Dataset, Records, Source, Split
+from fdd_flower.data.fit import hold_out
 from fdd_flower.data.partition import partition_indices
 from fdd_flower.errors import DataError
+from fdd_flower.schema import Normalisation
 
 WINE = DataConfig(name="wine")
 RNG = np.random.default_rng(3)

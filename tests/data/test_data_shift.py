@@ -6,8 +6,8 @@ from scipy.ndimage import gaussian_filter
 
 from fdd_flower.config import DataConfig, PartitionConfig
 from fdd_flower.data import client_share, evaluation_split, load_dataset
-from fdd_flower.data._shift import SHIFTS, shifted, shifted_in_turn
 from fdd_flower.data.base import Records
+from fdd_flower.data.shift import SHIFTS, shifted, shifted_in_turn
 from fdd_flower.errors import ConfigError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (40, 1, 28, 28), dtype=np.uint8)

@@ -10,10 +10,10 @@ import torch.nn.functional as F  # noqa: N812 (the field's customary name)
 from torch import Tensor, nn
 
 from fdd_flower.config import DistillerConfig
-from fdd_flower.distillers import _gradients
-from fdd_flower.distillers._gradients import distance, gradient
-from fdd_flower.distillers._trained import build_embedder
 from fdd_flower.distillers.base import DISTILLERS
+from fdd_flower.distillers.objectives import gradients
+from fdd_flower.distillers.objectives.gradients import distance, gradient
+from fdd_flower.distillers.parts.trained import build_embedder
 from fdd_flower.models.base import Network
 from tests.conftest import blobs, plan_for
 
@@ -88,12 +88,14 @@ def test_steps_bring_gradients_closer_on_networks_never_seen(name, inner_steps):
         distiller = DISTILLERS.get(name)(cfg)
         rows = distiller.distill(data, plan=plan_for(data), start=None, rng=rng).synthetic
         return sum(
-            float(distance(
-                gradient(unseen, data.inputs[data.labels == c], c),
-                gradient(unseen, rows.inputs[rows.labels == c], c),
-            ))
+            float(
+                distance(
+                    gradient(unseen, data.inputs[data.labels == c], c),
+                    gradient(unseen, rows.inputs[rows.labels == c], c),
+                )
+            )
             for c in (0, 1)
-        )  # fmt: skip
+        )
 
     assert gap(40) < 0.9 * gap(1)
 
@@ -121,8 +123,8 @@ def test_training_between_matches_is_plain_descent_on_the_rows(monkeypatch):
             rows.append(inputs.detach().clone())
         return gradient(network, inputs, label, differentiable=differentiable)
 
-    monkeypatch.setattr(_gradients, "gradient", watch)
-    monkeypatch.setattr(_gradients, "HELD", 1)
+    monkeypatch.setattr(gradients, "gradient", watch)
+    monkeypatch.setattr(gradients, "HELD", 1)
     cfg = dataclasses.replace(CFG, steps=2, networks=1, inner_steps=1)
     rng = torch.Generator().manual_seed(0)
     DISTILLERS.get("dc")(cfg).distill(data, plan=plan_for(data), start=None, rng=rng)
@@ -131,7 +133,7 @@ def test_training_between_matches_is_plain_descent_on_the_rows(monkeypatch):
     with torch.no_grad():
         for weight, value in zip(network.parameters(), used[0], strict=True):
             weight.copy_(value)
-    sgd = torch.optim.SGD(network.parameters(), lr=_gradients.LEARNING_RATE)
+    sgd = torch.optim.SGD(network.parameters(), lr=gradients.LEARNING_RATE)
     labels = torch.tensor([0] * len(rows[2]) + [1] * len(rows[3]))
     F.cross_entropy(network(torch.cat(rows[2:])), labels).backward()
     sgd.step()

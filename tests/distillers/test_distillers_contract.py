@@ -11,8 +11,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from fdd_flower.config import DistillerConfig, ModelConfig
-from fdd_flower.distillers import _clock, _start
 from fdd_flower.distillers.base import DISTILLERS, declares, ignored_by
+from fdd_flower.distillers.parts import start
 from fdd_flower.errors import ConfigError, DistillError
 from fdd_flower.models import build_model
 from tests.conftest import blobs, plan_for
@@ -102,9 +102,16 @@ def test_each_choice_of_networks_gives_rows_of_its_own(name, packing):
     found = []
     for embedder in ("random", "trained", "global"):
         cfg = DistillerConfig(
-            name=name, ipc=2, steps=3, networks=2, width=4, packing=packing, embedder=embedder,
-            embedder_steps=3, start="noise",
-        )  # fmt: skip
+            name=name,
+            ipc=2,
+            steps=3,
+            networks=2,
+            width=4,
+            packing=packing,
+            embedder=embedder,
+            embedder_steps=3,
+            start="noise",
+        )
         rng = torch.Generator().manual_seed(1)
         part = DISTILLERS.get(name)(cfg).distill(data, plan=plan, start=None, rng=rng).synthetic
         assert part.inputs.shape == (4, 1, 8, 8)
@@ -147,15 +154,15 @@ class Operations(TorchDispatchMode):
 )
 def test_a_time_budget_bounds_the_work_from_the_start_to_the_labels(name, labels, monkeypatch):
     # On this clock 40 million operations take a second; k-means stands for some of its own.
-    work, lloyd = Operations(), _start.lloyd
+    work, lloyd = Operations(), start.lloyd
 
     def weighed(flat, clusters, *, seed):
         work.count += 40 * flat.size * clusters
         return lloyd(flat, clusters, seed=seed)
 
     clock = SimpleNamespace(monotonic=lambda: work.count / 4e7)
-    monkeypatch.setattr(_start, "lloyd", weighed)
-    monkeypatch.setattr(_clock, "time", clock)
+    monkeypatch.setattr(start, "lloyd", weighed)
+    monkeypatch.setattr(clock, "time", clock)
     cfg = DistillerConfig(ipc=20, steps=10**6, networks=30, width=4, labels=labels, seconds=1.0)
     with work:
         _, made = _distil(name, cfg, counts=(4000, 3000))

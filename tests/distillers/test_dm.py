@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from fdd_flower import augment
 from fdd_flower.config import DistillerConfig
-from fdd_flower.distillers._moments import Moments, mismatch, moments_of, project
-from fdd_flower.distillers._views import TILE, random_view
 from fdd_flower.distillers.dm import DistributionMatching
+from fdd_flower.distillers.objectives.moments import Moments, mismatch, moments_of, project
+from fdd_flower.distillers.parts.views import TILE, random_view
 from fdd_flower.errors import DistillError
+from fdd_flower.training import augment
 from tests.conftest import blobs, plan_for
 
 CFG = DistillerConfig(ipc=4, steps=60, networks=3, width=8, depth=2, augment=False)

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from fdd_flower.config import DistillerConfig
-from fdd_flower.distillers._ridge import centred, features, sums_of
-from fdd_flower.distillers._views import random_view
 from fdd_flower.distillers.base import DISTILLERS
+from fdd_flower.distillers.objectives.ridge import centred, features, sums_of
+from fdd_flower.distillers.parts.views import random_view
 from fdd_flower.errors import DistillError
 from fdd_flower.synthetic_set import SyntheticSet
 from tests.conftest import blobs, plan_for

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fdd_flower.distillers._siamese import CUTOUT, recolour, siamese, square
+from fdd_flower.distillers.objectives.siamese import CUTOUT, recolour, siamese, square
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 12, 10), (13,), (2, 20)])

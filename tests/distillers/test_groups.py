@@ -10,9 +10,9 @@ import torch
 
 from fdd_flower.config import DistillerConfig
 from fdd_flower.data.base import Split
-from fdd_flower.distillers import _pipeline
-from fdd_flower.distillers._groups import count_of, deal, parts_of
 from fdd_flower.distillers.base import DISTILLERS, ClassRecords
+from fdd_flower.distillers.parts import pipeline
+from fdd_flower.distillers.parts.groups import count_of, deal, parts_of
 from fdd_flower.errors import ConfigError
 from fdd_flower.synthetic_set import SyntheticSet
 from tests.conftest import blobs, plan_for
@@ -29,9 +29,16 @@ def distilled(data: Split, *, start: SyntheticSet | None = None, **options: obje
 
 @pytest.mark.parametrize(
     ("rows", "cells", "size", "groups"),
-    [(40, 1, 8, 5), (10, 4, 8, 5), (3, 4, 8, 1), (4, 4, 8, 2), (10, 4, 1, 10), (9, 1, 0, 1),
-     (1, 1, 8, 1)],
-)  # fmt: skip
+    [
+        (40, 1, 8, 5),
+        (10, 4, 8, 5),
+        (3, 4, 8, 1),
+        (4, 4, 8, 2),
+        (10, 4, 1, 10),
+        (9, 1, 0, 1),
+        (1, 1, 8, 1),
+    ],
+)
 def test_a_group_has_at_least_as_many_images_as_asked_and_a_row(rows, cells, size, groups):
     assert count_of(rows, cells=cells, size=size) == groups
 
@@ -55,9 +62,9 @@ def test_means_of_a_group_are_dealt_back_to_it():
     rng = torch.Generator().manual_seed(2)
     records = torch.randn(600, 64, generator=rng) * torch.linspace(3, 0.1, 64)
     first = deal(records, torch.zeros(20, 64), 5)
-    means = torch.stack([
-        records[g.records[start::4]].mean(dim=0) for g in first for start in range(4)
-    ])  # fmt: skip
+    means = torch.stack(
+        [records[g.records[start::4]].mean(dim=0) for g in first for start in range(4)]
+    )
     shuffled = torch.randperm(20, generator=rng)
     again = deal(records, means[shuffled], 5)
     for place, group in enumerate(again):
@@ -104,9 +111,11 @@ def test_a_later_round_deals_the_rows_that_it_starts_from(name, monkeypatch):
     rng = torch.Generator().manual_seed(3)
     shuffled = torch.randperm(len(made), generator=rng)
     first = dataclasses.replace(
-        made, inputs=made.inputs[shuffled], targets=made.targets[shuffled],
+        made,
+        inputs=made.inputs[shuffled],
+        targets=made.targets[shuffled],
         weights=made.weights[shuffled],
-    )  # fmt: skip
+    )
     seen = []
 
     def watched(records, rows, groups):
@@ -114,7 +123,7 @@ def test_a_later_round_deals_the_rows_that_it_starts_from(name, monkeypatch):
         seen.append([rows[g.rows].mean(dim=1).sign().sum().abs() == len(g.rows) for g in found])
         return found
 
-    monkeypatch.setattr(_pipeline, "deal", watched)
+    monkeypatch.setattr(pipeline, "deal", watched)
     again = distilled(data, name=name, start=first, group_size=2)
     assert len(again) == len(first)
     assert len(seen[0]) == 4

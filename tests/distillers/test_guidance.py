@@ -9,16 +9,16 @@ import pytest
 import torch
 from scipy.stats import wasserstein_distance
 
-from fdd_flower.class_logits import ClassLogits, unit_directions
 from fdd_flower.config import DistillerConfig, ModelConfig
-from fdd_flower.distillers._clock import Clock
-from fdd_flower.distillers._guidance import LogitTerm
-from fdd_flower.distillers._pipeline import Job
-from fdd_flower.distillers._resample import resample
-from fdd_flower.distillers._views import embedding_views
 from fdd_flower.distillers.base import DISTILLERS, Guidance, Plan, usable_classes
+from fdd_flower.distillers.objectives.guidance import LogitTerm
+from fdd_flower.distillers.parts.clock import Clock
+from fdd_flower.distillers.parts.pipeline import Job
+from fdd_flower.distillers.parts.resample import resample
+from fdd_flower.distillers.parts.views import embedding_views
 from fdd_flower.models import build_model
 from fdd_flower.rng import stream
+from fdd_flower.training.class_logits import ClassLogits, unit_directions
 from tests.conftest import blobs, plan_for
 
 CFG = DistillerConfig(
@@ -33,9 +33,11 @@ LOGITS = ClassLogits(
 def guided(logits: ClassLogits | None = LOGITS, *, weight: float = 0.8) -> Plan:
     plan = plan_for(DATA)
     model = build_model(
-        ModelConfig(name="convnet", width=4, depth=2), feature_shape=plan.feature_shape,
-        num_classes=3, seed=0,
-    )  # fmt: skip
+        ModelConfig(name="convnet", width=4, depth=2),
+        feature_shape=plan.feature_shape,
+        num_classes=3,
+        seed=0,
+    )
     guidance = Guidance(keep=0.9, weight=weight, projections=16, logits=logits)
     return replace(plan, model=model, guidance=guidance)
 
@@ -62,14 +64,14 @@ def test_resampling_is_a_share_of_the_weights_and_noise_of_their_own_scale():
 def test_every_network_is_resampled_alike_on_every_client():
     plan = guided()
     assert plan.model is not None
-    views = [
-        embedding_views(CFG, plan, DATA, seed=seed, clock=Clock(60)) for seed in (0, 1)
-    ]  # fmt: skip
+    views = [embedding_views(CFG, plan, DATA, seed=seed, clock=Clock(60)) for seed in (0, 1)]
     for one, other in zip(*views, strict=True):
         for a, b, w in zip(
-            one.network.parameters(), other.network.parameters(), plan.model.parameters(),
+            one.network.parameters(),
+            other.network.parameters(),
+            plan.model.parameters(),
             strict=True,
-        ):  # fmt: skip
+        ):
             assert torch.equal(a, b)
             assert w.std() == 0 or not torch.equal(a, w)
     first, second = (dict(v.network.named_parameters())["head.weight"] for v in views[0][:2])
@@ -85,10 +87,12 @@ def test_the_term_is_a_loop_over_the_classes_that_are_known():
     losses = list(LogitTerm(job, canvas).losses())
     directions = unit_directions(3, 16, rng=stream(plan.seed, "projections", plan.round))
     found = plan.model(canvas.show(1)).mean(dim=0).detach()
-    want = np.mean([
-        wasserstein_distance([float(found @ d)], [float(LOGITS.values[1] @ d)])
-        for d in directions.T
-    ])  # fmt: skip
+    want = np.mean(
+        [
+            wasserstein_distance([float(found @ d)], [float(LOGITS.values[1] @ d)])
+            for d in directions.T
+        ]
+    )
     assert [float(loss.detach()) for loss in losses] == [pytest.approx(0.8 * want, rel=1e-5)]
     losses[0].backward()
     assert canvas.rows.grad is not None

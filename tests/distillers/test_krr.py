@@ -11,8 +11,8 @@ import torch
 from sklearn.kernel_ridge import KernelRidge
 
 from fdd_flower.config import DistillerConfig
-from fdd_flower.distillers._ridge import centred, sums_of
 from fdd_flower.distillers.base import DISTILLERS
+from fdd_flower.distillers.objectives.ridge import centred, sums_of
 from fdd_flower.synthetic_set import SyntheticSet, concatenate
 from tests.conftest import blobs, plan_for
 
@@ -24,8 +24,9 @@ def test_the_loss_from_two_sums_is_that_of_scikit_learn_on_every_record():
     records, rows = torch.randn(50, 6, generator=rng), torch.randn(7, 6, generator=rng)
     targets, labels = torch.randn(50, 3, generator=rng), torch.randn(7, 3, generator=rng)
     weights = torch.rand(50, generator=rng)
-    sums = sums_of((records[i : i + 8], targets[i : i + 8], weights[i : i + 8])
-                   for i in range(0, 50, 8))  # fmt: skip
+    sums = sums_of(
+        (records[i : i + 8], targets[i : i + 8], weights[i : i + 8]) for i in range(0, 50, 8)
+    )
     penalty = 0.1
     alpha = penalty * float((rows @ rows.T).trace()) / 7
     options: dict[str, Any] = {"alpha": alpha, "kernel": "linear"}

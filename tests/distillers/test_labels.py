@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from fdd_flower.config import DistillerConfig, ModelConfig
-from fdd_flower.distillers._clock import Clock
-from fdd_flower.distillers._labels import soften, solved, taught, teacher_for, to_simplex
-from fdd_flower.distillers._views import TILE, View, random_views
 from fdd_flower.distillers.base import DISTILLERS
+from fdd_flower.distillers.parts.clock import Clock
+from fdd_flower.distillers.parts.labels import soften, solved, taught, teacher_for, to_simplex
+from fdd_flower.distillers.parts.packing import Packing
+from fdd_flower.distillers.parts.views import TILE, View, random_views
 from fdd_flower.models import build_model
-from fdd_flower.packing import Packing
 from tests.conftest import blobs, plan_for
 
 CFG = DistillerConfig(ipc=6, steps=2, networks=2, width=8, depth=1, teacher_steps=60)

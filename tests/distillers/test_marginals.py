@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from fdd_flower.config import DistillerConfig
-from fdd_flower.distillers._marginals import quantile_means, with_marginals
-from fdd_flower.distillers._start import group_means
 from fdd_flower.distillers.base import DISTILLERS
+from fdd_flower.distillers.parts.marginals import quantile_means, with_marginals
+from fdd_flower.distillers.parts.start import group_means
 from tests.conftest import blobs, plan_for
 
 
@@ -66,9 +66,11 @@ def test_groups_are_as_large_as_one_another(n, groups, columns):
 def test_dm_gives_a_table_the_mean_and_the_spread_of_each_class(ipc):
     data = blobs(shape=(6,), counts=(60, 40))
     cfg = DistillerConfig(name="dm", ipc=ipc, steps=5, networks=2, width=4)
-    part = DISTILLERS.get("dm")(cfg).distill(
-        data, plan=plan_for(data), start=None, rng=torch.Generator().manual_seed(0)
-    ).synthetic  # fmt: skip
+    part = (
+        DISTILLERS.get("dm")(cfg)
+        .distill(data, plan=plan_for(data), start=None, rng=torch.Generator().manual_seed(0))
+        .synthetic
+    )
     for label in (0, 1):
         rows, records = part.inputs[part.labels == label], data.inputs[data.labels == label]
         assert len(rows) == ipc

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from fdd_flower.distillers._moments import Moments, side_by_side
+from fdd_flower.distillers.objectives.moments import Moments, side_by_side
 
 
 def made(count: int) -> Iterator[Moments]:

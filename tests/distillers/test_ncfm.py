@@ -8,7 +8,6 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from fdd_flower.config import DistillerConfig
-from fdd_flower.distillers._views import TILE, random_view
 from fdd_flower.distillers.ncfm import (
     SPREADS,
     CharacteristicFunctionMatching,
@@ -17,6 +16,7 @@ from fdd_flower.distillers.ncfm import (
     frequencies,
     wave_of,
 )
+from fdd_flower.distillers.parts.views import TILE, random_view
 from tests.conftest import blobs, plan_for
 
 CFG = DistillerConfig(ipc=4, steps=80, networks=4, width=8, frequencies=64, start="class-mean")

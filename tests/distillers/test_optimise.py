@@ -11,14 +11,14 @@ import pytest
 import torch
 
 from fdd_flower.config import CodecConfig, DistillerConfig
-from fdd_flower.distillers import _matching
-from fdd_flower.distillers._canvas import Canvas
-from fdd_flower.distillers._clock import Clock
-from fdd_flower.distillers._moments import mismatch
-from fdd_flower.distillers._optimise import NonFiniteError, optimise
 from fdd_flower.distillers.base import DISTILLERS
-from fdd_flower.optimisers import Adam
+from fdd_flower.distillers.objectives import matching
+from fdd_flower.distillers.objectives.moments import mismatch
+from fdd_flower.distillers.parts.canvas import Canvas
+from fdd_flower.distillers.parts.clock import Clock
+from fdd_flower.distillers.parts.optimise import NonFiniteError, optimise
 from fdd_flower.synthetic_set import SyntheticSet
+from fdd_flower.training.optimisers import Adam
 from fdd_flower.wire.codecs.base import CODECS
 from tests.conftest import blobs, plan_for
 
@@ -58,7 +58,7 @@ def test_a_loss_that_is_not_finite_keeps_the_rows_that_were():
 @pytest.mark.parametrize("codec", [None, "uint8"])
 def test_rows_that_a_step_makes_infinite_are_never_returned(steps, codec, monkeypatch):
     # Step 3 is the last of 4; of 6 the codec, which refuses such rows, comes before the next loss.
-    monkeypatch.setattr("fdd_flower.distillers._canvas.REFRESH", 1)
+    monkeypatch.setattr("fdd_flower.distillers.parts.canvas.REFRESH", 1)
     canvas = _canvas(codec=CODECS.get(codec)(CodecConfig(name=codec)) if codec else None)
     moved = []
 
@@ -129,7 +129,7 @@ def test_the_set_before_a_bad_step_is_kept_as_a_finished_one(monkeypatch):
     def breaks_in_step_two(features, real):
         return mismatch(features, real) * (float("inf") if next(calls) == 5 else 1.0)
 
-    monkeypatch.setattr(_matching, "mismatch", breaks_in_step_two)
+    monkeypatch.setattr(matching, "mismatch", breaks_in_step_two)
     cfg = DistillerConfig(ipc=3, steps=5, networks=1, width=4)
     rng = torch.Generator().manual_seed(0)
     with pytest.raises(NonFiniteError, match="dm loss at step 2") as caught:
@@ -184,9 +184,16 @@ def test_rows_follow_the_classes_that_a_client_has(name):
 def test_a_local_teacher_and_trained_networks_leave_time_for_the_rows():
     data = blobs(counts=(200, 200), shape=(1, 16, 16))
     cfg = DistillerConfig(
-        ipc=2, steps=1_000_000, networks=1000, width=16, seconds=2.0, embedder="trained",
-        labels="local", teacher_steps=100_000, embedder_steps=100_000,
-    )  # fmt: skip
+        ipc=2,
+        steps=1_000_000,
+        networks=1000,
+        width=16,
+        seconds=2.0,
+        embedder="trained",
+        labels="local",
+        teacher_steps=100_000,
+        embedder_steps=100_000,
+    )
     started = time.monotonic()
     rng = torch.Generator().manual_seed(0)
     part = DISTILLERS.get("dm")(cfg).distill(data, plan=plan_for(data), start=None, rng=rng)

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from fdd_flower.config import CodecConfig, DistillerConfig, ModelConfig, find_key
-from fdd_flower.distillers._options import check_options, check_plan
-from fdd_flower.distillers._unused import check_unused
 from fdd_flower.distillers.base import DISTILLERS
+from fdd_flower.distillers.parts.options import check_options, check_plan
+from fdd_flower.distillers.parts.unused import check_unused
 from fdd_flower.errors import ConfigError, FddError
 from fdd_flower.models import build_model
 from fdd_flower.wire.codecs.base import CODECS, array_bytes
@@ -175,9 +175,16 @@ def test_a_client_with_one_class_can_ask_for_everything_trained(labels):
 
 def test_withheld_classes_shape_neither_networks_nor_labels():
     cfg = DistillerConfig(
-        name="dm", ipc=2, steps=2, networks=2, width=4, embedder="trained", embedder_steps=4,
-        labels="local", teacher_steps=4,
-    )  # fmt: skip
+        name="dm",
+        ipc=2,
+        steps=2,
+        networks=2,
+        width=4,
+        embedder="trained",
+        embedder_steps=4,
+        labels="local",
+        teacher_steps=4,
+    )
     sets = []
     for few in (0, 5):
         data = blobs(counts=(60, 60, few))
@@ -191,16 +198,16 @@ def test_withheld_classes_shape_neither_networks_nor_labels():
 
 
 def test_each_network_sees_records_of_its_own_draw_whichever_classes_are_there(monkeypatch):
-    from fdd_flower.distillers import _matching
+    from fdd_flower.distillers.objectives import matching
 
     seen: list[torch.Tensor] = []
-    original = _matching.moments_of
+    original = matching.moments_of
 
     def watched(view, inputs, kind):
         seen.append(inputs)
         return original(view, inputs, kind)
 
-    monkeypatch.setattr(_matching, "moments_of", watched)
+    monkeypatch.setattr(matching, "moments_of", watched)
     cfg = DistillerConfig(name="dm", ipc=2, steps=1, networks=2, width=4, sample=20)
     for counts in ((60, 40, 0), (60, 0, 0)):
         data = blobs(counts=counts)

@@ -11,9 +11,9 @@ from torch import Tensor
 from fdd_flower.config import DataConfig, DistillerConfig
 from fdd_flower.data import load_dataset
 from fdd_flower.data.base import Split
-from fdd_flower.distillers._ridge import centred, features
-from fdd_flower.distillers._views import random_view
 from fdd_flower.distillers.base import DISTILLERS, Plan
+from fdd_flower.distillers.objectives.ridge import centred, features
+from fdd_flower.distillers.parts.views import random_view
 from fdd_flower.errors import DistillError
 from fdd_flower.synthetic_set import SyntheticSet, concatenate
 from tests.conftest import blobs, plan_for
@@ -110,13 +110,16 @@ def test_clients_of_one_class_with_peers_come_near_the_centralised_distiller():
     alone = [_distil("kmeans", _only(data, c), plan) for c in range(10)]
     beside = [
         _distil(
-            "krr", _only(data, c), start=alone[c], peers=True,
+            "krr",
+            _only(data, c),
+            start=alone[c],
+            peers=True,
             plan=dataclasses.replace(
                 plan, round=2, peers=concatenate([r for o, r in enumerate(alone) if o != c])
             ),
         )
         for c in range(10)
-    ]  # fmt: skip
+    ]
     centralised = _accuracy(_distil("krr", data, plan), test, plan)
     with_peers = _accuracy(concatenate(beside), test, plan)
     without = _accuracy(concatenate(alone), test, plan)

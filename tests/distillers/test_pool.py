@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from fdd_flower.config import DistillerConfig
-from fdd_flower.distillers._clock import Clock
-from fdd_flower.distillers._options import check_options
-from fdd_flower.distillers._views import embedding_views
 from fdd_flower.distillers.base import DISTILLERS
+from fdd_flower.distillers.parts.clock import Clock
+from fdd_flower.distillers.parts.options import check_options
+from fdd_flower.distillers.parts.views import embedding_views
 from fdd_flower.errors import ConfigError
 from tests.conftest import blobs, plan_for
 
@@ -51,8 +51,10 @@ def test_every_optimising_distiller_takes_a_mixed_pool(name):
     assert bool(torch.isfinite(found.synthetic.inputs).all())
 
 
-@pytest.mark.parametrize(("pool", "shape"), [("convnet,what", (1, 8, 8)), ("convnet", (4,)),
-                                             ("", (4,)), ("cnn", (1, 8, 8))])  # fmt: skip
+@pytest.mark.parametrize(
+    ("pool", "shape"),
+    [("convnet,what", (1, 8, 8)), ("convnet", (4,)), ("", (4,)), ("cnn", (1, 8, 8))],
+)
 def test_a_pool_that_does_not_fit_is_refused_by_name(pool, shape):
     with pytest.raises(ConfigError, match=r"distiller\.pool"):
         check_options(dataclasses.replace(CFG, pool=pool), shape, rounds=1)

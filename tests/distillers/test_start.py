@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from fdd_flower.distillers._clock import Clock
-from fdd_flower.distillers._groups import principal_axis
-from fdd_flower.distillers._start import (
+from fdd_flower.distillers.base import ClassRecords
+from fdd_flower.distillers.parts.clock import Clock
+from fdd_flower.distillers.parts.groups import principal_axis
+from fdd_flower.distillers.parts.start import (
     class_means,
     dissolve_small,
     halve_large,
     kmeans_centres,
     start_images,
 )
-from fdd_flower.distillers.base import ClassRecords
 from tests.conftest import blobs
 
 
@@ -132,11 +132,15 @@ def test_kmeans_is_what_it_was_while_there_is_time_and_equal_groups_when_there_i
     inputs = blobs(counts=(200,)).inputs
     made = [
         class_means(
-            inputs, 10, min_records=8, rng=torch.Generator().manual_seed(0), clock=Clock(60),
+            inputs,
+            10,
+            min_records=8,
+            rng=torch.Generator().manual_seed(0),
+            clock=Clock(60),
             until=until,
         )
         for until in (60.0, 0.0)
-    ]  # fmt: skip
+    ]
     rng = torch.Generator().manual_seed(0)
     assert torch.equal(made[0], kmeans_centres(inputs, 10, min_records=8, rng=rng))
     assert not torch.equal(made[1], made[0])

@@ -9,13 +9,14 @@ import torch
 
 from fdd_flower.config import CodecConfig, DistillerConfig
 from fdd_flower.data.base import Split
-from fdd_flower.distillers import _pipeline, dm
-from fdd_flower.distillers._budget import fit, plan_for_bytes
-from fdd_flower.distillers._canvas import Canvas
-from fdd_flower.distillers._clock import Clock
-from fdd_flower.distillers._fill import most_rows
-from fdd_flower.distillers._trade import best_codec, energy_distance
+from fdd_flower.distillers import dm
 from fdd_flower.distillers.base import DISTILLERS, Distilled, Plan, usable_classes
+from fdd_flower.distillers.budget.budget import fit, plan_for_bytes
+from fdd_flower.distillers.budget.fill import most_rows
+from fdd_flower.distillers.budget.trade import best_codec, energy_distance
+from fdd_flower.distillers.parts import pipeline
+from fdd_flower.distillers.parts.canvas import Canvas
+from fdd_flower.distillers.parts.clock import Clock
 from fdd_flower.errors import DistillError
 from fdd_flower.wire.codecs._images import ImageCodec
 from fdd_flower.wire.codecs.base import CODECS, array_bytes
@@ -114,9 +115,14 @@ def through(data: Split, codec: str) -> Plan:
 
 def distilled(data: Split, codec: str, budget: int, name: str, **options: object) -> Distilled:
     cfg = DistillerConfig(
-        name=name, bytes=budget, min_records=2, steps=12, networks=2, width=4,
+        name=name,
+        bytes=budget,
+        min_records=2,
+        steps=12,
+        networks=2,
+        width=4,
         **options,  # type: ignore[arg-type]
-    )  # fmt: skip
+    )
     rng = torch.Generator().manual_seed(0)
     return DISTILLERS.get(name)(cfg).distill(data, plan=through(data, codec), start=None, rng=rng)
 
@@ -170,9 +176,12 @@ def test_what_is_decoded_is_what_was_optimised(monkeypatch):
     torch.testing.assert_close(back.inputs, canvas.show_all().detach())
     # the quality followed the rows, which took less than was expected of them at the start
     first = plan_for_bytes(
-        data, DistillerConfig(name="dm", bytes=budget), through(data, "avif"), seed=0,
+        data,
+        DistillerConfig(name="dm", bytes=budget),
+        through(data, "avif"),
+        seed=0,
         clock=Clock(3600),
-    )[1].codec  # fmt: skip
+    )[1].codec
     assert isinstance(first, ImageCodec)
     assert made.codec.cfg.quality != first.cfg.quality
 
@@ -249,7 +258,7 @@ def test_a_budget_without_room_is_refused_before_any_work(codec, budget, monkeyp
     def never(*args: object, **options: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(_pipeline, "start_images", never)
+    monkeypatch.setattr(pipeline, "start_images", never)
     monkeypatch.setattr(dm, "optimise", never)
     with pytest.raises(DistillError, match=r"distiller\.bytes: expected room for one row a class"):
         distilled(blobs(shape=(1, 12, 12), counts=(60,) * 8), codec, budget, "dm", start="noise")

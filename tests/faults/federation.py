@@ -20,9 +20,9 @@ import numpy as np
 import psutil
 from sklearn.datasets import load_digits
 
-from fdd_flower.launch.environment import TOKEN, search_path
-from fdd_flower.launch.processes import end_run
-from fdd_flower.launch.superlink import free_port
+from fdd_flower.launch.flower.environment import TOKEN, search_path
+from fdd_flower.launch.flower.processes import end_run
+from fdd_flower.launch.flower.superlink import free_port
 from fdd_flower.ledger import Ledger
 
 ROOT = Path(__file__).parent.parent.parent
@@ -35,10 +35,18 @@ SUBMITTED = "Successfully started run"
 PATIENCE = 300.0  # seconds after which a wait has failed
 RESULT = ("synthetic.safetensors", "model.safetensors")
 SETTINGS = {
-    "num-server-rounds": ROUNDS, "strategy.deadline": DEADLINE, "strategy.min-nodes": 2,
-    "strategy.quorum": 2, "distiller.steps": 5, "distiller.networks": 2, "distiller.width": 8,
-    "training.steps": 60, "model.name": "logistic", "data.name": "npz", "data.test-fraction": 1.0,
-}  # fmt: skip
+    "num-server-rounds": ROUNDS,
+    "strategy.deadline": DEADLINE,
+    "strategy.min-nodes": 2,
+    "strategy.quorum": 2,
+    "distiller.steps": 5,
+    "distiller.networks": 2,
+    "distiller.width": 8,
+    "training.steps": 60,
+    "model.name": "logistic",
+    "data.name": "npz",
+    "data.test-fraction": 1.0,
+}
 
 
 class Federation:
@@ -77,9 +85,16 @@ class Federation:
 
     def start_superlink(self) -> None:
         """Start the SuperLink, on the same port and database each time."""
-        words = ["--insecure", "--host", "127.0.0.1", "--port", str(self.port), "--database",
-                 str(self.folder / "superlink.db"),
-                 "--disable-runtime-dependency-installation"]  # fmt: skip
+        words = [
+            "--insecure",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(self.port),
+            "--database",
+            str(self.folder / "superlink.db"),
+            "--disable-runtime-dependency-installation",
+        ]
         if self.grpc:
             words += ["--fleet-api-address", f"127.0.0.1:{self.fleet_port}"]
         self.superlink = self._spawn("superlink", "flower-superlink", *words)
@@ -90,24 +105,40 @@ class Federation:
         data, state = self.folder / "data" / f"{name}.npz", self.folder / "state" / (name + twin)
         fleet = self.fleet_port if self.grpc else self.port
         self.nodes[name + twin] = self._spawn(
-            f"node-{name}{twin}", "flower-supernode", "--insecure",
-            "--superlink", f"127.0.0.1:{fleet}", "--port", str(free_port()), "--node-config",
+            f"node-{name}{twin}",
+            "flower-supernode",
+            "--insecure",
+            "--superlink",
+            f"127.0.0.1:{fleet}",
+            "--port",
+            str(free_port()),
+            "--node-config",
             f'client-name="{name}" data-path="{data}" state-dir="{state}"',
-        )  # fmt: skip
+        )
 
     def submit(self, **settings: object) -> None:
         """Submit a run without waiting for it; names with `_` for `-`, and `__` for a dot."""
         given = {k.replace("__", ".").replace("_", "-"): v for k, v in settings.items()}
         if "resume" not in given:
-            given = {**SETTINGS, "data.path": str(self.folder / "data" / "test.npz"),
-                     "output.dir": str(self.out), **given}  # fmt: skip
+            given = {
+                **SETTINGS,
+                "data.path": str(self.folder / "data" / "test.npz"),
+                "output.dir": str(self.out),
+                **given,
+            }
         lines = [f"{name} = {json.dumps(value)}" for name, value in given.items()]
         (self.folder / "run.toml").write_text("\n".join(lines) + "\n")
         before = self.log().count(SUBMITTED)
         self.stream = self._spawn(
-            "run", "flwr", "run", str(self.folder / "app"), "edge", "--stream",
-            "--run-config", str(self.folder / "run.toml"),
-        )  # fmt: skip
+            "run",
+            "flwr",
+            "run",
+            str(self.folder / "app"),
+            "edge",
+            "--stream",
+            "--run-config",
+            str(self.folder / "run.toml"),
+        )
         self.until("the run to be submitted", lambda: self.log().count(SUBMITTED) > before)
 
     def runs(self) -> list[dict[str, Any]]:
@@ -146,8 +177,9 @@ class Federation:
 
     def verdicts(self) -> list[tuple[int, str, str]]:
         """Return the round, client and verdict or code of each reply in the ledger."""
-        return [(e.round, e.client, e.code or e.verdict) for e in
-                Ledger(self.out / "ledger").entries()]  # fmt: skip
+        return [
+            (e.round, e.client, e.code or e.verdict) for e in Ledger(self.out / "ledger").entries()
+        ]
 
     def summary(self) -> dict[str, Any]:
         """Return the run's `summary.json`."""
@@ -203,17 +235,27 @@ class Federation:
     def _spawn(self, log: str, *command: str) -> subprocess.Popen[bytes]:
         with (self.folder / f"{log}.log").open("ab") as out:
             return subprocess.Popen(
-                command, cwd=self.folder / "cwd", env=self.env, stdin=subprocess.DEVNULL,
-                stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
-            )  # fmt: skip
+                command,
+                cwd=self.folder / "cwd",
+                env=self.env,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
 
     def _ask(self, *words: str) -> dict[str, Any] | None:
         with suppress(ValueError, subprocess.TimeoutExpired):  # then it is asked again
             done = subprocess.run(
-                ["flwr", *words, "edge", "--format", "json"], cwd=self.folder / "cwd",
-                env=self.env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+                ["flwr", *words, "edge", "--format", "json"],
+                cwd=self.folder / "cwd",
+                env=self.env,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=60,
                 check=False,
-            )  # fmt: skip
+            )
             answer = json.loads(done.stdout[done.stdout.index("{") :])
             return answer if answer.get("success") else None
         return None
@@ -221,12 +263,18 @@ class Federation:
     def _environment(self) -> dict[str, str]:
         env = {k: v for k, v in os.environ.items() if not k.startswith(("FLWR_", "PYTHONPATH"))}
         return env | {
-            TOKEN: self.token, "FLWR_HOME": str(self.folder / "flwr"), "PATH": search_path(),
-            "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1", "FLWR_TELEMETRY_ENABLED": "0",
-            "FLWR_DISABLE_UPDATE_CHECK": "1", "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1",
-            "PYTHONIOENCODING": "utf-8", "NO_PROXY": "127.0.0.1,localhost",
+            TOKEN: self.token,
+            "FLWR_HOME": str(self.folder / "flwr"),
+            "PATH": search_path(),
+            "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
+            "FLWR_TELEMETRY_ENABLED": "0",
+            "FLWR_DISABLE_UPDATE_CHECK": "1",
+            "PYTHONUNBUFFERED": "1",
+            "OMP_NUM_THREADS": "1",
+            "PYTHONIOENCODING": "utf-8",
+            "NO_PROXY": "127.0.0.1,localhost",
             "no_proxy": "127.0.0.1,localhost",
-        }  # fmt: skip
+        }
 
     def _write_connection(self) -> None:
         text = f'[superlink.edge]\naddress = "127.0.0.1:{self.port}"\ninsecure = true\n'

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from fdd_flower.launch.environment import search_path
+from fdd_flower.launch.flower.environment import search_path
 from tests.faults.federation import ROOT
 
 REFUSED = (
@@ -19,9 +19,13 @@ REFUSED = (
 
 def test_strangers_are_turned_away(attempt):
     done = subprocess.run(
-        ["bash", ROOT / "deploy" / "smoke.sh", "--tls"], stdin=subprocess.DEVNULL,
+        ["bash", ROOT / "deploy" / "smoke.sh", "--tls"],
+        stdin=subprocess.DEVNULL,
         env=os.environ | {"PYTHON": sys.executable, "PATH": search_path()},
-        capture_output=True, text=True, timeout=600, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     assert all(f"refused: {who}" in done.stdout for who in REFUSED)

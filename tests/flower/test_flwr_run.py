@@ -13,8 +13,8 @@ from uuid import uuid4
 import pytest
 
 import fdd_flower
-from fdd_flower.launch.processes import with_variable
-from fdd_flower.report.run_dir import MODEL, SUMMARY, SYNTHETIC
+from fdd_flower.launch.flower.processes import with_variable
+from fdd_flower.run_folder.run_dir import MODEL, SUMMARY, SYNTHETIC
 
 SETTINGS = (
     "--clients", "3", "--rounds", "1", "--set", "seed=5", "--set", "model.name=logistic",

@@ -62,9 +62,13 @@ def test_the_index_has_a_row_a_reply(tmp_path: Path) -> None:
     assert not (tmp_path / "ledger").exists()
     sha = record(ledger, make_set())
     ledger.reject(
-        client="8", round=1, plan="plan-1", code="bad-inputs", reason="inputs: a\nb \ud800",
+        client="8",
+        round=1,
+        plan="plan-1",
+        code="bad-inputs",
+        reason="inputs: a\nb \ud800",
         num_bytes=9,
-    )  # fmt: skip
+    )
     # read with nothing of this package
     with sqlite3.connect(tmp_path / "ledger" / "index.sqlite") as index:
         assert index.execute("PRAGMA user_version").fetchone() == (2,)
@@ -75,11 +79,13 @@ def test_the_index_has_a_row_a_reply(tmp_path: Path) -> None:
         (2, 1, "8", "plan-1", "rejected", "bad-inputs", "inputs: a\nb \\ud800", "", 9, *[None] * 4),
     ]
     assert [(e.client, e.verdict) for e in ledger.entries()] == [
-        ("7", "accepted"), ("8", "rejected"),
-    ]  # fmt: skip
+        ("7", "accepted"),
+        ("8", "rejected"),
+    ]
     assert {p.name for p in (tmp_path / "ledger").iterdir()} == {
-        "index.sqlite", f"{sha}.safetensors",
-    }  # fmt: skip
+        "index.sqlite",
+        f"{sha}.safetensors",
+    }
 
 
 def test_a_refused_payload_is_kept_apart_under_its_hash(tmp_path: Path) -> None:
@@ -107,9 +113,7 @@ def test_what_is_asked_again_stays_and_no_longer_counts(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     assert ledger.supersede(after_round=0) == 0
     for number in (1, 2):
-        ledger.record(
-            make_set(float(number)), client="a", round=number, plan="p", num_bytes=1
-        )  # fmt: skip
+        ledger.record(make_set(float(number)), client="a", round=number, plan="p", num_bytes=1)
         ledger.reject(client="b", round=number, plan="p", reason="late", num_bytes=1)
     assert ledger.supersede(after_round=1) == 2
     verdicts = [entry.verdict for entry in ledger.entries()]
@@ -126,8 +130,12 @@ def test_a_client_that_is_forgotten_leaves_its_rows_and_no_content(tmp_path: Pat
     assert record(ledger, make_set(1.0), client="other") == shared
     ledger.reject(client="k", round=2, plan="p", reason="r", num_bytes=1, content=b"x")
     assert ledger.forget("k") == 3
-    assert [e.verdict for e in ledger.entries()] == ["forgotten", "forgotten", "accepted",
-                                                     "forgotten"]  # fmt: skip
+    assert [e.verdict for e in ledger.entries()] == [
+        "forgotten",
+        "forgotten",
+        "accepted",
+        "forgotten",
+    ]
     assert [p.name for p in tmp_path.rglob("*") if p.suffix in {".bin", ".safetensors"}] == [
         f"{shared}.safetensors"
     ]
@@ -164,13 +172,15 @@ def test_a_damaged_set_is_named(tmp_path: Path, damage: str) -> None:
     if damage == "gone":
         blob.unlink()
     else:
-        blob.write_bytes({
-            # the last byte belongs to a float's exponent, so the value stays a valid one
-            "flip": content[:-2] + bytes([content[-2] ^ 1]) + content[-1:],
-            "cut": content[:-5],
-            "empty": b"",
-            "other": (tmp_path / f"{other}.safetensors").read_bytes(),
-        }[damage])  # fmt: skip
+        blob.write_bytes(
+            {
+                # the last byte belongs to a float's exponent, so the value stays a valid one
+                "flip": content[:-2] + bytes([content[-2] ^ 1]) + content[-1:],
+                "cut": content[:-5],
+                "empty": b"",
+                "other": (tmp_path / f"{other}.safetensors").read_bytes(),
+            }[damage]
+        )
     with pytest.raises(DataError, match=sha):
         ledger.load(sha)
     ledger.load(other)

@@ -12,8 +12,15 @@ from fdd_flower.ledger import Entry, Ledger
 from fdd_flower.ledger.verify import verify
 from tests.ledger.test_ledger import make_set
 
-LINE = {"round": 1, "client": "7", "plan": "p", "verdict": "accepted", "reason": "",
-        "sha256": "", "bytes": 321}  # fmt: skip
+LINE = {
+    "round": 1,
+    "client": "7",
+    "plan": "p",
+    "verdict": "accepted",
+    "reason": "",
+    "sha256": "",
+    "bytes": 321,
+}
 
 
 def old(folder: Path) -> Ledger:
@@ -31,9 +38,16 @@ def test_it_opens_with_its_sets(tmp_path: Path) -> None:
     ledger = old(tmp_path)
     first, second = ledger.entries()
     assert second == Entry(
-        round=1, client="8", plan="p", verdict="rejected", code="", reason="a\nb", sha256="",
-        bytes=9, score=None,
-    )  # fmt: skip
+        round=1,
+        client="8",
+        plan="p",
+        verdict="rejected",
+        code="",
+        reason="a\nb",
+        sha256="",
+        bytes=9,
+        score=None,
+    )
     assert len(ledger.load(first.sha256)) == 2
     assert list(ledger.accepted(1)) == ["7"]
     assert list(verify(ledger, ledger.entries())) == []

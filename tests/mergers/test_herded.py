@@ -17,8 +17,9 @@ def client(seed: int, counts: tuple[int, ...]) -> SyntheticSet:
     rng = torch.Generator().manual_seed(seed)
     return SyntheticSet(
         inputs=torch.randn(len(labels), 8, generator=rng) + labels[:, None].float() + 0.5 * seed,
-        targets=torch.eye(CLASSES)[labels], weights=torch.full((len(labels),), 10.0 + seed),
-    )  # fmt: skip
+        targets=torch.eye(CLASSES)[labels],
+        weights=torch.full((len(labels),), 10.0 + seed),
+    )
 
 
 PARTS = [client(0, (40, 2, 9)), client(1, (30, 0, 9))]

@@ -24,9 +24,10 @@ def client(seed: int, counts: tuple[int, ...], *, soft: bool = False) -> Synthet
     if soft:
         targets = 0.7 * targets + 0.3 * torch.rand(targets.shape, generator=rng).softmax(dim=1)
     return SyntheticSet(
-        inputs=0.3 * noise + 2 * labels[:, None, None, None], targets=targets,
+        inputs=0.3 * noise + 2 * labels[:, None, None, None],
+        targets=targets,
         weights=torch.full((len(labels),), 10.0 + seed),
-    )  # fmt: skip
+    )
 
 
 def merged(parts: list[SyntheticSet] | LazySets, rows: int = 6) -> SyntheticSet:
@@ -87,11 +88,13 @@ def test_early_clients_count_as_late_ones_do(clients: int, monkeypatch: pytest.M
     # each half has records, and targets, that the other has not
     parts = [
         replace(
-            part, inputs=part.inputs + (1 if early else -1), weights=torch.ones(len(part)),
+            part,
+            inputs=part.inputs + (1 if early else -1),
+            weights=torch.ones(len(part)),
             targets=part.targets if early else torch.eye(CLASSES)[part.labels],
         )
         for part, early in ((part, at < clients / 2) for at, part in enumerate(parts))
-    ]  # fmt: skip
+    ]
     found = merged(parts)
     for label in (0, 1):
         new, shares = found.labels == label, found.weights[found.labels == label, None]

@@ -19,9 +19,10 @@ CLASSES, MOST = 3, 4
 def part(place: int, counts: tuple[int, ...]) -> SyntheticSet:
     labels = torch.arange(CLASSES).repeat_interleave(torch.tensor(counts))
     return SyntheticSet(
-        inputs=torch.full((len(labels), 2), float(place)), targets=torch.eye(CLASSES)[labels],
+        inputs=torch.full((len(labels), 2), float(place)),
+        targets=torch.eye(CLASSES)[labels],
         weights=torch.ones(len(labels)),
-    )  # fmt: skip
+    )
 
 
 class First:

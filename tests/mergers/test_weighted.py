@@ -10,9 +10,10 @@ from tests.mergers.test_mergers_contract import stream
 
 def merged(claims: list[float], labels: list[int]) -> torch.Tensor:
     part = SyntheticSet(
-        inputs=torch.zeros(len(labels), 2), targets=torch.eye(2)[labels],
+        inputs=torch.zeros(len(labels), 2),
+        targets=torch.eye(2)[labels],
         weights=torch.tensor(claims, dtype=torch.float32),
-    )  # fmt: skip
+    )
     return Weighted(MergerConfig(name="weighted")).merge([part], rng=stream()).weights
 
 

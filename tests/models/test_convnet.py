@@ -22,9 +22,15 @@ def convnet(
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize(
     ("shape", "width", "depth", "last"),
-    [((3, 32, 32), 128, 3, 4 * 4), ((1, 28, 28), 32, 3, 4 * 4), ((1, 8, 8), 8, 3, 2 * 2),
-     ((2, 9, 5), 8, 2, 3 * 2), ((3, 32, 32), 8, 1, 16 * 16), ((1, 2, 40), 8, 5, 2 * 2)],
-)  # fmt: skip
+    [
+        ((3, 32, 32), 128, 3, 4 * 4),
+        ((1, 28, 28), 32, 3, 4 * 4),
+        ((1, 8, 8), 8, 3, 2 * 2),
+        ((2, 9, 5), 8, 2, 3 * 2),
+        ((3, 32, 32), 8, 1, 16 * 16),
+        ((1, 2, 40), 8, 5, 2 * 2),
+    ],
+)
 def test_parameters_follow_the_closed_formula(
     shape: tuple[int, ...], width: int, depth: int, last: int, norm: str
 ) -> None:

@@ -11,8 +11,11 @@ from fdd_flower.models.base import MODELS, Network
 SHAPES = [(1, 8, 8), (3, 32, 32), (13,)]
 CLASSES = 4
 REFUSED = {
-    ("cnn", (1, 8, 8)), ("cnn", (13,)), ("convnet", (13,)), ("resnet18", (13,)),
-}  # fmt: skip
+    ("cnn", (1, 8, 8)),
+    ("cnn", (13,)),
+    ("convnet", (13,)),
+    ("resnet18", (13,)),
+}
 CASES = [(n, s) for n in MODELS.built_in() for s in SHAPES if (n, s) not in REFUSED]
 
 
@@ -94,9 +97,13 @@ def test_an_image_family_refuses_what_it_cannot_take(name: str, shape: tuple[int
 
 @pytest.mark.parametrize(
     ("name", "shape", "remedy"),
-    [("cnn", (1, 15, 40), "convnet"), ("resnet18", (3, 7, 7), "convnet"),
-     ("convnet", (1, 1, 1), "mlp"), ("convnet", (5, 9), "mlp")],
-)  # fmt: skip
+    [
+        ("cnn", (1, 15, 40), "convnet"),
+        ("resnet18", (3, 7, 7), "convnet"),
+        ("convnet", (1, 1, 1), "mlp"),
+        ("convnet", (5, 9), "mlp"),
+    ],
+)
 def test_a_refusal_names_a_family_that_works(
     name: str, shape: tuple[int, ...], remedy: str
 ) -> None:
@@ -107,10 +114,18 @@ def test_a_refusal_names_a_family_that_works(
 
 @pytest.mark.parametrize(
     ("shape", "family"),
-    [((1, 28, 28), "cnn"), ((3, 32, 32), "cnn"), ((3, 16, 63), "cnn"), ((1, 8, 8), "convnet"),
-     ((3, 64, 64), "convnet"), ((3, 16, 64), "convnet"), ((1, 1, 9), "mlp"), ((13,), "mlp"),
-     ((5, 9), "mlp")],
-)  # fmt: skip
+    [
+        ((1, 28, 28), "cnn"),
+        ((3, 32, 32), "cnn"),
+        ((3, 16, 63), "cnn"),
+        ((1, 8, 8), "convnet"),
+        ((3, 64, 64), "convnet"),
+        ((3, 16, 64), "convnet"),
+        ((1, 1, 9), "mlp"),
+        ((13,), "mlp"),
+        ((5, 9), "mlp"),
+    ],
+)
 def test_auto_is_the_family_it_resolves_to(shape: tuple[int, ...], family: str) -> None:
     assert resolve_name("auto", shape) == family
     auto, named = make("auto", shape).state_dict(), make(family, shape).state_dict()

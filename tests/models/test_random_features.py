@@ -21,8 +21,10 @@ def test_image_features_against_a_plain_loop():
     kernel = model.get_buffer("weight")[4, 0].numpy()
     assert kernel.sum() == pytest.approx(0, abs=1e-5)
     assert np.square(kernel).sum() == pytest.approx(1, abs=1e-5)
-    relu = [[max(0.0, (padded[1, 0, i : i + 5, j : j + 5] * kernel).sum()) for j in range(8)]
-            for i in range(8)]  # fmt: skip
+    relu = [
+        [max(0.0, (padded[1, 0, i : i + 5, j : j + 5] * kernel).sum()) for j in range(8)]
+        for i in range(8)
+    ]
     pooled = np.array(relu).reshape(4, 2, 4, 2).mean(axis=(1, 3)).ravel()
     assert np.allclose(model.features(x)[1, 4 * 16 : 5 * 16].numpy(), pooled, atol=1e-5)
 

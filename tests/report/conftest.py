@@ -10,7 +10,7 @@ import torch
 
 from fdd_flower.config import Config
 from fdd_flower.ledger import Ledger
-from fdd_flower.report.run_dir import LEDGER, RunDir
+from fdd_flower.run_folder.run_dir import LEDGER, RunDir
 from tests.report.samples import CLASSES, HOSTILE, NORMALISATION, make_row, make_set, make_summary
 
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from fdd_flower.data.base import Normalisation
 from fdd_flower.report.figures import _evenly, draw_curves, draw_synthetic
+from fdd_flower.schema import Normalisation
 from fdd_flower.synthetic_set import SyntheticSet
 from tests.report.samples import make_row, make_set
 
@@ -84,9 +84,16 @@ def test_a_missing_class_keeps_an_empty_row(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("shape", "k", "n"),
-    [((1, 1, 1), 2, 1), ((3, 300, 200), 2, 3), ((1, 8, 8), 100, 150), ((5,), 2, 1),
-     ((13,), 100, 150), ((2, 40), 3, 40), ((2, 6, 6), 3, 4)],
-)  # fmt: skip
+    [
+        ((1, 1, 1), 2, 1),
+        ((3, 300, 200), 2, 3),
+        ((1, 8, 8), 100, 150),
+        ((5,), 2, 1),
+        ((13,), 100, 150),
+        ((2, 40), 3, 40),
+        ((2, 6, 6), 3, 4),
+    ],
+)
 def test_every_shape_and_class_count_draws(
     tmp_path: Path, shape: tuple[int, ...], k: int, n: int
 ) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fdd_flower.report.files import sweep, write_new
+from fdd_flower.run_folder.files import sweep, write_new
 
 
 @pytest.mark.parametrize("links", [True, False])

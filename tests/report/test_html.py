@@ -74,9 +74,18 @@ def test_hostile_names_and_reasons_are_text(finished: Leave) -> None:
 
 def test_a_stranger_finds_the_facts(finished: Leave) -> None:
     text = Page(write_report(finished())).text
-    for fact in ("75.0%", "500 B", "completed", "distiller.ipc", "two$dollars$", "IPC", "epsilon",
-                 "fdd + dm on digits, 4 clients", "no part in the result: 1.",
-                 "1 (not-finite 1)"):  # fmt: skip
+    for fact in (
+        "75.0%",
+        "500 B",
+        "completed",
+        "distiller.ipc",
+        "two$dollars$",
+        "IPC",
+        "epsilon",
+        "fdd + dm on digits, 4 clients",
+        "no part in the result: 1.",
+        "1 (not-finite 1)",
+    ):
         assert fact in text
 
 

@@ -10,7 +10,7 @@ import torch
 
 from fdd_flower.config import Config
 from fdd_flower.errors import DataError
-from fdd_flower.report.load import load_run
+from fdd_flower.run_folder.load import load_run
 from tests.report.samples import CLASSES, NORMALISATION, make_row, make_set
 
 Leave = Callable[..., Path]

@@ -17,10 +17,10 @@ from safetensors import safe_open
 
 from fdd_flower.config import Config, DataConfig, keys
 from fdd_flower.errors import ConfigError, DataError
-from fdd_flower.report.rows import RoundRow
-from fdd_flower.report.run_dir import RunDir, resolve
-from fdd_flower.report.saved_set import SavedSet
-from fdd_flower.report.versions import versions
+from fdd_flower.run_folder.rows import RoundRow
+from fdd_flower.run_folder.run_dir import RunDir, resolve
+from fdd_flower.run_folder.saved_set import SavedSet
+from fdd_flower.run_folder.versions import versions
 from tests.report.samples import CLASSES, NORMALISATION, make_row, make_set, make_summary
 
 ROUND_KEYS = [
@@ -130,9 +130,7 @@ def test_rounds_are_json_lines_with_exactly_these_keys(tmp_path: Path) -> None:
 
 
 def test_summary_is_json_with_exactly_these_keys(tmp_path: Path) -> None:
-    summary = make_summary(
-        accuracy_per_class=[0.5, float("nan")], accuracy_by_model={"cnn": 0.25}
-    )  # fmt: skip
+    summary = make_summary(accuracy_per_class=[0.5, float("nan")], accuracy_by_model={"cnn": 0.25})
     RunDir.create(tmp_path).write_summary(summary)
     found = json.loads((tmp_path / "summary.json").read_text())
     assert list(found) == SUMMARY_KEYS
@@ -206,9 +204,9 @@ def test_model_takes_tied_and_strided_weights(tmp_path: Path) -> None:
 WRITE = """
 import sys, torch
 import fdd_flower.ledger, fdd_flower.report.html, fdd_flower.report.table
-import fdd_flower.report.versions as software
-from fdd_flower.data.base import Normalisation
-from fdd_flower.report.saved_set import SavedSet
+import fdd_flower.run_folder.versions as software
+from fdd_flower.schema import Normalisation
+from fdd_flower.run_folder.saved_set import SavedSet
 from fdd_flower.synthetic_set import SyntheticSet
 facts = [(f"key{i}", str(i)) for i in range(8)]
 set_ = SyntheticSet(inputs=torch.arange(12.0).view(2, 6), targets=torch.eye(2),

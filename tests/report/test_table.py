@@ -21,10 +21,20 @@ def shown(table: Table) -> str:
 
 @pytest.mark.parametrize(
     ("count", "text"),
-    [(0, "0 B"), (999, "999 B"), (1000, "1.00 kB"), (78_432, "78.4 kB"), (999_499, "999 kB"),
-     (999_500, "1.00 MB"), (1_234_567, "1.23 MB"), (9_996, "10.0 kB"), (99_960, "100 kB"),
-     (2.5e9, "2.50 GB"), (7e15, "7000 TB")],
-)  # fmt: skip
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.00 kB"),
+        (78_432, "78.4 kB"),
+        (999_499, "999 kB"),
+        (999_500, "1.00 MB"),
+        (1_234_567, "1.23 MB"),
+        (9_996, "10.0 kB"),
+        (99_960, "100 kB"),
+        (2.5e9, "2.50 GB"),
+        (7e15, "7000 TB"),
+    ],
+)
 def test_bytes_are_decimal_with_three_digits(count: float, text: str) -> None:
     assert human_bytes(count) == text
 

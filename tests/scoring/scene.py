@@ -27,8 +27,9 @@ def client(seed: int, held: tuple[int, ...] = (0, 1, 2, 3), rows: int = 6) -> Sy
     inputs = means.repeat_interleave(rows, dim=0)
     return SyntheticSet(
         inputs=inputs + 0.5 * torch.randn(inputs.shape, generator=rng),
-        targets=torch.eye(CLASSES)[labels], weights=torch.ones(len(labels)),
-    )  # fmt: skip
+        targets=torch.eye(CLASSES)[labels],
+        weights=torch.ones(len(labels)),
+    )
 
 
 def clients(number: int, *, rows: int = 6) -> dict[str, SyntheticSet]:
@@ -45,10 +46,11 @@ def evidence(
 ) -> Evidence:
     """Return what signals read of a round."""
     return Evidence(
-        cfg=cfg, root=root,
+        cfg=cfg,
+        root=root,
         parts={name: Embedded.of(part, root) for name, part in parts.items()},
         earlier={name: Embedded.of(part, root) for name, part in (earlier or {}).items()},
-    )  # fmt: skip
+    )
 
 
 def only(split: Split, *labels: int) -> Split:

@@ -15,25 +15,30 @@ from fdd_flower.config import Config, Scalar, to_run_config
 from fdd_flower.errors import ConfigError
 from fdd_flower.ledger import Ledger
 from fdd_flower.ledger.verify import verify
+from fdd_flower.methods import fdd
 from fdd_flower.report.html import write_report
-from fdd_flower.strategies import _server, fdd
+from fdd_flower.server import server_run
 from fdd_flower.wire.records import ARRAYS
 from tests.cli.conftest import fdd as _fdd
-from tests.strategies.test_end_to_end import QUICK
-from tests.strategies.test_forget import forgotten, without
-from tests.strategies.test_resume import Killed, facts, killing, result, resume, start
+from tests.methods.test_end_to_end import QUICK
+from tests.server.test_forget import forgotten, without
+from tests.server.test_resume import Killed, facts, killing, result, resume, start
 
 SETTINGS: dict[str, Scalar] = QUICK | {
-    "num-server-rounds": 2, "training.steps": 10, "distiller.name": "kmeans",
-    "scoring.mode": "quarantine", "training.start": "warm", "partition.name": "iid",
-}  # fmt: skip
+    "num-server-rounds": 2,
+    "training.steps": 10,
+    "distiller.name": "kmeans",
+    "scoring.mode": "quarantine",
+    "training.start": "warm",
+    "partition.name": "iid",
+}
 CLIENTS, LIAR = 5, "3"
 run_fdd = _fdd  # the fixture of tests of the command line
 
 
 @pytest.fixture(autouse=True)
 def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_server, "write_report", lambda folder: (folder / "report.html").touch())
+    monkeypatch.setattr(server_run, "write_report", lambda folder: (folder / "report.html").touch())
 
 
 def flips(message: Message) -> Message:
@@ -53,22 +58,24 @@ def run(folder: Path, faults: Any = None, **changes: Scalar) -> Path:
 def scores(folder: Path) -> list[tuple[Any, ...]]:
     return [
         (e.round, e.client, e.verdict, e.score, e.agreement, e.outlier, e.copied, e.reason)
-        for e in Ledger(folder / "ledger").entries() if e.verdict != "superseded"
-    ]  # fmt: skip
+        for e in Ledger(folder / "ledger").entries()
+        if e.verdict != "superseded"
+    ]
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a run with a liar in it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_server, "write_report", lambda folder: (folder / "report.html").touch())
+        patch.setattr(server_run, "write_report", lambda folder: (folder / "report.html").touch())
         return run(tmp_path_factory.mktemp("scored") / "whole")
 
 
 def test_the_liar_is_aside_in_every_round(whole: Path) -> None:
     assert [(r, c) for r, c, verdict, *_ in scores(whole) if verdict == "quarantined"] == [
-        (1, LIAR), (2, LIAR),
-    ]  # fmt: skip
+        (1, LIAR),
+        (2, LIAR),
+    ]
     rows = [json.loads(line) for line in (whole / "rounds.jsonl").read_text().splitlines()]
     assert [(row["replies"], row["rejected_codes"]) for row in rows] == [
         (4, {"quarantined": 1})
@@ -139,15 +146,22 @@ def test_a_ledger_from_before_scores_is_read_and_goes_on(whole: Path, tmp_path: 
     old.score(client="a", round=1, value=0.5, agreement=1.0, outlier=-1.0, copied=0.0)
     record(old, make_set(1.0), client="b")
     assert [(e.score, e.agreement, e.outlier) for e in old.entries()] == [
-        (0.5, 1.0, -1.0), (None, None, None),
-    ]  # fmt: skip
+        (0.5, 1.0, -1.0),
+        (None, None, None),
+    ]
 
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("scoring.mode", "on"), ("scoring.root-per-class", 1), ("scoring.significance", 0.0),
-     ("scoring.outlier", 0.0), ("scoring.copied", 1.5), ("scoring.quota", -1.0)],
-)  # fmt: skip
+    [
+        ("scoring.mode", "on"),
+        ("scoring.root-per-class", 1),
+        ("scoring.significance", 0.0),
+        ("scoring.outlier", 0.0),
+        ("scoring.copied", 1.5),
+        ("scoring.quota", -1.0),
+    ],
+)
 def test_a_wrong_setting_is_named(tmp_path: Path, key: str, value: Scalar) -> None:
     with pytest.raises(ConfigError, match=key):
         run(tmp_path / "run", **{key: value})

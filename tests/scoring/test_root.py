@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from fdd_flower.errors import DataError
-from fdd_flower.ridge.solve import Gram, penalty
 from fdd_flower.scoring import Root, hold_out_root
 from fdd_flower.scoring.root import leave_one_record_out
+from fdd_flower.training.ridge import Gram, penalty
 from tests.conftest import blobs
 from tests.scoring.scene import ROOT, TEST, only
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from fdd_flower.ridge.solve import Gram, penalty
 from fdd_flower.scoring.shapley import shapley_values, total
 from fdd_flower.scoring.utility import FEW, Game, leave_one_out, utility
+from fdd_flower.training.ridge import Gram, penalty
 from tests.attacks.poison import flip_labels
 from tests.scoring.scene import ROOT, client, clients, evidence
 

@@ -12,10 +12,10 @@ import torch
 from flwr.app import ConfigRecord, Context, Message, RecordDict
 
 from fdd_flower.errors import DistillError, WireError
+from fdd_flower.secure_sum.client import STEP, answer, masked_sketch
 from fdd_flower.secure_sum.keys import Keys
 from fdd_flower.secure_sum.protocol import Group, share
 from fdd_flower.sketches.base import Sketch
-from fdd_flower.strategies._secure_client import STEP, answer, masked_sketch
 from fdd_flower.wire.records import ARRAYS, CONFIG, META, PEERS, plan_record, to_array_record
 from tests.attacks.scene import plan
 
@@ -29,7 +29,7 @@ class Client:
         config: Any = {"partition-id": 0, "num-partitions": 3}
         self.context = Context(
             run_id=1, node_id=1, node_config=config, state=RecordDict(), run_config={}
-        )  # fmt: skip
+        )
 
     def ask(self, step: str, round_: int = 1, nonce: str = "", **arrays: np.ndarray) -> Any:
         """Return what it sends, an array; None for a refusal."""

@@ -46,11 +46,14 @@ class Round:
         self.sealed = {c: share(self.keys[c], self.groups[c]) for c in self.present}
         self.masked = {
             c: mask(
-                to_ring(self.values[c], clients), self.keys[c], self.groups[c],
+                to_ring(self.values[c], clients),
+                self.keys[c],
+                self.groups[c],
                 self.graph.local(c, self.present),
             )
-            for c in self.present if c not in no_values
-        }  # fmt: skip
+            for c in self.present
+            if c not in no_values
+        }
         self.given = {c: self.answer(c) for c in self.masked if c not in no_answer}
 
     def inbox(self, client: int) -> dict[int, bytes]:
@@ -58,8 +61,9 @@ class Round:
         near = self.graph.hoods[client]
         return {
             near.index(sender): shares[self.graph.hoods[sender].index(client)]
-            for sender, shares in self.sealed.items() if sender in near
-        }  # fmt: skip
+            for sender, shares in self.sealed.items()
+            if sender in near
+        }
 
     def answer(self, client: int) -> dict[int, bytes]:
         """Return by place what a client gives away."""
@@ -73,10 +77,17 @@ class Round:
 
 @pytest.mark.parametrize(
     ("clients", "gone"),
-    [(2, {}), (3, {}), (7, {}), (5, {"no_shares": {1}}), (5, {"no_values": {0}}),
-     (5, {"no_values": {2, 4}}), (5, {"no_answer": {3}}),
-     (7, {"no_shares": {0}, "no_values": {6}, "no_answer": {3}})],
-)  # fmt: skip
+    [
+        (2, {}),
+        (3, {}),
+        (7, {}),
+        (5, {"no_shares": {1}}),
+        (5, {"no_values": {0}}),
+        (5, {"no_values": {2, 4}}),
+        (5, {"no_answer": {3}}),
+        (7, {"no_shares": {0}, "no_values": {6}, "no_answer": {3}}),
+    ],
+)
 def test_the_sum_of_those_that_stayed_is_exact(clients, gone):
     one = Round(clients, **gone)
     left = set(range(clients)) - gone.get("no_shares", set()) - gone.get("no_values", set())
@@ -91,9 +102,15 @@ def ring(clients: int, neighbours: int) -> Graph:
 
 @pytest.mark.parametrize(
     "gone",
-    [{}, {"no_shares": {3, 11}}, {"no_values": {0, 6}}, {"no_values": {4, 5}},
-     {"no_answer": {1, 2}}, {"no_shares": {0}, "no_values": {4}, "no_answer": {8}}],
-)  # fmt: skip
+    [
+        {},
+        {"no_shares": {3, 11}},
+        {"no_values": {0, 6}},
+        {"no_values": {4, 5}},
+        {"no_answer": {1, 2}},
+        {"no_shares": {0}, "no_values": {4}, "no_answer": {8}},
+    ],
+)
 def test_with_neighbours_the_sum_of_those_that_stayed_is_exact(gone):
     one = Round(12, ring(12, 4), **gone)
     left = set(range(12)) - gone.get("no_shares", set()) - gone.get("no_values", set())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from fdd_flower.sketches._integers import (
+from fdd_flower.sketches.integers import (
     LIMIT,
     ONE,
     check_planes,
@@ -15,18 +15,29 @@ from fdd_flower.sketches._integers import (
     whole,
     width_of,
 )
-from fdd_flower.wire.codecs._codes import RefusedError
+from fdd_flower.wire.refusals import RefusedError
 
 
 @pytest.mark.parametrize(
     ("values", "bits"),
-    [([0], 1), ([-1], 1), ([1], 2), ([-2, 1], 2), ([127], 8), ([-128], 8), ([128], 9),
-     ([-129], 9), ([2**40], 42), ([-(2**51)], 52)],
-)  # fmt: skip
+    [
+        ([0], 1),
+        ([-1], 1),
+        ([1], 2),
+        ([-2, 1], 2),
+        ([127], 8),
+        ([-128], 8),
+        ([128], 9),
+        ([-129], 9),
+        ([2**40], 42),
+        ([-(2**51)], 52),
+    ],
+)
 def test_the_width_is_that_of_twos_complement(values, bits):
     assert width_of(torch.tensor(values)) == bits
-    shortest = next(n for n in range(1, 64) if all(-(2 ** (n - 1)) <= v < 2 ** (n - 1)
-                                                  for v in values))  # fmt: skip
+    shortest = next(
+        n for n in range(1, 64) if all(-(2 ** (n - 1)) <= v < 2 ** (n - 1) for v in values)
+    )
     assert bits == shortest
 
 
@@ -53,9 +64,15 @@ def test_real_numbers_become_steps_and_are_cut():
 
 @pytest.mark.parametrize(
     "array",
-    [np.zeros((3, 2), np.int8), np.zeros((3, 3), np.uint8), np.zeros((0, 2), np.uint8),
-     np.zeros((54, 2), np.uint8), np.zeros(6, np.uint8), np.zeros((3, 2, 1), np.uint8)],
-)  # fmt: skip
+    [
+        np.zeros((3, 2), np.int8),
+        np.zeros((3, 3), np.uint8),
+        np.zeros((0, 2), np.uint8),
+        np.zeros((54, 2), np.uint8),
+        np.zeros(6, np.uint8),
+        np.zeros((3, 2, 1), np.uint8),
+    ],
+)
 def test_planes_of_another_kind_are_refused(array):
     check_planes("x", np.zeros((3, 2), np.uint8), (9,))
     with pytest.raises(RefusedError):

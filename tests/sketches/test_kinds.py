@@ -9,12 +9,12 @@ from sklearn.linear_model import Ridge
 
 from fdd_flower.config import DistillerConfig, SketchConfig
 from fdd_flower.data.base import Split
-from fdd_flower.distillers._canvas import Canvas
+from fdd_flower.distillers.parts.canvas import Canvas
 from fdd_flower.errors import ConfigError, DistillError
 from fdd_flower.rng import stream
-from fdd_flower.sketches._synthesis import synthesise
 from fdd_flower.sketches.base import KINDS, MAX_RATIO, Sketch, bounded, median_of
-from fdd_flower.wire.codecs._codes import Code, RefusedError
+from fdd_flower.sketches.synthesis import synthesise
+from fdd_flower.wire.refusals import Code, RefusedError
 from tests.conftest import blobs, plan_for
 from tests.sketches.scene import (
     KIND_NAMES,
@@ -178,8 +178,9 @@ def test_rows_are_matched_to_the_total(name, start):
     kind = kind_of(name, data, start=start, steps=60)
     total = added([sketch_of(kind, part) for part in one_class_each(data)])
     assert ("inputs" in total.sums) == (start == "class-mean")
-    begun = synthesise(kind_of(name, data, start=start, steps=1, learning_rate=1e-8), total,
-                       rng=stream(0, "x"))  # fmt: skip
+    begun = synthesise(
+        kind_of(name, data, start=start, steps=1, learning_rate=1e-8), total, rng=stream(0, "x")
+    )
     found = synthesise(kind, total, rng=stream(0, "x"))
     assert torch.equal(found.labels, torch.tensor([0, 0, 0, 1, 1, 1, 2, 2, 2]))
     assert found.weights.tolist() == pytest.approx([20] * 3 + [40 / 3] * 3 + [10] * 3)
@@ -190,8 +191,9 @@ def test_rows_are_matched_to_the_total(name, start):
 
 def _loss(kind, total: Sketch, rows: torch.Tensor) -> float:
     canvas = Canvas(list(rows.split(3)), [0, 1, 2], num_classes=3)
-    return float(sum(loss.detach() for step in range(2)
-                     for loss in kind.losses(total, canvas, step)))  # fmt: skip
+    return float(
+        sum(loss.detach() for step in range(2) for loss in kind.losses(total, canvas, step))
+    )
 
 
 def test_a_class_that_nobody_has_gets_no_rows():

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fdd_flower.sketches import _scatter
-from fdd_flower.wire.codecs._codes import RefusedError
+from fdd_flower.wire.refusals import RefusedError
 
 
 def scatter(n: int, d: int, seed: int = 0) -> np.ndarray:
@@ -57,11 +57,17 @@ def test_a_matrix_of_zeros_and_the_same_bytes_twice():
 
 @pytest.mark.parametrize(
     ("name", "change"),
-    [("main", lambda a: a.astype(np.float64)), ("main", lambda a: a[:-1]),
-     ("main", lambda a: a * np.nan), ("main", lambda a: np.full_like(a, 1e20)),
-     ("scale", lambda a: a[:, None]), ("scale", lambda a: a + np.inf),
-     ("rest", lambda a: a[:-1]), ("rest", lambda a: a.astype(np.int16))],
-)  # fmt: skip
+    [
+        ("main", lambda a: a.astype(np.float64)),
+        ("main", lambda a: a[:-1]),
+        ("main", lambda a: a * np.nan),
+        ("main", lambda a: np.full_like(a, 1e20)),
+        ("scale", lambda a: a[:, None]),
+        ("scale", lambda a: a + np.inf),
+        ("rest", lambda a: a[:-1]),
+        ("rest", lambda a: a.astype(np.int16)),
+    ],
+)
 def test_arrays_of_another_kind_are_refused(name, change):
     packed = _scatter.pack(torch.from_numpy(scatter(50, 20)))
     _scatter.check(packed, 20, 1e12)

@@ -17,11 +17,11 @@ from flwr.app import Array, ArrayRecord, RecordDict
 from flwr.common.serde import recorddict_to_proto
 
 from fdd_flower.config import CodecConfig
-from fdd_flower.data.base import Normalisation
 from fdd_flower.distillers.base import Plan
 from fdd_flower.ledger import Ledger
-from fdd_flower.report.rows import RoundRow
-from fdd_flower.report.saved_set import SavedSet, Source
+from fdd_flower.run_folder.rows import RoundRow
+from fdd_flower.run_folder.saved_set import SavedSet, Source
+from fdd_flower.schema import Normalisation
 from fdd_flower.synthetic_set import SyntheticSet, concatenate
 from fdd_flower.wire.codecs.base import CODECS
 from fdd_flower.wire.records import (
@@ -41,14 +41,26 @@ CLASSES = ("a", "b", "c")
 NORMALISATION = Normalisation(mean=(0.25,), std=(0.5,))
 ENVELOPE = Envelope(client="site 3", nonce="0123456789abcdef", round=2, seconds=1.5)
 PLAN = Plan(
-    round=2, seed=7, nonce="0123456789abcdef", classes=CLASSES, feature_shape=IMAGE,
+    round=2,
+    seed=7,
+    nonce="0123456789abcdef",
+    classes=CLASSES,
+    feature_shape=IMAGE,
     normalisation=NORMALISATION,
-)  # fmt: skip
+)
 WEIGHTS = {"weight": np.arange(6, dtype=np.float32).reshape(2, 3), "bias": np.zeros(2, np.float32)}
 ROW = RoundRow(
-    round=2, accuracy=0.5, loss=1.25, replies=3, rejected=1, bytes_up=1000, bytes_down=20,
-    seconds_distill_max=0.5, seconds_train=2.0, epsilon=None,
-)  # fmt: skip
+    round=2,
+    accuracy=0.5,
+    loss=1.25,
+    replies=3,
+    rejected=1,
+    bytes_up=1000,
+    bytes_down=20,
+    seconds_distill_max=0.5,
+    seconds_train=2.0,
+    epsilon=None,
+)
 
 
 def part(shape: tuple[int, ...]) -> SyntheticSet:
@@ -67,9 +79,11 @@ def part(shape: tuple[int, ...]) -> SyntheticSet:
 def merged() -> SavedSet:
     """Return a set that was merged from two."""
     return SavedSet(
-        set=concatenate([part(IMAGE), part(IMAGE)]), classes=CLASSES, normalisation=NORMALISATION,
+        set=concatenate([part(IMAGE), part(IMAGE)]),
+        classes=CLASSES,
+        normalisation=NORMALISATION,
         sources=(Source(2, "a" * 64), Source(2, "b" * 64)),
-    )  # fmt: skip
+    )
 
 
 def parameters() -> ArrayRecord:

@@ -373,8 +373,13 @@ def with_weight(value: float) -> Attack:
 
 
 for label, value in {
-    "nan": np.nan, "infinite": np.inf, "zero": 0.0, "negative": -9.0, "huge": 3e38, "tiny": 1e-40,
-}.items():  # fmt: skip
+    "nan": np.nan,
+    "infinite": np.inf,
+    "zero": 0.0,
+    "negative": -9.0,
+    "huge": 3e38,
+    "tiny": 1e-40,
+}.items():
     ATTACKS[f"weight-{label}"] = with_weight(value)
 
 
@@ -407,9 +412,15 @@ def test_an_input_out_of_range_is_a_wire_error(name: str, kind: type, value: flo
 
 @pytest.mark.parametrize(
     "row",
-    [[np.nan, 1, 0, 0, 0], [np.inf, 0, 0, 0, 0], [-0.5, 1.5, 0, 0, 0], [0.5, 0.4, 0, 0, 0],
-     [6e4, 6e4, 0, 0, 0], [-np.inf, np.inf, 0, 0, 0]],
-)  # fmt: skip
+    [
+        [np.nan, 1, 0, 0, 0],
+        [np.inf, 0, 0, 0, 0],
+        [-0.5, 1.5, 0, 0, 0],
+        [0.5, 0.4, 0, 0, 0],
+        [6e4, 6e4, 0, 0, 0],
+        [-np.inf, np.inf, 0, 0, 0],
+    ],
+)
 @pytest.mark.parametrize(("name", "kind"), FLOATS)
 def test_a_target_row_that_is_no_distribution_is_a_wire_error(
     name: str, kind: type, row: list[float]
@@ -430,9 +441,19 @@ def test_uint8_shares_that_do_not_sum_to_255_are_a_wire_error(row: list[int]) ->
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("lo", np.nan), ("lo", np.inf), ("lo", 2e4), ("lo", -3e38), ("scale", np.nan),
-     ("scale", np.inf), ("scale", 0.0), ("scale", -1.0), ("scale", 1e3), ("scale", 3e38)],
-)  # fmt: skip
+    [
+        ("lo", np.nan),
+        ("lo", np.inf),
+        ("lo", 2e4),
+        ("lo", -3e38),
+        ("scale", np.nan),
+        ("scale", np.inf),
+        ("scale", 0.0),
+        ("scale", -1.0),
+        ("scale", 1e3),
+        ("scale", 3e38),
+    ],
+)
 def test_uint8_ranges_that_make_no_sense_are_a_wire_error(key: str, value: float) -> None:
     arrays = codec("uint8").encode(part((13,)))
     arrays[key][5] = value

@@ -17,11 +17,10 @@ from flwr.proto.recorddict_pb2 import RecordDict as Proto
 from fdd_flower.config import CodecConfig
 from fdd_flower.errors import DataError
 from fdd_flower.ledger import Ledger
-from fdd_flower.report.rows import RoundRow
-from fdd_flower.report.saved_set import load_set
-from fdd_flower.report.tensor_file import pack
+from fdd_flower.run_folder.rows import RoundRow
+from fdd_flower.run_folder.saved_set import load_set
+from fdd_flower.run_folder.tensor_file import pack
 from fdd_flower.synthetic_set import SyntheticSet
-from fdd_flower.wire.codecs._codes import RefusedError
 from fdd_flower.wire.codecs.base import CODECS
 from fdd_flower.wire.records import (
     ARRAYS,
@@ -32,6 +31,7 @@ from fdd_flower.wire.records import (
     read_set,
     to_numpy,
 )
+from fdd_flower.wire.refusals import RefusedError
 from tests.wire import golden_samples as sample
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -134,7 +134,7 @@ def test_a_round_without_codes_opens() -> None:
 
 def saved_as(path: Path, *, more: Mapping[str, object], tensor: str = "") -> Path:
     """Write the golden set with other facts, and one tensor more."""
-    from fdd_flower.report.tensor_file import unpack
+    from fdd_flower.run_folder.tensor_file import unpack
 
     tensors, facts = unpack(GOLDEN / "synthetic.safetensors")
     path.write_bytes(
@@ -161,13 +161,14 @@ def test_what_this_version_does_not_define_is_named(tmp_path: Path, fact: str, t
     path = saved_as(tmp_path / "set", more={fact: 1} if fact else {}, tensor=tensor)
     with pytest.raises(DataError, match=rf"got '{fact or tensor}'"):
         load_set(path)
-    later = saved_as(tmp_path / "later", more={"version": "1.2"} | ({fact: 1} if fact else {}),
-                     tensor=tensor)  # fmt: skip
+    later = saved_as(
+        tmp_path / "later", more={"version": "1.2"} | ({fact: 1} if fact else {}), tensor=tensor
+    )
     load_set(later)
 
 
 def test_a_set_is_saved_with_its_version(tmp_path: Path) -> None:
-    from fdd_flower.report.tensor_file import unpack
+    from fdd_flower.run_folder.tensor_file import unpack
 
     (tmp_path / "set").write_bytes(load_set(GOLDEN / "synthetic.safetensors").to_bytes())
     assert unpack(tmp_path / "set")[1]["version"] == "1.1"

@@ -157,8 +157,10 @@ def test_a_resolution_that_is_not_there_is_refused() -> None:
 def test_a_table_has_no_resolution() -> None:
     sent = smooth((13,))
     small = codec("avif").at_resolution(4).encode(sent)
-    assert all(np.array_equal(a, b) for a, b in zip(
-        small.values(), codec("avif").encode(sent).values(), strict=True))  # fmt: skip
+    assert all(
+        np.array_equal(a, b)
+        for a, b in zip(small.values(), codec("avif").encode(sent).values(), strict=True)
+    )
     with pytest.raises(WireError, match="every value"):
         codec("avif").decode(with_form(small, 3), feature_shape=(13,), num_classes=CLASSES)
 
@@ -282,9 +284,13 @@ def test_the_rebuilt_avif_shows_the_pixels_that_were_written(side: int, colour: 
     image = Image.fromarray(pixels if colour else pixels[..., 0])
     file = io.BytesIO()
     image.save(
-        file, "AVIF", quality=60, codec="aom", max_threads=1,
+        file,
+        "AVIF",
+        quality=60,
+        codec="aom",
+        max_threads=1,
         subsampling="4:4:4" if colour else "4:0:0",
-    )  # fmt: skip
+    )
     rebuilt = _av1.file_of(_av1.picture_of(file.getvalue()), height=side, width=40, grey=not colour)
     ours, theirs = (Image.open(io.BytesIO(x)) for x in (rebuilt, file.getvalue()))
     assert ours.info == theirs.info == {}
@@ -509,25 +515,45 @@ def test_a_malformed_payload_is_a_wire_error(name: str, how: str) -> None:
 
 @pytest.mark.parametrize(
     "arrays",
-    [None, [], {}, {"payload": None}, {"payload": b"bytes"}, {"payload": [1, 2]},
-     {"payload": np.zeros((), np.uint8)}, {"payload": np.zeros((2, 40), np.uint8)},
-     {"payload": np.zeros(80, np.int8)}, {"payload": np.zeros(20, np.float32)},
-     {"payload": np.zeros(80, object)}, {"payload": np.zeros(160, np.uint8)[::2]},
-     {"payload": np.broadcast_to(np.uint8(1), (10**12,))}, {"payload": np.zeros(0, np.uint8)},
-     {"payload": np.zeros(80, np.uint8), "more": np.zeros(80, np.uint8)},
-     {"inputs": np.zeros((2, 1, 8, 8), np.uint8)}, {"payload": np.ma.zeros(80, np.uint8)}],
+    [
+        None,
+        [],
+        {},
+        {"payload": None},
+        {"payload": b"bytes"},
+        {"payload": [1, 2]},
+        {"payload": np.zeros((), np.uint8)},
+        {"payload": np.zeros((2, 40), np.uint8)},
+        {"payload": np.zeros(80, np.int8)},
+        {"payload": np.zeros(20, np.float32)},
+        {"payload": np.zeros(80, object)},
+        {"payload": np.zeros(160, np.uint8)[::2]},
+        {"payload": np.broadcast_to(np.uint8(1), (10**12,))},
+        {"payload": np.zeros(0, np.uint8)},
+        {"payload": np.zeros(80, np.uint8), "more": np.zeros(80, np.uint8)},
+        {"inputs": np.zeros((2, 1, 8, 8), np.uint8)},
+        {"payload": np.ma.zeros(80, np.uint8)},
+    ],
     ids=str,
-)  # fmt: skip
+)
 @pytest.mark.parametrize("name", NAMES)
 def test_other_arrays_are_a_wire_error(name: str, arrays: object) -> None:
     with pytest.raises(WireError):
         codec(name).decode(arrays, feature_shape=SHAPE, num_classes=CLASSES)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("shape", "classes"), [
-    ((1, 8, 9), CLASSES), ((1, 4, 16), CLASSES), ((3, 8, 8), CLASSES), ((64,), CLASSES),
-    ((2, 4, 8), CLASSES), (SHAPE, 6), (SHAPE, 300),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("shape", "classes"),
+    [
+        ((1, 8, 9), CLASSES),
+        ((1, 4, 16), CLASSES),
+        ((3, 8, 8), CLASSES),
+        ((64,), CLASSES),
+        ((2, 4, 8), CLASSES),
+        (SHAPE, 6),
+        (SHAPE, 300),
+    ],
+)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_payload_of_another_plan_is_a_wire_error(
     name: str, shape: tuple[int, ...], classes: int
@@ -547,8 +573,9 @@ def test_shares_that_do_not_sum_to_255_are_a_wire_error(name: str, row: list[int
     with pytest.raises(WireError, match="sum to 255"):
         codec(name).decode(
             {"payload": as_array(whole(fields, book, streams))},
-            feature_shape=SHAPE, num_classes=CLASSES,
-        )  # fmt: skip
+            feature_shape=SHAPE,
+            num_classes=CLASSES,
+        )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -556,9 +583,14 @@ def test_a_table_of_another_length_is_a_wire_error(name: str) -> None:
     fields, book, streams = parts(payload_of(name, (13,)))
     good = zlib.decompress(streams[0])
     for stream in (
-        b"", b"noise", streams[0][:-1], streams[0] + b"\0", zlib.compress(good[:-1]),
-        zlib.compress(good + b"\0"), zlib.compress(bytes(2**26)),
-    ):  # fmt: skip
+        b"",
+        b"noise",
+        streams[0][:-1],
+        streams[0] + b"\0",
+        zlib.compress(good[:-1]),
+        zlib.compress(good + b"\0"),
+        zlib.compress(bytes(2**26)),
+    ):
         data = as_array(whole(fields, book, [stream]))
         with pytest.raises(WireError):
             codec(name).decode({"payload": data}, feature_shape=(13,), num_classes=CLASSES)
@@ -577,21 +609,23 @@ def test_what_readers_take_for_a_bomb_is_not_written(name: str) -> None:
 # Each refusal here would otherwise be the decoder's to make, after it had made room.
 @pytest.mark.parametrize(
     ("name", "change"),
-    [("webp", lambda f: bytes([f[0] | 1]) + f[1:]),
-     ("webp", lambda f: bytes([f[0] & ~16]) + f[1:]),
-     ("webp", lambda f: f[:3] + b"\0" + f[4:]),
-     ("webp", lambda f: f[:6] + b"\xff\x3f\xff\x3f" + f[10:]),
-     ("webp", lambda f: f[:7] + bytes([f[7] | 0x40]) + f[8:]),
-     ("avif", lambda f: b"\x12\x00" + f),
-     ("avif", lambda f: f + b"\x32\x00"),
-     ("avif", lambda f: f + f),
-     ("avif", lambda f: f[:1] + b"\x80\x80\x80\x80\x80\x80" + f[1:]),
-     ("avif", lambda f: f[:1] + b"\xff\xff\xff\xff\x7f" + f[2:]),
-     ("avif", lambda f: f[:1] + b"\x02" + f[2:4] + f[2 + f[1]:]),
-     ("avif", lambda f: f[:2] + bytes([f[2] ^ 0x08]) + f[3:]),
-     ("avif", lambda f: f[:2] + bytes([f[2] ^ 0x10]) + f[3:]),
-     ("avif", lambda f: f[:2] + bytes([f[2] | 0x20]) + f[3:])],
-)  # fmt: skip
+    [
+        ("webp", lambda f: bytes([f[0] | 1]) + f[1:]),
+        ("webp", lambda f: bytes([f[0] & ~16]) + f[1:]),
+        ("webp", lambda f: f[:3] + b"\0" + f[4:]),
+        ("webp", lambda f: f[:6] + b"\xff\x3f\xff\x3f" + f[10:]),
+        ("webp", lambda f: f[:7] + bytes([f[7] | 0x40]) + f[8:]),
+        ("avif", lambda f: b"\x12\x00" + f),
+        ("avif", lambda f: f + b"\x32\x00"),
+        ("avif", lambda f: f + f),
+        ("avif", lambda f: f[:1] + b"\x80\x80\x80\x80\x80\x80" + f[1:]),
+        ("avif", lambda f: f[:1] + b"\xff\xff\xff\xff\x7f" + f[2:]),
+        ("avif", lambda f: f[:1] + b"\x02" + f[2:4] + f[2 + f[1] :]),
+        ("avif", lambda f: f[:2] + bytes([f[2] ^ 0x08]) + f[3:]),
+        ("avif", lambda f: f[:2] + bytes([f[2] ^ 0x10]) + f[3:]),
+        ("avif", lambda f: f[:2] + bytes([f[2] | 0x20]) + f[3:]),
+    ],
+)
 def test_a_frame_is_checked_before_it_is_decoded(
     name: str, change: Callable[[bytes], bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -604,9 +638,12 @@ def test_a_frame_is_checked_before_it_is_decoded(
 
 def test_colour_where_grey_was_promised_is_refused() -> None:
     for sent, sampling, shape in (
-        ("RGB", "4:4:4", (24, 32, 1)), ("L", "4:0:0", (24, 32, 3)), ("RGB", "4:2:0", (24, 32, 1)),
-        ("RGB", "4:2:0", (24, 32, 3)), ("RGB", "4:2:2", (24, 32, 3)),
-    ):  # fmt: skip
+        ("RGB", "4:4:4", (24, 32, 1)),
+        ("L", "4:0:0", (24, 32, 3)),
+        ("RGB", "4:2:0", (24, 32, 1)),
+        ("RGB", "4:2:0", (24, 32, 3)),
+        ("RGB", "4:2:2", (24, 32, 3)),
+    ):
         with pytest.raises(WireError, match="mosaic"):
             codec("avif").read(
                 frame(Image.new(sent, (32, 24)), "avif", subsampling=sampling), shape

@@ -15,7 +15,6 @@ from flwr.common.serde import recorddict_from_proto, recorddict_to_proto
 from fdd_flower.config import CodecConfig
 from fdd_flower.errors import WireError
 from fdd_flower.synthetic_set import SyntheticSet
-from fdd_flower.wire.codecs._codes import Code, RefusedError
 from fdd_flower.wire.codecs.base import CODECS
 from fdd_flower.wire.records import (
     ARRAYS,
@@ -33,6 +32,7 @@ from fdd_flower.wire.records import (
     set_record,
     to_numpy,
 )
+from fdd_flower.wire.refusals import Code, RefusedError
 from tests.conftest import blobs, plan_for
 
 ENVELOPE = Envelope(client="3", nonce="0123456789abcdef", round=2, seconds=1.5)

@@ -15,10 +15,10 @@ from fdd_flower.bench.federated.settings import Cell, Federated
 from fdd_flower.bench.progress import Say
 from fdd_flower.bench.spawn import environment
 from fdd_flower.launch.begun import LAUNCH
-from fdd_flower.report.load import load_run
-from fdd_flower.report.rows import COMPLETED
-from fdd_flower.report.run_dir import RunDir, settings_text
 from fdd_flower.report.units import one_line
+from fdd_flower.run_folder.load import load_run
+from fdd_flower.run_folder.rows import COMPLETED
+from fdd_flower.run_folder.run_dir import RunDir, settings_text
 
 SHOWN = ": accuracy "  # in the lines of a run that tell a result
 SILENCE = 30.0  # seconds after which any line of a run is shown
@@ -41,9 +41,14 @@ def run_cell(bench: Federated, cell: Cell, folder: Path, *, say: Say) -> Row:
 def _run(bench: Federated, cell: Cell, folder: Path, *, say: Say) -> str:
     """Run `cell`, or go on with it; return why it failed, or nothing."""
     process = subprocess.Popen(
-        _command(bench, cell, folder), env=environment(bench.threads), stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-    )  # fmt: skip
+        _command(bench, cell, folder),
+        env=environment(bench.threads),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
     last: deque[str] = deque(maxlen=1)
     told = time.monotonic()
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 from fdd_flower.config import Scalar, find_key, flatten
 from fdd_flower.distillers.base import DISTILLERS
 from fdd_flower.errors import ConfigError
-from fdd_flower.strategies.base import STRATEGIES
+from fdd_flower.methods.base import STRATEGIES
 
 SHARED = "all"  # the table of a file that is no method
 
@@ -43,10 +43,12 @@ def _built_in(name: str) -> Method:
     if name in DISTILLERS.names():
         return Method(name, {"strategy.name": "fdd", "distiller.name": name})
     raise ConfigError(
-        "--methods", expected=f"strategies ({', '.join(STRATEGIES.names())}), distillers "
+        "--methods",
+        expected=f"strategies ({', '.join(STRATEGIES.names())}), distillers "
         f"({', '.join(DISTILLERS.names())}), or tables of --config",
-        got=repr(name), remedy="Name others in --methods, or describe it in --config FILE.",
-    )  # fmt: skip
+        got=repr(name),
+        remedy="Name others in --methods, or describe it in --config FILE.",
+    )
 
 
 def read_methods(path: Path) -> dict[str, Method]:
@@ -81,13 +83,17 @@ def _checked(path: Path, name: str, table: object) -> dict[str, Scalar]:
         return {key: find_key(key).check(value) for key, value in flatten(table).items()}
     except ConfigError as error:
         raise ConfigError(
-            f"{path}, method {name}: {error.what}", expected=error.expected, got=error.got,
+            f"{path}, method {name}: {error.what}",
+            expected=error.expected,
+            got=error.got,
             remedy=error.remedy,
-        ) from error  # fmt: skip
+        ) from error
 
 
 def _broken(path: Path, expected: str, got: str) -> ConfigError:
     return ConfigError(
-        f"--config {path}", expected=expected, got=got,
-        remedy='Write, say, [mine] and under it distiller.bytes = 8000, a table a method.',
-    )  # fmt: skip
+        f"--config {path}",
+        expected=expected,
+        got=got,
+        remedy="Write, say, [mine] and under it distiller.bytes = 8000, a table a method.",
+    )

@@ -60,9 +60,18 @@ def _panel(
         color, marker = COLOURS[place % len(COLOURS)], MARKS[place % len(MARKS)]
         x, y, spread = zip(*curve, strict=True)
         axes.errorbar(
-            x, y, yerr=spread, label=method, color=color, marker=marker, capsize=2,
-            markersize=4, markevery=-(-len(x) // MOST_MARKS), linewidth=1.6, elinewidth=0.8,
-        )  # fmt: skip
+            x,
+            y,
+            yerr=spread,
+            label=method,
+            color=color,
+            marker=marker,
+            capsize=2,
+            markersize=4,
+            markevery=-(-len(x) // MOST_MARKS),
+            linewidth=1.6,
+            elinewidth=0.8,
+        )
         others = [max(row.by_model.values()) for row in own if row.by_model]
         if others:
             best = 100 * statistics.mean(others)

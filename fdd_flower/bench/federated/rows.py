@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fdd_flower.bench.federated.settings import Cell
-from fdd_flower.report.rows import RoundRow, Summary
+from fdd_flower.run_folder.rows import RoundRow, Summary
 
 Key = tuple[str, str, int]
 
@@ -80,14 +80,23 @@ def row_of(cell: Cell, summary: Summary, rounds: Sequence[RoundRow]) -> Row:
         seconds += row.seconds_distill_max + row.seconds_train
         curve.append((row.accuracy, up, seconds))
     return Row(
-        method=cell.method, split=cell.split, seed=cell.seed, strategy=summary.strategy,
-        distiller=summary.distiller, model=summary.model, accuracy=summary.accuracy,
+        method=cell.method,
+        split=cell.split,
+        seed=cell.seed,
+        strategy=summary.strategy,
+        distiller=summary.distiller,
+        model=summary.model,
+        accuracy=summary.accuracy,
         best=max((row.accuracy for row in rounds if math.isfinite(row.accuracy)), default=None),
-        by_model=dict(summary.accuracy_by_model), rounds=summary.rounds, bytes_up=up,
-        bytes_down=down, seconds_clients=sum(row.seconds_distill_max for row in rounds),
-        seconds_server=sum(row.seconds_train for row in rounds), seconds=summary.seconds_total,
+        by_model=dict(summary.accuracy_by_model),
+        rounds=summary.rounds,
+        bytes_up=up,
+        bytes_down=down,
+        seconds_clients=sum(row.seconds_distill_max for row in rounds),
+        seconds_server=sum(row.seconds_train for row in rounds),
+        seconds=summary.seconds_total,
         curve=tuple(curve),
-    )  # fmt: skip
+    )
 
 
 def failed(cell: Cell, error: str) -> Row:

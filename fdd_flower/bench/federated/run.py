@@ -15,9 +15,9 @@ from fdd_flower.bench.federated.table import header, line, markdown, plain
 from fdd_flower.bench.folder import check_folder, claim_folder
 from fdd_flower.bench.progress import Progress, Say
 from fdd_flower.bench.rows import to_json
-from fdd_flower.report.files import write_atomic
-from fdd_flower.report.rows import COMPLETED
-from fdd_flower.report.run_dir import RunDir
+from fdd_flower.run_folder.files import write_atomic
+from fdd_flower.run_folder.rows import COMPLETED
+from fdd_flower.run_folder.run_dir import RunDir
 
 RUNS, ROWS, TABLE, MARKDOWN = "runs", "rows.json", "table.txt", "table.md"
 BYTES_PLOT, TIME_PLOT = "accuracy-bytes.png", "accuracy-time.png"

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from fdd_flower.bench.distil.settings import check_list
 from fdd_flower.bench.federated.methods import Method
 from fdd_flower.bench.federated.splits import settings_of
 from fdd_flower.bench.records import HELD_OUT
-from fdd_flower.bench.settings import check_list
 from fdd_flower.config import Config, Scalar, from_run_config, to_run_config
 from fdd_flower.errors import ConfigError, FddError
-from fdd_flower.report.versions import versions
+from fdd_flower.run_folder.versions import versions
 
 # Settings that the bench's own options say.
 OWN = {
@@ -84,9 +84,11 @@ class Federated:
             for key in values:
                 if key in OWN:
                     raise ConfigError(
-                        key, expected=f"the option {OWN[key]} of the bench", got="a setting",
+                        key,
+                        expected=f"the option {OWN[key]} of the bench",
+                        got="a setting",
                         remedy=f"Say it with {OWN[key]}, for all methods alike.",
-                    )  # fmt: skip
+                    )
 
     def cells(self) -> Iterator[Cell]:
         """Return the runs: every method on every split of a seed before the next seed."""
@@ -105,10 +107,12 @@ class Federated:
         """
         method = next(m for m in self.methods if m.name == cell.method)
         own: dict[str, Scalar] = {
-            "data.name": self.data, "data.holdout": HELD_OUT if self.holdout else 0.0,
-            "seed": cell.seed, "runtime.client-threads": self.threads,
+            "data.name": self.data,
+            "data.holdout": HELD_OUT if self.holdout else 0.0,
+            "seed": cell.seed,
+            "runtime.client-threads": self.threads,
             "runtime.server-threads": self.threads,
-        }  # fmt: skip
+        }
         return from_run_config({**self.common, **method.settings, **settings_of(cell.split), **own})
 
     def flat(self) -> dict[str, Any]:
@@ -149,9 +153,11 @@ def check(bench: Federated) -> None:
             preflight(cfg, bench.clients)
         except FddError as error:
             raise type(error)(
-                f"method {cell.method} on {cell.split}, {error.what}", expected=error.expected,
-                got=error.got, remedy=error.remedy,
-            ) from error  # fmt: skip
+                f"method {cell.method} on {cell.split}, {error.what}",
+                expected=error.expected,
+                got=error.got,
+                remedy=error.remedy,
+            ) from error
 
 
 def _plain(name: str) -> str:

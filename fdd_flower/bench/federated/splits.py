@@ -54,13 +54,17 @@ def _number(split: str, key: str, text: str) -> dict[str, Scalar]:
         return {key: find_key(key).parse(text)}
     except ConfigError as error:
         raise ConfigError(
-            f"--splits {split}", expected=f"{error.expected} for {key}", got=text,
+            f"--splits {split}",
+            expected=f"{error.expected} for {key}",
+            got=text,
             remedy="Name another cut in --splits.",
-        ) from None  # fmt: skip
+        ) from None
 
 
 def _unknown(split: str) -> ConfigError:
     return ConfigError(
-        f"--splits {split}", expected=GRAMMAR, got="something else",
+        f"--splits {split}",
+        expected=GRAMMAR,
+        got="something else",
         remedy="Write, say, --splits iid,dirichlet-0.1,classes-2.",
-    )  # fmt: skip
+    )

@@ -27,18 +27,27 @@ def draw(rows: Sequence[Row], title: str, path: Path) -> None:
     memory.plot(clients, [row.above_mb for row in good], color=BLUE, marker="o", label="peak")
     memory.plot(clients, pool, color=ORANGE, marker=".", label="pool: the merged set")
     memory.plot(
-        clients, [MOST_POOLS * mb for mb in pool], color=RED, linestyle="--",
+        clients,
+        [MOST_POOLS * mb for mb in pool],
+        color=RED,
+        linestyle="--",
         label=f"{MOST_POOLS:g} times the pool",
-    )  # fmt: skip
+    )
     _panel(memory, "memory above the start (MB)")
     seconds.plot(
-        clients, [row.seconds or 0.0 for row in good], color=BLUE, marker="o",
+        clients,
+        [row.seconds or 0.0 for row in good],
+        color=BLUE,
+        marker="o",
         label="judged, written, merged",
-    )  # fmt: skip
+    )
     seconds.plot(
-        clients, [row.seconds_merge or 0.0 for row in good], color=ORANGE, marker=".",
+        clients,
+        [row.seconds_merge or 0.0 for row in good],
+        color=ORANGE,
+        marker=".",
         label="of it: merged",
-    )  # fmt: skip
+    )
     seconds.axhline(MOST_SECONDS, color=RED, linestyle="--", label=f"{MOST_SECONDS:g} s")
     _panel(seconds, "seconds")
     figure.suptitle(title, fontsize=10, fontweight="bold")

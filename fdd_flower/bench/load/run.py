@@ -21,7 +21,7 @@ from fdd_flower.bench.rows import to_json
 from fdd_flower.bench.spawn import environment, last_words
 from fdd_flower.config import to_run_config
 from fdd_flower.errors import ConfigError
-from fdd_flower.report.files import write_atomic
+from fdd_flower.run_folder.files import write_atomic
 
 ROWS, TABLE, MARKDOWN, PLOT = "rows.json", "table.txt", "table.md", "memory.png"
 
@@ -36,10 +36,11 @@ def check(path: Path) -> None:
     """
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise ConfigError(
-            f"--out {path}", expected="a new or empty folder",
+            f"--out {path}",
+            expected="a new or empty folder",
             got="one that holds files" if path.is_dir() else "a file",
             remedy="Name another folder with --out; nothing was written.",
-        )  # fmt: skip
+        )
 
 
 def run(load: Load, path: Path, *, say: Say) -> list[Row]:
@@ -55,9 +56,11 @@ def run(load: Load, path: Path, *, say: Say) -> list[Row]:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(
-            f"--out {path}", expected="a folder that can be written",
-            got=error.strerror or str(error), remedy="Name another folder with --out.",
-        ) from error  # fmt: skip
+            f"--out {path}",
+            expected="a folder that can be written",
+            got=error.strerror or str(error),
+            remedy="Name another folder with --out.",
+        ) from error
     rows: list[Row] = []
     for clients in load.clients:
         rows.append(_measured(load, clients, path))
@@ -70,9 +73,11 @@ def _measured(load: Load, clients: int, path: Path) -> Row:
     # on the disk of the results, as a run's ledger is
     with tempfile.TemporaryDirectory(prefix=".ledger-", dir=path) as folder:
         job = Job(
-            clients=clients, kilobytes=load.kilobytes, settings=to_run_config(load.cfg),
+            clients=clients,
+            kilobytes=load.kilobytes,
+            settings=to_run_config(load.cfg),
             folder=folder,
-        )  # fmt: skip
+        )
         return spawn(job)
 
 
@@ -80,9 +85,13 @@ def spawn(job: Job) -> Row:
     """Do `job` in a process of its own and return its row, with the error if it failed."""
     done = subprocess.run(
         [sys.executable, "-m", "fdd_flower.bench.load.worker"],
-        input=job.to_json(), capture_output=True, text=True, errors="replace",
-        env=environment(int(job.settings["runtime.server-threads"])), check=False,
-    )  # fmt: skip
+        input=job.to_json(),
+        capture_output=True,
+        text=True,
+        errors="replace",
+        env=environment(int(job.settings["runtime.server-threads"])),
+        check=False,
+    )
     return replace(Row(clients=job.clients, codec=str(job.settings["codec.name"])), **_told(done))
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fdd_flower.bench.settings import check_list
+from fdd_flower.bench.distil.settings import check_list
 from fdd_flower.config import Config, Scalar, from_run_config, to_run_config
 from fdd_flower.errors import ConfigError
-from fdd_flower.strategies._server import check_components
+from fdd_flower.server.checks import check_components
 
 MOST_CLIENTS = 100_000
 LEAST_KILOBYTES, MOST_KILOBYTES = 2.0, 100_000.0
@@ -42,15 +42,18 @@ class Load:
         for count in self.clients:
             if not 2 <= count <= MOST_CLIENTS:
                 raise ConfigError(
-                    "--clients", expected=f"numbers from 2 to {MOST_CLIENTS}", got=count,
+                    "--clients",
+                    expected=f"numbers from 2 to {MOST_CLIENTS}",
+                    got=count,
                     remedy="Name others, separated by commas.",
-                )  # fmt: skip
+                )
         if not LEAST_KILOBYTES <= self.kilobytes <= MOST_KILOBYTES:
             raise ConfigError(
                 "--kilobytes",
                 expected=f"a number from {LEAST_KILOBYTES:g} to {MOST_KILOBYTES:g}",
-                got=self.kilobytes, remedy="78 is what goal R6 names.",
-            )  # fmt: skip
+                got=self.kilobytes,
+                remedy="78 is what goal R6 names.",
+            )
 
 
 def config_from(assignments: Sequence[tuple[str, Scalar]]) -> Config:
@@ -64,9 +67,11 @@ def config_from(assignments: Sequence[tuple[str, Scalar]]) -> Config:
     for key, _ in assignments:
         if key not in READ:
             raise ConfigError(
-                f"--set {key}", expected=f"one of {', '.join(READ)}", got="a setting that is not "
-                "read here", remedy="Leave it out: nothing is distilled and no model trained.",
-            )  # fmt: skip
+                f"--set {key}",
+                expected=f"one of {', '.join(READ)}",
+                got="a setting that is not read here",
+                remedy="Leave it out: nothing is distilled and no model trained.",
+            )
     cfg = from_run_config(to_run_config(Config()) | dict(assignments))
     check_components(cfg)
     return cfg

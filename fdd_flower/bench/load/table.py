@@ -84,10 +84,16 @@ def _table(rows: Sequence[Row]) -> list[Sequence[str]]:
 
 def _cells(row: Row) -> Sequence[str]:
     return (
-        f"{row.clients:,}", human_bytes(row.bytes or 0), f"{row.rows:,}", f"{row.seconds:.1f}",
-        f"{row.seconds_accept:.1f}", f"{row.seconds_merge:.1f}", f"{row.above_mb:.0f}",
-        f"{row.pool_mb:.0f}", f"{row.pools:.2f}",
-    )  # fmt: skip
+        f"{row.clients:,}",
+        human_bytes(row.bytes or 0),
+        f"{row.rows:,}",
+        f"{row.seconds:.1f}",
+        f"{row.seconds_accept:.1f}",
+        f"{row.seconds_merge:.1f}",
+        f"{row.above_mb:.0f}",
+        f"{row.pool_mb:.0f}",
+        f"{row.pools:.2f}",
+    )
 
 
 def _known(row: Row) -> float:

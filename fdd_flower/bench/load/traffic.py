@@ -9,9 +9,9 @@ from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
 from fdd_flower.bench.load.settings import Load
-from fdd_flower.data.base import Normalisation
 from fdd_flower.distillers.base import Plan
 from fdd_flower.rng import derive, stream
+from fdd_flower.schema import Normalisation
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.wire.codecs.base import CODECS, array_bytes
 from fdd_flower.wire.records import Envelope, reply, set_record

@@ -25,9 +25,9 @@ from fdd_flower.config import Scalar, from_run_config
 from fdd_flower.errors import FddError, QuorumError
 from fdd_flower.ledger import Ledger, content_hash
 from fdd_flower.local_grid import LocalGrid
-from fdd_flower.strategies._grid import CountingGrid
-from fdd_flower.strategies.base import ServerSide
-from fdd_flower.strategies.fdd import FederatedDistillation
+from fdd_flower.server.distillation import FederatedDistillation
+from fdd_flower.server.grid import CountingGrid
+from fdd_flower.server.side import ServerSide
 from fdd_flower.threads import threads
 from fdd_flower.wire.records import plan_record
 

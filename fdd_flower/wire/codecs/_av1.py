@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 
-from fdd_flower.wire.codecs._arrays import require
+from fdd_flower.wire.arrays import require
 
 SEQUENCE_HEADER, FRAME = 0x0A, 0x32  # first byte of a unit of that type that has a size field
 TEMPORAL_DELIMITER = b"\x12\x00"

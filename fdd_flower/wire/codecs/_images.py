@@ -13,8 +13,7 @@ import numpy as np
 from fdd_flower.config import CodecConfig
 from fdd_flower.errors import WireError
 from fdd_flower.synthetic_set import SyntheticSet
-from fdd_flower.wire.codecs import _mosaic, _payload
-from fdd_flower.wire.codecs._arrays import (
+from fdd_flower.wire.arrays import (
     MAX_MAGNITUDE,
     Layout,
     check_arrays,
@@ -22,8 +21,9 @@ from fdd_flower.wire.codecs._arrays import (
     to_arrays,
     to_set,
 )
+from fdd_flower.wire.codecs import _mosaic, _payload
 from fdd_flower.wire.codecs._quantise import LEVELS, affine_ranges, largest_remainder, to_codes
-from fdd_flower.wire.codecs._resolution import WHOLE, cell, resize
+from fdd_flower.wire.resolution import WHOLE, cell, resize
 
 CODES = 0  # the kind of a payload whose stream is bytes under zlib
 KINDS = {CODES: "plain values", 1: "webp", 2: "avif"}
@@ -94,9 +94,13 @@ class ImageCodec(ABC):
         resolution = self.cfg.resolution if image else WHOLE
         payload = _payload.Payload(
             kind=self.kind if image else CODES,
-            shares=shares, weights=weights, lo=lo, scale=scale, streams=streams,
+            shares=shares,
+            weights=weights,
+            lo=lo,
+            scale=scale,
+            streams=streams,
             resolution=resolution,
-        )  # fmt: skip
+        )
         return {"payload": _payload.write(payload, part.feature_shape)}
 
     def decode(
@@ -122,9 +126,11 @@ class ImageCodec(ABC):
         for rows in _classes(shares):
             if len(rows) > most:
                 raise WireError(
-                    "mosaic", expected=f"at most {most} images of {codes.shape[1:]}",
-                    got=len(rows), remedy="Lower distiller.ipc, or choose the codec uint8.",
-                )  # fmt: skip
+                    "mosaic",
+                    expected=f"at most {most} images of {codes.shape[1:]}",
+                    got=len(rows),
+                    remedy="Lower distiller.ipc, or choose the codec uint8.",
+                )
             streams.append(self.write(_mosaic.tile(resize(codes[rows], *sides))))
         return streams
 
@@ -152,9 +158,11 @@ class ImageCodec(ABC):
             raise
         except Exception as error:  # Pillow's readers raise anything on hostile bytes
             raise WireError(
-                "mosaic", expected="whole image data", got=str(error)[:100],
+                "mosaic",
+                expected="whole image data",
+                got=str(error)[:100],
                 remedy="Run the same version on both sides.",
-            ) from error  # fmt: skip
+            ) from error
         require(pixels.shape == shape, "mosaic", f"shape {shape}", pixels.shape)
         return pixels
 

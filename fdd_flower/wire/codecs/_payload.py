@@ -18,10 +18,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fdd_flower.wire.codecs._arrays import MAX_MAGNITUDE, require, require_finite
-from fdd_flower.wire.codecs._codes import Code, RefusedError
+from fdd_flower.wire.arrays import MAX_MAGNITUDE, require, require_finite
 from fdd_flower.wire.codecs._quantise import LEVELS
-from fdd_flower.wire.codecs._resolution import WHOLE
+from fdd_flower.wire.refusals import Code, RefusedError
+from fdd_flower.wire.resolution import WHOLE
 
 VERSION = 1
 HEADER = struct.Struct("<BBBIII")
@@ -109,8 +109,11 @@ def read(data: bytes, feature_shape: tuple[int, ...], num_classes: int) -> Paylo
     channels = feature_shape[0]
     lengths = (
         n * label.itemsize if hard else n * num_classes,
-        4 * n, 4 * channels, 4 * channels, 4 * streams,
-    )  # fmt: skip
+        4 * n,
+        4 * channels,
+        4 * channels,
+        4 * streams,
+    )
     body = HEADER.size + packed
     fields = _split(inflate(data[HEADER.size : body], sum(lengths)), lengths)
     weights, lo, scale = (np.frombuffer(f, "<f4").astype(np.float32) for f in fields[1:4])
@@ -139,9 +142,11 @@ def inflate(data: bytes, size: int) -> bytes:
         out = reader.decompress(data, size + 1)
     except zlib.error as error:
         raise RefusedError(
-            "payload", expected="a zlib stream", got=str(error)[:100],
+            "payload",
+            expected="a zlib stream",
+            got=str(error)[:100],
             remedy="Run the same version on both sides.",
-        ) from error  # fmt: skip
+        ) from error
     whole = len(out) == size and reader.eof and not reader.unused_data
     require(whole, "payload", f"a zlib stream of {size} bytes", "another length")
     return out
@@ -190,6 +195,9 @@ def _check_size(n: int, num_classes: int, feature_shape: tuple[int, ...], size: 
     most = FREE_VALUES + VALUES_A_BYTE * size
     if values > most:
         raise RefusedError(
-            "payload", expected=f"at most {most} values in {size} bytes", got=values,
-            remedy="Lower distiller.ipc, or choose the codec uint8.", code=Code.TOO_LARGE,
-        )  # fmt: skip
+            "payload",
+            expected=f"at most {most} values in {size} bytes",
+            got=values,
+            remedy="Lower distiller.ipc, or choose the codec uint8.",
+            code=Code.TOO_LARGE,
+        )

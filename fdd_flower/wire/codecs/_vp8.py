@@ -6,7 +6,7 @@ second frame, no alpha channel, no metadata and no size that disagrees with the 
 
 from __future__ import annotations
 
-from fdd_flower.wire.codecs._arrays import require
+from fdd_flower.wire.arrays import require
 
 RIFF_HEADER = 20  # bytes: RIFF, a length, WEBP, the name of the chunk, its length
 FRAME_HEADER = 10  # bytes: tag, start code, width, height

@@ -39,19 +39,26 @@ class Avif(ImageCodec):
         # An older Pillow does not know the word, and would warn.
         if "avif" not in features.modules or not features.check_module("avif"):
             raise ConfigError(
-                "codec.name", expected="a Pillow that has AVIF", got="avif",
+                "codec.name",
+                expected="a Pillow that has AVIF",
+                got="avif",
                 remedy="Install it: pip install 'pillow>=11.3'; or choose the codec webp.",
-            )  # fmt: skip
+            )
         super().__init__(cfg)
 
     def write(self, pixels: np.ndarray) -> bytes:
         """Return the AV1 picture of a mosaic (H, W, 1 or 3)."""
         grey, file = pixels.shape[2] == 1, BytesIO()
         Image.fromarray(pixels.squeeze(2) if grey else pixels).save(
-            file, "AVIF", quality=self.cfg.quality, speed=SPEED, codec="aom", advanced=TUNE,
+            file,
+            "AVIF",
+            quality=self.cfg.quality,
+            speed=SPEED,
+            codec="aom",
+            advanced=TUNE,
             subsampling="4:0:0" if grey else "4:4:4",
             max_threads=1,  # the same bytes on every machine
-        )  # fmt: skip
+        )
         return _av1.picture_of(file.getvalue())
 
     def read(self, stream: bytes, shape: tuple[int, int, int]) -> np.ndarray:

@@ -8,9 +8,9 @@ import numpy as np
 
 from fdd_flower.config import CodecConfig
 from fdd_flower.synthetic_set import SyntheticSet
-from fdd_flower.wire.codecs._arrays import Layout, check_arrays, require, to_arrays, to_set
-from fdd_flower.wire.codecs._codes import Code
+from fdd_flower.wire.arrays import Layout, check_arrays, require, to_arrays, to_set
 from fdd_flower.wire.codecs.base import CODECS
+from fdd_flower.wire.refusals import Code
 
 SUM_TOLERANCE = 5e-3  # a row of thousands of rounded probabilities is off by less
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from fdd_flower.config import CodecConfig
 from fdd_flower.synthetic_set import SyntheticSet
-from fdd_flower.wire.codecs._arrays import Layout, check_arrays, to_arrays, to_set
+from fdd_flower.wire.arrays import Layout, check_arrays, to_arrays, to_set
 from fdd_flower.wire.codecs.base import CODECS
 
 

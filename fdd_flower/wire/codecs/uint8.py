@@ -8,8 +8,7 @@ import numpy as np
 
 from fdd_flower.config import CodecConfig
 from fdd_flower.synthetic_set import SyntheticSet
-from fdd_flower.wire.codecs._arrays import Layout, check_arrays, require, to_arrays, to_set
-from fdd_flower.wire.codecs._codes import Code
+from fdd_flower.wire.arrays import Layout, check_arrays, require, to_arrays, to_set
 from fdd_flower.wire.codecs._quantise import (
     LEVELS,
     affine_ranges,
@@ -18,6 +17,7 @@ from fdd_flower.wire.codecs._quantise import (
     to_codes,
 )
 from fdd_flower.wire.codecs.base import CODECS
+from fdd_flower.wire.refusals import Code
 
 
 @CODECS.register("uint8")

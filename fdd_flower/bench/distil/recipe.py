@@ -1,0 +1,156 @@
+"""The recipe: an evaluation model trained on a set and measured, the same for every set."""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+import torch
+
+from fdd_flower.bench.distil import estimators
+from fdd_flower.bench.distil.settings import RIDGE
+from fdd_flower.config import Config
+from fdd_flower.data import load_dataset
+from fdd_flower.data.base import Split
+from fdd_flower.errors import ConfigError
+from fdd_flower.models import build_model
+from fdd_flower.models.base import MODELS
+from fdd_flower.rng import derive, stream
+from fdd_flower.synthetic_set import SyntheticSet
+from fdd_flower.training.evaluation import evaluate
+from fdd_flower.training.loop import train_on
+from fdd_flower.training.ridge import fit_ridge, gram, predict, received, sent, solve_gram
+from fdd_flower.training.ridge_features import Features, draw_features
+
+RIDGE_WIDTH = 96  # of its random features: 1,536 of an image
+
+
+def check_model(name: str, cfg: Config, test: Split) -> None:
+    """Refuse an evaluation model that is unknown or cannot take these records.
+
+    Raises
+    ------
+    ConfigError
+        If so; before any work.
+    """
+    if name == RIDGE or name in estimators.NAMES:
+        return
+    if name not in MODELS.names() and ":" not in name:
+        known = ", ".join(sorted({*MODELS.names(), RIDGE, *estimators.NAMES}))
+        raise ConfigError(
+            "--models",
+            expected=f"names among {known}, or package.module:Factory",
+            got=repr(name),
+            remedy="Name others in --models.",
+        )
+    _network(name, cfg, test, seed=0)
+
+
+def all_models(cfg: Config) -> tuple[str, ...]:
+    """Return every evaluation model of this package that can take records like those of `cfg`."""
+    dataset = load_dataset(cfg.data, seed=cfg.seed)
+    test, fit = dataset.split(dataset.test), []
+    for name in MODELS.built_in():
+        with suppress(ConfigError):
+            check_model(name, cfg, test)
+            fit.append(name)
+    return (*fit, RIDGE, *estimators.NAMES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How every set is measured.
+
+    Attributes
+    ----------
+    test
+        What models are measured on.
+    """
+
+    cfg: Config
+    test: Split
+
+    def for_all_records(self, steps: int) -> Recipe:
+        """Return the same with `steps` and without a teacher from the set.
+
+        That teacher lifts networks on few rows; on all records it knows less than they would.
+        """
+        training = replace(self.cfg.training, steps=steps, teacher=0.0)
+        return replace(self, cfg=replace(self.cfg, training=training))
+
+    def accuracy(self, name: str, part: SyntheticSet, *, seed: int) -> float:
+        """Return the accuracy, from 0 to 1, of model `name` trained on `part`.
+
+        The first weights and the draws depend on `seed` and `name` alone, so that two sets
+        differ in nothing else.
+
+        Raises
+        ------
+        FddError
+            If the training diverges, or the model cannot be trained on the set.
+        """
+        if name == RIDGE:
+            phi = _features(self.test, seed)
+            found = fit_ridge(phi, part.inputs, part.targets, part.weights)
+            return self._share(predict(phi, found, self.test.inputs))
+        if name in estimators.NAMES:
+            return self._estimator(name, part, seed)
+        model = _network(name, self.cfg, self.test, seed=seed)
+        train_on(part, model, self.cfg.training, rng=stream(seed, "bench", "train", name))
+        return evaluate(model, self.test).accuracy
+
+    def summed_gram(self, train: Split, *, seed: int) -> tuple[float, dict[str, torch.Tensor]]:
+        """Return the accuracy of ridge regression from sums over `train`, and what was summed.
+
+        The sums are those that clients would send, rounded to float32.
+        """
+        phi = _features(self.test, seed)
+        everything = as_set(train)
+        message = sent(gram(phi, everything.inputs, everything.targets, everything.weights))
+        found = solve_gram(received(message), len(train))
+        return self._share(predict(phi, found, self.test.inputs)), message
+
+    def _estimator(self, name: str, part: SyntheticSet, seed: int) -> float:
+        threads = self.cfg.runtime.server_threads
+        with warnings.catch_warnings():
+            # a regression that stops early is still a model
+            warnings.simplefilter("ignore")
+            model = estimators.fit_estimator(name, part, seed=seed, threads=threads)
+        found = model.predict(self.test.inputs.flatten(1).numpy())
+        return self._share(torch.from_numpy(found))
+
+    def _share(self, found: torch.Tensor) -> float:
+        return float((found == self.test.labels).double().mean())
+
+
+def as_set(split: Split) -> SyntheticSet:
+    """Return all records of `split` as a set of hard labels, each of weight 1."""
+    targets = torch.nn.functional.one_hot(split.labels, len(split.classes)).float()
+    return SyntheticSet(inputs=split.inputs, targets=targets, weights=torch.ones(len(split)))
+
+
+def hardened(part: SyntheticSet) -> SyntheticSet:
+    """Return `part` with the most probable class of each row as its only one."""
+    targets = torch.nn.functional.one_hot(part.labels, part.num_classes).float()
+    return replace(part, targets=targets)
+
+
+def is_hard(part: SyntheticSet) -> bool:
+    """Tell whether every target of `part` names one class."""
+    return torch.equal(part.targets, hardened(part).targets)
+
+
+def _features(test: Split, seed: int) -> Features:
+    """Return the features under the bench's ridge model: those of no distiller or teacher."""
+    seed = derive(seed, "bench", "features")
+    return draw_features(test.feature_shape, width=RIDGE_WIDTH, seed=seed)
+
+
+def _network(name: str, cfg: Config, test: Split, *, seed: int) -> torch.nn.Module:
+    return build_model(
+        replace(cfg.model, name=name),
+        feature_shape=test.feature_shape,
+        num_classes=len(test.classes),
+        seed=seed,
+    )

@@ -1,0 +1,160 @@
+"""The rows of a bench as tables: each set beside its baselines, means and spreads over seeds."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+
+from fdd_flower.bench.distil.settings import BASELINES, Bench
+from fdd_flower.bench.rows import DISTILLED, FULL, Row
+from fdd_flower.report.units import human_bytes, human_seconds
+
+HEADS = ("set", "ipc", "bytes", "time", "peak MB", "accuracy", *BASELINES, "IOR", "HLR", "verdict")
+NONE = "-"
+
+Table = list[Sequence[str]]
+
+
+def header(bench: Bench, *, tested: int, trained: int) -> list[str]:
+    """Return lines that say what was measured, on what, and how to read it."""
+    cfg = bench.cfg
+    where = (
+        f"held-out tenth of the training records, {tested} records: for choosing settings"
+        if bench.holdout
+        else f"test split, {tested} records"
+    )
+    how = "one client a class" if bench.single_class else "one client"
+    full = f"{bench.full_steps} steps, no teacher" if bench.full_steps else "left out"
+    return [
+        f"{cfg.data.name}: accuracy (per cent) on the {where}",
+        f"distilled from {trained} training records as {how}; codec {cfg.codec.name}; "
+        f"{cfg.training.steps} training steps on every set; all records: {full}",
+        "mean and standard deviation over seeds; random, herding, kmeans: the same recipe, at "
+        "equal bytes",
+        "IOR: points above random (more is better); HLR: points below all records with hard "
+        "labels (less is better)",
+        f"bytes: encoded arrays, labels included; {bench.cfg.runtime.client_threads} threads",
+    ]
+
+
+def plain(head: Sequence[str], rows: Sequence[Row]) -> str:
+    """Return the header and a table a model, aligned, for a terminal."""
+    text = "\n".join(head) + "\n"
+    for model, table in tables(rows):
+        widths = [max(len(line[i]) for line in table) for i in range(len(HEADS))]
+        lines = ["  ".join(_pad(cell, i, widths) for i, cell in enumerate(line)) for line in table]
+        rule = "-" * max(map(len, lines))
+        body = "\n".join(line.rstrip() for line in (lines[0], rule, *lines[1:]))
+        text += f"\n{model}\n{body}\n"
+    return text + _failures(rows, "\n")
+
+
+def markdown(head: Sequence[str], rows: Sequence[Row]) -> str:
+    """Return the same as Markdown."""
+    text = "\n".join(f"- {line}" for line in head) + "\n"
+    for model, table in tables(rows):
+        left = ("set", "verdict")
+        rule = [":--" if name in left else "--:" for name in HEADS]
+        lines = ["| " + " | ".join(line) + " |" for line in (table[0], rule, *table[1:])]
+        text += f"\n### {model}\n\n" + "\n".join(lines) + "\n"
+    return text + _failures(rows, "\n- ")
+
+
+def tables(rows: Sequence[Row]) -> list[tuple[str, Table]]:
+    """Return a table for each evaluation model, by its name.
+
+    A line is a set, over all seeds; then what to compare with: ridge regression from sums over
+    all records, and the model trained on all of them.
+    """
+    models = list(dict.fromkeys(row.model for row in rows if row.kind == DISTILLED))
+    return [(model, _table(model, rows)) for model in models]
+
+
+def _table(model: str, rows: Sequence[Row]) -> Table:
+    of_model = [row for row in rows if row.model == model and row.kind == DISTILLED]
+    names = dict.fromkeys((row.distiller, row.ipc) for row in of_model)
+    table: Table = [HEADS]
+    for name in sorted(names, key=lambda name: name[1]):
+        table.append(_line([row for row in of_model if (row.distiller, row.ipc) == name]))
+    for kind, label in (("summed-gram", "summed-gram ridge"), (FULL, "all records")):
+        found = [r for r in rows if r.kind == kind and (kind != FULL or r.model == model)]
+        if found:
+            table.append(_reference(label, found))
+    return table
+
+
+def _line(rows: list[Row]) -> Sequence[str]:
+    """Return the line of one set, from its rows over the seeds."""
+    good = [row for row in rows if row.accuracy is not None]
+    first = rows[0]
+    if not good:
+        return (first.distiller, str(first.ipc), *[NONE] * (len(HEADS) - 3), "failed")
+    beside = {name: _known(row.baselines.get(name) for row in good) for name in BASELINES}
+    accuracy = _known(row.accuracy for row in good)
+    return (
+        first.distiller,
+        str(first.ipc),
+        human_bytes(_mean(row.bytes for row in good)),
+        human_seconds(_mean(row.seconds for row in good)),
+        f"{_mean(row.peak_mb for row in good):.0f}",
+        _points(accuracy),
+        *(_points(beside[name]) for name in BASELINES),
+        _points(_known(row.ior for row in good), sign=True),
+        _points(_known(row.hlr for row in good), sign=True),
+        _verdict(first.distiller, accuracy, beside) + _lost(rows, good),
+    )
+
+
+def _verdict(name: str, accuracy: list[float], beside: dict[str, list[float]]) -> str:
+    """Say which baselines of equal bytes are better, or as good, by their means."""
+    means = {o: statistics.mean(found) for o, found in beside.items() if found and o != name}
+    if not means:
+        return "no baseline"
+    own = _mean(accuracy)
+    better = [other for other, mean in means.items() if mean > own]
+    level = [other for other, mean in means.items() if mean == own]
+    if better:
+        return f"loses to {', '.join(better)}"
+    return f"level with {', '.join(level)}" if level else "beats all"
+
+
+def _lost(rows: list[Row], good: list[Row]) -> str:
+    failed = len(rows) - len(good)
+    return f"; {failed} of {len(rows)} failed" if failed else ""
+
+
+def _reference(label: str, rows: list[Row]) -> Sequence[str]:
+    found = _known(row.accuracy for row in rows)
+    size = human_bytes(_mean(row.bytes for row in rows))
+    return (label, NONE, size, NONE, NONE, _points(found), *[NONE] * 5, "")
+
+
+def _known(values: Iterable[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
+
+
+def _mean(values: Iterable[float | None]) -> float:
+    known = _known(values)
+    return statistics.mean(known) if known else float("nan")
+
+
+def _points(shares: list[float], *, sign: bool = False) -> str:
+    """Return the mean and the standard deviation of shares in points of a hundred."""
+    if not shares:
+        return NONE
+    mean = f"{100 * statistics.mean(shares):{'+' if sign else ''}.1f}"
+    return f"{mean} ±{100 * statistics.stdev(shares):.1f}" if len(shares) > 1 else mean
+
+
+def _pad(cell: str, column: int, widths: list[int]) -> str:
+    left = HEADS[column] in ("set", "verdict")
+    return cell.ljust(widths[column]) if left else cell.rjust(widths[column])
+
+
+def _failures(rows: Sequence[Row], start: str) -> str:
+    found = dict.fromkeys(
+        f"{row.distiller} ipc {row.ipc} seed {row.seed}, {row.model} failed: {row.error}"
+        for row in rows
+        if row.error
+    )
+    return "".join(f"{start}{line}" for line in found) + ("\n" if found else "")

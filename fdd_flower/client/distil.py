@@ -1,0 +1,98 @@
+"""The client half of methods whose clients distil; and what the server sends beside the model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from flwr.app import ArrayRecord
+
+from fdd_flower.client.side import ClientSide
+from fdd_flower.client.warm_start import OwnSet
+from fdd_flower.config import CodecConfig, DistillerConfig
+from fdd_flower.distillers.base import DISTILLERS, Distilled, Guidance, Plan
+from fdd_flower.distillers.parts.options import settings_of_round
+from fdd_flower.errors import DistillError
+from fdd_flower.models.base import Network
+from fdd_flower.progress_log import say
+from fdd_flower.rng import stream
+from fdd_flower.synthetic_set import SyntheticSet
+from fdd_flower.wire.codecs.base import CODECS, Codec
+from fdd_flower.wire.records import read_set, set_record
+
+
+def distil(
+    side: ClientSide, guidance: Guidance | None = None
+) -> tuple[ArrayRecord, dict[str, int | float]]:
+    """Distil the client's data and return it encoded; see `distilled_set`.
+
+    Raises
+    ------
+    DistillError
+        As `distilled_set` does.
+    """
+    distilled = distilled_set(side, guidance)
+    codec = distilled.codec
+    assert codec is not None  # the plan names one
+    return set_record(distilled.synthetic, codec), {}
+
+
+def distilled_set(side: ClientSide, guidance: Guidance | None = None) -> Distilled:
+    """Distil the client's data, going on from its earlier set where it has one.
+
+    Raises
+    ------
+    DistillError
+        If the client has no class to distil, or a loss stops being finite: the next round then
+        goes on from the last good set.
+    """
+    cfg = settings_of_round(side.cfg.distiller, side.plan.round)
+    codec = CODECS.get(side.cfg.codec.name)(side.cfg.codec)
+    plan = replace(
+        side.plan, model=_model(side, cfg), peers=_peers(side, cfg), codec=codec, guidance=guidance
+    )
+    rng = stream(side.cfg.seed, "client", side.client, plan.round)
+    memory = OwnSet(side)
+    start = memory.recall(plan)
+    try:
+        distilled = DISTILLERS.get(cfg.name)(cfg).distill(
+            side.data, plan=plan, start=start, rng=rng
+        )
+    except DistillError as error:
+        kept = getattr(error, "kept", None)
+        if kept is not None:
+            memory.remember(kept)
+        raise
+    if distilled.withheld:
+        say(
+            f"client {side.client}: {len(distilled.withheld)} classes have fewer than "
+            f"{cfg.min_records} records and are withheld"
+        )
+    memory.remember(distilled.synthetic)
+    return distilled if distilled.codec else replace(distilled, codec=codec)
+
+
+def _model(side: ClientSide, cfg: DistillerConfig) -> Network | None:
+    return side.global_model() if "global" in (cfg.embedder, cfg.labels) else None
+
+
+def _peers(side: ClientSide, cfg: DistillerConfig) -> SyntheticSet | None:
+    if not cfg.peers or side.peers is None:
+        return None
+    return read_peers(side.peers, side.plan)
+
+
+def read_peers(record: ArrayRecord, plan: Plan) -> SyntheticSet:
+    """Return the rows that the server sent beside the model.
+
+    Raises
+    ------
+    WireError
+        If they are malformed, or do not fit the plan.
+    """
+    limit = sum(len(array.data) for array in record.values())
+    return read_set(record, peers_codec(), plan, max_bytes=limit)
+
+
+def peers_codec() -> Codec:
+    """Return the codec of the way down: one that does not lose twice what a lossy one lost."""
+    return CODECS.get("uint8")(CodecConfig(name="uint8"))

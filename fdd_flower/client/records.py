@@ -1,0 +1,102 @@
+"""A client's records: its own files or its share of a simulation, and what their owner allows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from flwr.app import Context
+
+from fdd_flower.config import Config, DistillerConfig, Scalar
+from fdd_flower.data import client_share, load_dataset, load_own
+from fdd_flower.data.base import Split
+from fdd_flower.distillers.base import Plan, declares
+from fdd_flower.errors import ConfigError, DataError
+
+DEFAULT_MIN_RECORDS = DistillerConfig().min_records
+
+
+def guard_own_data(cfg: Config, node: Mapping[str, Scalar]) -> None:
+    """Hold the server's settings against what the owner of the data allows.
+
+    The run config is the server's word. On a client's own data the node config has the last
+    one: `allow-real-records` (false), `min-records` (8) and `secure-sum` (false): whether nothing
+    may leave but under the masks of a secure sum.
+
+    Raises
+    ------
+    ConfigError
+        If the settings would send real records, or rows made of too few of them, or what is not
+        masked; or if what the owner allows cannot be read.
+    """
+    for name in ("allow-real-records", "secure-sum"):
+        if not isinstance(node.get(name, False), bool):
+            raise ConfigError(
+                f"node config {name}",
+                expected="true or false",
+                got=repr(node[name]),
+                remedy=f"Write {name}=true or {name}=false, without quotes.",
+            )
+    masks = cfg.strategy.name == "sketch" and cfg.sketch.secure_sum
+    if node.get("secure-sum") is True and not masks:
+        raise ConfigError(
+            "sketch.secure-sum",
+            expected="true, which this client asks for",
+            got="false",
+            remedy="Set it; or the owner of the data may take secure-sum from the node config.",
+        )
+    real = [
+        f"distiller.{key}={name}"
+        for key, name in (("name", cfg.distiller.name), ("first", cfg.distiller.first))
+        if name and declares(name, "sends_real")
+    ]
+    if cfg.distiller.start == "real-unsafe":
+        real.append("distiller.start=real-unsafe")
+    if real and node.get("allow-real-records") is not True:
+        raise ConfigError(
+            real[0],
+            expected="a distiller that sends no real record",
+            got="one that does",
+            remedy="The owner of the data may allow it: allow-real-records=true in node config.",
+        )
+    least = int(node.get("min-records", DEFAULT_MIN_RECORDS))
+    if cfg.distiller.min_records < least:
+        raise ConfigError(
+            "distiller.min-records",
+            expected=f"at least {least}, which this client asks for",
+            got=cfg.distiller.min_records,
+            remedy="Raise it; or the owner of the data may lower min-records in the node config.",
+        )
+
+
+def client_data(cfg: Config, plan: Plan, context: Context) -> Split:
+    """Return this client's records: its own path if the node config names one, else its share.
+
+    Raises
+    ------
+    DataError
+        If the node config names neither, or the data does not fit the plan.
+    """
+    node = context.node_config
+    if "data-path" in node:
+        return load_own(
+            cfg.data,
+            path=str(node["data-path"]),
+            classes=plan.classes,
+            feature_shape=plan.feature_shape,
+            normalisation=plan.normalisation,
+        )
+    if "partition-id" in node and "num-partitions" in node:
+        dataset = load_dataset(cfg.data, seed=cfg.seed)
+        return client_share(
+            dataset,
+            cfg.partition,
+            client=int(node["partition-id"]),
+            num_clients=int(node["num-partitions"]),
+            seed=cfg.seed,
+        )
+    raise DataError(
+        "node config",
+        expected="data-path, or partition-id and num-partitions",
+        got=", ".join(sorted(node)) or "nothing",
+        remedy="Start the SuperNode with --node-config 'data-path=\"/folder\"'.",
+    )

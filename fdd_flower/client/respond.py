@@ -1,0 +1,109 @@
+"""The client half of every run: read the plan, load the data, work, reply."""
+
+from __future__ import annotations
+
+import time
+import tomllib
+
+from flwr.app import ArrayRecord, ConfigRecord, Context, Message
+
+from fdd_flower.client.identity import client_key
+from fdd_flower.client.own_settings import with_own
+from fdd_flower.client.records import client_data, guard_own_data
+from fdd_flower.client.side import ClientSide
+from fdd_flower.config import Config, flatten, from_run_config
+from fdd_flower.distillers.base import Plan
+from fdd_flower.errors import FddError, WireError
+from fdd_flower.methods.base import STRATEGIES
+from fdd_flower.progress_log import say
+from fdd_flower.threads import threads
+from fdd_flower.wire.records import (
+    ARRAYS,
+    CONFIG,
+    LOGITS,
+    PEERS,
+    Envelope,
+    read_plan,
+    refusal,
+    reply,
+)
+
+
+def respond(message: Message, context: Context) -> Message:
+    """Do one round's work and return the reply; a refusal names only its kind.
+
+    Raises
+    ------
+    WireError
+        If the plan cannot be read: there is then no round to reply to.
+    """
+    cfg = run_settings(message, context)
+    plan = read_plan(message.content)
+    client, started = client_key(context), time.monotonic()
+    with threads(cfg.runtime.client_threads):
+        try:
+            arrays, metrics = _work(message, context, cfg, plan, client)
+            content = reply(arrays, _envelope(client, plan, started), metrics)
+        except FddError as error:
+            say(f"client {client} refuses: {error}")
+            content = refusal(type(error).__name__, _envelope(client, plan, started))
+    return Message(content, reply_to=message)
+
+
+def run_settings(message: Message, context: Context) -> Config:
+    """Return the settings of the run: the run config, or what a resumed run sends instead.
+
+    A run is resumed with the settings it began with, and its run config may name the folder
+    only. Both are the server's word.
+
+    Raises
+    ------
+    FddError
+        If a setting is unknown, or out of range.
+    """
+    record = message.content.get(CONFIG)
+    text = record.get("settings") if isinstance(record, ConfigRecord) else None
+    if not isinstance(text, str):
+        return from_run_config(context.run_config)
+    try:
+        return from_run_config(flatten(tomllib.loads(text)))
+    except tomllib.TOMLDecodeError as error:
+        raise WireError(
+            "plan.settings",
+            expected="the settings of the run in TOML",
+            got=str(error),
+            remedy="Install the same fdd-flower on the server and on every client.",
+        ) from error
+
+
+def _work(
+    message: Message, context: Context, cfg: Config, plan: Plan, client: str
+) -> tuple[ArrayRecord, dict[str, int | float]]:
+    arrays, peers = message.content.get(ARRAYS), message.content.get(PEERS)
+    logits = message.content.get(LOGITS)
+    if not isinstance(arrays, ArrayRecord):
+        raise WireError(
+            "plan.arrays",
+            expected="the global model",
+            got="nothing",
+            remedy="Install the same fdd-flower on the server and on every client.",
+        )
+    cfg = with_own(cfg, context.node_config, client)
+    if "data-path" in context.node_config:
+        guard_own_data(cfg, context.node_config)
+    side = ClientSide(
+        cfg=cfg,
+        plan=plan,
+        data=client_data(cfg, plan, context),
+        client=client,
+        context=context,
+        arrays=arrays,
+        peers=peers if isinstance(peers, ArrayRecord) else None,
+        logits=logits if isinstance(logits, ArrayRecord) else None,
+    )
+    return STRATEGIES.get(cfg.strategy.name).client(side)
+
+
+def _envelope(client: str, plan: Plan, started: float) -> Envelope:
+    seconds = round(time.monotonic() - started, 3)
+    return Envelope(client=client, nonce=plan.nonce, round=plan.round, seconds=seconds)

@@ -1,0 +1,34 @@
+"""What the client half of a method works with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flwr.app import ArrayRecord, Context
+
+from fdd_flower.config import Config
+from fdd_flower.data.base import Split
+from fdd_flower.distillers.base import Plan
+from fdd_flower.models.base import Network
+from fdd_flower.training.global_model import new_model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientSide:
+    """What the client half of a method works with."""
+
+    cfg: Config
+    plan: Plan
+    data: Split
+    client: str
+    context: Context
+    arrays: ArrayRecord  # the global model
+    # the other clients' rows of the round before; or their sealed shares of a secure sum
+    peers: ArrayRecord | None = None
+    logits: ArrayRecord | None = None  # the global class logits of the round before
+
+    def global_model(self) -> Network:
+        """Return the global model with the weights that the server sent."""
+        model = new_model(self.cfg, self.plan)
+        model.load_state_dict(self.arrays.to_torch_state_dict())
+        return model

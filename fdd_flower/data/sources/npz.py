@@ -1,0 +1,134 @@
+"""A NumPy archive: `x` and `y`, and `x_test` and `y_test` where there is a test split."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from fdd_flower.config import DataConfig
+from fdd_flower.data.base import SOURCES, Records, Source, refuse
+from fdd_flower.data.sources.paths import given_path
+
+# A stray identifier in y would otherwise become a list of a billion class names.
+MAX_LABEL = 9_999
+
+
+@SOURCES.register("npz")
+def npz(cfg: DataConfig) -> Source:
+    """Return the archive's records; the classes are "0" to the largest label.
+
+    `x` is uint8 images (n, c, h, w) or float (n, d) or (n, c, ...); `y` is integers (n,).
+
+    Raises
+    ------
+    DataError
+        If the file is no archive, holds Python objects, lacks `x` or `y`, or an array has
+        the wrong shape, type or values.
+    """
+    path = given_path(cfg)
+    arrays = _read(path)
+    train = _records(path, arrays, "x", "y")
+    test = None
+    if "x_test" in arrays or "y_test" in arrays:
+        test = _records(path, arrays, "x_test", "y_test")
+        if test.inputs.shape[1:] != train.inputs.shape[1:]:
+            raise refuse(
+                f"{path}: x_test",
+                expected=f"records of shape {train.inputs.shape[1:]}, as in x",
+                got=test.inputs.shape[1:],
+                remedy="Save both splits with the same preprocessing.",
+            )
+    top = max(int(part.labels.max()) for part in (train, test) if part is not None)
+    return Source(train=train, test=test, classes=tuple(str(i) for i in range(top + 1)))
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    try:
+        archive = np.load(os.fspath(path), allow_pickle=False)
+        if isinstance(archive, np.ndarray):
+            raise ValueError("a single array")
+        with archive:
+            return {key: archive[key] for key in archive.files}
+    # RuntimeError is zipfile's for a password or an unknown compression.
+    except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        raise refuse(
+            str(path),
+            expected="a NumPy .npz archive of plain arrays",
+            got=error,
+            remedy="Write it with numpy.savez(path, x=x, y=y).",
+        ) from error
+
+
+def _records(path: Path, arrays: dict[str, np.ndarray], x_key: str, y_key: str) -> Records:
+    for key in (x_key, y_key):
+        if key not in arrays:
+            raise refuse(
+                str(path),
+                expected=f"keys {x_key} and {y_key}",
+                got=", ".join(sorted(arrays)) or "none",
+                remedy=f"Write it with numpy.savez(path, {x_key}={x_key}, {y_key}={y_key}).",
+            )
+    labels = _labels(f"{path}: {y_key}", arrays[y_key])
+    return Records(inputs=_inputs(f"{path}: {x_key}", arrays[x_key], len(labels)), labels=labels)
+
+
+def _labels(what: str, y: np.ndarray) -> np.ndarray:
+    if y.ndim != 1 or len(y) == 0 or y.dtype.kind not in "iu":
+        raise refuse(
+            what,
+            expected="integers of shape (n,), n at least 1",
+            got=f"{y.dtype} {y.shape}",
+            remedy="Save class numbers, not one-hot rows or names.",
+        )
+    low, high = int(y.min()), int(y.max())
+    if low < 0 or high > MAX_LABEL:
+        raise refuse(
+            what,
+            expected=f"labels from 0 to {MAX_LABEL}",
+            got=f"{low} to {high}",
+            remedy="Number the classes from 0.",
+        )
+    return y.astype(np.int64)
+
+
+def _inputs(what: str, x: np.ndarray, count: int) -> np.ndarray:
+    if x.dtype != np.uint8 and x.dtype.kind != "f":
+        raise refuse(
+            what,
+            expected="uint8 images or floats",
+            got=x.dtype,
+            remedy="Save x.astype(numpy.float32), or uint8 where the values are 0 to 255.",
+        )
+    fits = x.ndim == 4 if x.dtype == np.uint8 else x.ndim >= 2
+    if not fits or len(x) != count or 0 in x.shape:
+        shape = "(n, c, h, w)" if x.dtype == np.uint8 else "(n, d) or (n, c, ...)"
+        raise refuse(
+            what,
+            expected=f"{shape} with n = {count}, the number of labels",
+            got=x.shape,
+            remedy="Give one record for each label; grey images have c = 1.",
+        )
+    if x.ndim == 4 and x.shape[3] in (1, 3) and x.shape[1] > 4:
+        raise refuse(
+            what,
+            expected="channels first, (n, c, h, w)",
+            got=x.shape,
+            remedy="Save x.transpose(0, 3, 1, 2).",
+        )
+    if x.dtype == np.uint8:
+        return x
+    with np.errstate(over="ignore"):
+        values = x.astype(np.float32)
+    if not np.isfinite(values).all():
+        row = int(np.argwhere(~np.isfinite(values))[0][0])
+        raise refuse(
+            what,
+            expected="finite numbers in float32's range",
+            got=f"another value in record {row}, counted from 0",
+            remedy="Fill in or drop such records.",
+        )
+    return values

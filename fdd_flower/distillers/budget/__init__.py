@@ -1,0 +1,1 @@
+"""Filling a byte budget: how many rows, and how finely they are coded."""

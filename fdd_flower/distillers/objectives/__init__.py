@@ -1,0 +1,1 @@
+"""What is minimised: distances of rows from records, a term a file."""

@@ -1,0 +1,1 @@
+"""What distillers share: starts, views, objectives, labels, and the loop that runs them."""

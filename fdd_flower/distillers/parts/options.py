@@ -1,0 +1,182 @@
+"""Options that do not fit are refused by name before any work."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from fdd_flower.config import DistillerConfig
+from fdd_flower.distillers.base import DISTILLERS, Plan, declares, takes_images
+from fdd_flower.distillers.budget.room import check_room
+from fdd_flower.distillers.parts.trained import build_embedder
+from fdd_flower.distillers.parts.unused import check_unused
+from fdd_flower.errors import ConfigError
+from fdd_flower.schema import is_image
+
+SMALLEST = 2  # pixels a side of a packed image
+
+
+def check_options(cfg: DistillerConfig, feature_shape: tuple[int, ...], *, rounds: int) -> None:
+    """Check what is known before the first round.
+
+    Raises
+    ------
+    ConfigError
+        If an option does not fit the records, the distiller or the number of rounds.
+    """
+    _check_packing(cfg, feature_shape)
+    check_unused(cfg, feature_shape)
+    for index in range(len(cfg.pool.split(","))):
+        build_embedder(cfg, feature_shape, 2, seed=0, index=index)
+    if cfg.peers and not declares(cfg.name, "joint"):
+        raise ConfigError(
+            "distiller.peers",
+            expected=f"false for {cfg.name}, which works class by class",
+            got="true",
+            remedy="Leave it false, or choose a joint distiller such as krr.",
+        )
+    if cfg.peers and not cfg.first:
+        raise ConfigError(
+            "distiller.peers",
+            expected="distiller.first, a distiller for the first round",
+            got="none: there are no peers yet in the first round",
+            remedy="Set distiller.first to a class-wise distiller such as dm.",
+        )
+    if cfg.peers:
+        _check_first(cfg)
+    if cfg.peers and rounds < 2:
+        raise ConfigError(
+            "distiller.peers",
+            expected="at least 2 rounds",
+            got=rounds,
+            remedy="Peers are the other clients' rows of the round before: add a round.",
+        )
+    if cfg.peer_rows and not cfg.peers:
+        raise ConfigError(
+            "distiller.peer-rows",
+            expected="distiller.peers = true",
+            got="false",
+            remedy="Leave distiller.peer-rows at 0 without peers.",
+        )
+    if cfg.first and not cfg.peers:
+        raise ConfigError(
+            "distiller.first",
+            expected="distiller.peers = true",
+            got="false",
+            remedy="Leave distiller.first empty without peers.",
+        )
+    if cfg.labels == "global" and rounds < 2:
+        raise ConfigError(
+            "distiller.labels",
+            expected="at least 2 rounds for labels of the global model",
+            got=rounds,
+            remedy="It has learned nothing in the first: add a round, or choose local.",
+        )
+
+
+def _check_first(cfg: DistillerConfig) -> None:
+    got = f"{cfg.first!r}, which needs contrast between classes"
+    try:
+        DISTILLERS.get(cfg.first)(settings_of_round(cfg, 1))
+        if not declares(cfg.first, "joint"):
+            return
+    except ConfigError as error:
+        got = error.got
+    except (TypeError, AttributeError) as error:  # not a factory of one settings object
+        got = f"{cfg.first!r} ({error})"
+    known = [name for name in DISTILLERS.built_in() if not declares(name, "joint")]
+    raise ConfigError(
+        "distiller.first",
+        expected=f"one of {', '.join(known)}, or package.module:Factory of a class-wise distiller",
+        got=got,
+        remedy="Set distiller.first to a class-wise distiller such as dm.",
+    )
+
+
+def settings_of_round(cfg: DistillerConfig, round_: int) -> DistillerConfig:
+    """Return the distiller's settings of a round: in the first nobody has learned anything yet.
+
+    There are no peers, and the global model's labels would say nothing.
+    """
+    if round_ > 1:
+        return cfg
+    labels = "hard" if cfg.labels == "global" else cfg.labels
+    if cfg.peers:
+        return replace(cfg, name=cfg.first, first="", peers=False, labels=labels)
+    return replace(cfg, labels=labels)
+
+
+def _check_packing(cfg: DistillerConfig, feature_shape: tuple[int, ...]) -> None:
+    if cfg.packing <= 1:
+        return
+    if not is_image(feature_shape):
+        raise ConfigError(
+            "distiller.packing",
+            expected="1 for records that are not images",
+            got=f"{cfg.packing} for records of shape {feature_shape}",
+            remedy="Leave it at 1 for tables and series.",
+        )
+    if min(feature_shape[1:]) // cfg.packing < SMALLEST:
+        raise ConfigError(
+            "distiller.packing",
+            expected=f"at least {SMALLEST} pixels a side for each image",
+            got=f"{cfg.packing} for images of {feature_shape[1]}x{feature_shape[2]} pixels",
+            remedy="Lower distiller.packing.",
+        )
+
+
+def check_plan(cfg: DistillerConfig, plan: Plan) -> None:
+    """Check what a distillation itself needs of its plan.
+
+    Raises
+    ------
+    ConfigError
+        If the plan lacks something that an option needs, or the option does not fit the records.
+    """
+    _check_packing(cfg, plan.feature_shape)
+    check_unused(cfg, plan.feature_shape)
+    if not plan.classes:
+        raise ConfigError(
+            "plan.classes",
+            expected="at least one class",
+            got="none",
+            remedy="Name the classes of the federation.",
+        )
+    if cfg.peers and plan.peers is None:
+        raise ConfigError(
+            "distiller.peers",
+            expected="other clients' rows of the round before",
+            got=f"none in round {plan.round}",
+            remedy="Distil class by class in the first round: distiller.first.",
+        )
+    for key, value in (("embedder", cfg.embedder), ("labels", cfg.labels)):
+        if value == "global":
+            _check_model(f"distiller.{key}", plan)
+    if cfg.packing > 1 and cfg.packing_basis == "dct" and takes_images(plan.codec):
+        raise ConfigError(
+            "distiller.packing-basis",
+            expected="pixels, for a codec of images",
+            got="dct",
+            remedy="Set it to pixels; or choose the codec uint8, as dct rows are no images.",
+        )
+    check_room(cfg, plan)
+
+
+def _check_model(key: str, plan: Plan) -> None:
+    if plan.model is None:
+        raise ConfigError(
+            key,
+            expected="a global model in the plan",
+            got="none",
+            remedy="Choose random, trained or local, which need none.",
+        )
+    with torch.no_grad():
+        outputs = plan.model.eval()(torch.zeros(1, *plan.feature_shape)).shape[1]
+    if outputs != len(plan.classes):
+        raise ConfigError(
+            key,
+            expected=f"a model with an output for each of {len(plan.classes)} classes",
+            got=f"{outputs} outputs",
+            remedy="Train the global model on the classes of the plan.",
+        )

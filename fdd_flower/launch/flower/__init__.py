@@ -1,0 +1,1 @@
+"""A private Flower for one run: SuperLink, submission, processes, environment."""

@@ -1,0 +1,131 @@
+"""Rows on which a model goes the way that a run's global models went: DynaFed's server."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F  # noqa: N812 (the field's customary name)
+from torch import Tensor
+from torch.func import functional_call
+
+from fdd_flower.config import DistillerConfig, DynafedConfig
+from fdd_flower.distillers.parts.canvas import Canvas
+from fdd_flower.distillers.parts.clock import Clock
+from fdd_flower.distillers.parts.optimise import NonFiniteError, optimise
+from fdd_flower.errors import FddError
+from fdd_flower.models.base import Network
+from fdd_flower.synthetic_set import SyntheticSet
+from fdd_flower.training.optimisers import Sgd
+
+Weights = Mapping[str, Tensor]
+
+
+def unrolled(
+    model: Network, start: Weights, inputs: Tensor, targets: Tensor, rate: Tensor, *, steps: int
+) -> dict[str, Tensor]:
+    """Return the parameters after `steps` of gradient descent on rows, differentiable in the rows.
+
+    Parameters
+    ----------
+    start
+        The parameters to begin with, by name; the model's own are left alone.
+    rate
+        The step size, from 0; differentiable too.
+    """
+    weights = {name: value.detach().requires_grad_(True) for name, value in start.items()}
+    for _ in range(steps):
+        loss = F.cross_entropy(functional_call(model, weights, (inputs,)), targets)
+        found = torch.autograd.grad(loss, list(weights.values()), create_graph=True)
+        weights = {
+            name: value - rate * slope
+            for (name, value), slope in zip(weights.items(), found, strict=True)
+        }
+    return weights
+
+
+def distance(found: Weights, wanted: Weights, start: Weights) -> Tensor:
+    """Return |found - wanted|^2 / |start - wanted|^2, over all parameters (MTT, arXiv:2203.11932).
+
+    1 is a model that did not move, 0 one that arrived.
+    """
+    off = torch.stack([(found[name] - wanted[name]).square().sum() for name in wanted]).sum()
+    way = torch.stack([(start[name] - wanted[name]).square().sum() for name in wanted]).sum()
+    return off / way.clamp_min(torch.finfo(torch.float32).tiny)
+
+
+def rows_of_path(
+    start: SyntheticSet,
+    model: Network,
+    path: Sequence[Weights],
+    cfg: DynafedConfig,
+    *,
+    rng: torch.Generator,
+    progress: Callable[[int, int], None] | None = None,
+) -> SyntheticSet:
+    """Return `start` changed so that training `model` on it follows `path`.
+
+    Each step draws a place on the path, and brings training on the rows from there nearer to the
+    place `dynafed.reach` further on. The step size of that training is learned beside the rows.
+    Where a loss is no finite number, the rows before stay.
+
+    Parameters
+    ----------
+    path
+        Parameters of global models by name, one a round, in order: more than `dynafed.reach`.
+    progress
+        Gets the steps done, and how many there are.
+    """
+    network = copy.deepcopy(model).eval()
+    sizes = start.labels.bincount().tolist()
+    canvas = Canvas(
+        list(start.inputs.split(sizes)), list(range(len(sizes))), num_classes=start.num_classes
+    )
+    log_rate = torch.tensor(math.log(cfg.inner_rate), requires_grad=True)
+    settings = replace(
+        DistillerConfig(), name="dynafed", steps=cfg.steps, learning_rate=cfg.learning_rate
+    )
+
+    def objective(step: int) -> Iterator[Tensor]:
+        if progress is not None:
+            progress(step, cfg.steps)
+        place = int(torch.randint(len(path) - cfg.reach, (), generator=rng))
+        begin, end = path[place], path[place + cfg.reach]
+        found = unrolled(
+            network, begin, canvas.rows, start.targets, log_rate.exp(), steps=cfg.inner_steps
+        )
+        yield distance(found, end, begin)
+
+    try:
+        optimise(canvas, objective, settings, clock=Clock(math.inf), extra=[log_rate])
+    except NonFiniteError as error:
+        return replace(start, inputs=torch.cat(error.rows))
+    return replace(start, inputs=canvas.rows.detach().clone())
+
+
+def tune(model: Network, rows: SyntheticSet, cfg: DynafedConfig, *, rng: torch.Generator) -> None:
+    """Train `model` in place on `rows` by `dynafed.tuning-steps` steps of SGD.
+
+    Raises
+    ------
+    FddError
+        If the loss stops being finite.
+    """
+    sgd = Sgd(model.parameters())
+    model.train()
+    for step in range(cfg.tuning_steps):
+        batch = torch.randperm(len(rows), generator=rng)[: cfg.batch_size]
+        loss = F.cross_entropy(model(rows.inputs[batch]), rows.targets[batch])
+        if not bool(torch.isfinite(loss)):
+            raise FddError(
+                f"fine-tuning loss at step {step}",
+                expected="a finite number",
+                got=float(loss.detach()),
+                remedy=f"Lower dynafed.tuning-rate (now {cfg.tuning_rate:g}).",
+            )
+        sgd.clear()
+        loss.backward()
+        sgd.step(cfg.tuning_rate)

@@ -1,0 +1,61 @@
+"""What a federated method is: a server half (a Flower Strategy) and a client half."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flwr.app import ArrayRecord
+from flwr.serverapp.strategy import Strategy
+
+from fdd_flower.client.side import ClientSide
+from fdd_flower.config import Config, StrategyConfig
+from fdd_flower.distillers.base import Plan
+from fdd_flower.models.base import Network
+from fdd_flower.registry import Registry
+from fdd_flower.server.side import ServerSide
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """Both halves of a federated method.
+
+    Attributes
+    ----------
+    server
+        Builds the Flower Strategy that runs the rounds.
+    client
+        Does a client's work of one round: the arrays to send and metrics beside them.
+    distils
+        Whether clients send synthetic sets (or sketches, or parameters of the model).
+    synthesises
+        Whether the server makes a set of what clients send that is no set, and any model can be
+        trained on it.
+    uses
+        The settings of `strategy` that it reads beside those of every method (`COMMON`); a change
+        of any other is refused. None: it does not say.
+    needs
+        How many usable replies it takes.
+    condenses
+        Whether clients that send parameters distil for themselves.
+    conditions
+        Whether what a client sends may depend on what others sent in earlier rounds, whatever its
+        distiller is set to look at: then those rounds cannot be replayed without one of them.
+    check
+        Raises a ConfigError where a run's settings, plan and model do not fit the method; before
+        the run has a folder.
+    """
+
+    server: Callable[[ServerSide], Strategy]
+    client: Callable[[ClientSide], tuple[ArrayRecord, dict[str, int | float]]]
+    distils: bool
+    synthesises: bool = False
+    uses: tuple[str, ...] | None = None
+    needs: Callable[[StrategyConfig], int] = lambda cfg: 1
+    condenses: bool = False
+    conditions: bool = True
+    check: Callable[[Config, Plan, Network], None] | None = None
+
+
+COMMON = ("name", "min_nodes", "quorum", "deadline", "fraction")
+STRATEGIES: Registry[Method] = Registry("strategy", "fdd_flower.methods", together=("averaging",))

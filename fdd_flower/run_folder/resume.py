@@ -1,0 +1,84 @@
+"""Which settings a resumed run has: those it began with, but for what does not shape the result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from fdd_flower.config import Config, Scalar, from_run_config, keys, to_run_config
+from fdd_flower.errors import ConfigError
+from fdd_flower.run_folder.load import read_config
+from fdd_flower.run_folder.run_dir import CONFIG
+
+# how long to wait, and for whom: a run that ended below its quorum may go on with others
+FREE = ("strategy.deadline", "strategy.min-nodes", "strategy.quorum")
+_OF_THE_PROCESS = ("resume", "output.dir")
+
+
+def kept_settings(folder: Path) -> Config | None:
+    """Return the settings that the run in `folder` began with; None if it never did.
+
+    Raises
+    ------
+    DataError
+        If they cannot be read.
+    """
+    path = folder / CONFIG
+    return read_config(path) if path.exists() else None
+
+
+def changed_settings(kept: Config, folder: Path, given: Mapping[str, Scalar]) -> Config:
+    """Return `kept` with those `given` settings that may change.
+
+    Raises
+    ------
+    ConfigError
+        If a given setting that shapes the result is not the one the run began with.
+    """
+    before = to_run_config(kept)
+    for name, value in given.items():
+        if name not in (*FREE, *_OF_THE_PROCESS) and value != before[name]:
+            raise ConfigError(
+                name,
+                expected=f"{before[name]!r}, as in {folder / CONFIG}",
+                got=repr(value),
+                remedy="Leave it out: a run is resumed with the settings it began with. Only "
+                f"{', '.join(FREE)} may change.",
+            )
+    free = {name: given[name] for name in FREE if name in given}
+    cfg = from_run_config(before | free)
+    return replace(cfg, resume=str(folder), output=replace(cfg.output, dir=str(folder)))
+
+
+def resumed_settings(cfg: Config) -> Config:
+    """Return the settings of the run that `cfg.resume` names.
+
+    Flower hands an app every key, and does not tell a default from a choice. So a setting at its
+    default is taken for one that was not given.
+
+    Raises
+    ------
+    FddError
+        If there is no such folder, or a setting does not fit the run.
+    """
+    folder = Path(cfg.resume)
+    if not folder.is_absolute() or not folder.is_dir():
+        raise ConfigError(
+            "resume",
+            expected="the absolute path of a run's folder",
+            got=repr(cfg.resume),
+            remedy="See the log of the run for `output:`, or leave resume empty for a new run.",
+        )
+    kept = kept_settings(folder)
+    if kept is None:
+        raise ConfigError(
+            f"resume {folder}",
+            expected=f"a folder with the {CONFIG} of a run",
+            got="none",
+            remedy="There is nothing to go on with: start a new run.",
+        )
+    given = {
+        name: value for name, value in to_run_config(cfg).items() if value != keys()[name].default
+    }
+    return changed_settings(kept, folder, given)

@@ -1,0 +1,67 @@
+"""What an answer of a secure sum must be, step by step. What a mask hides, nobody can see."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+from flwr.app import RecordDict
+
+from fdd_flower.secure_sum.client import MASKED
+from fdd_flower.secure_sum.masks import RING
+from fdd_flower.server.judging.replies import arrays_of
+from fdd_flower.server.judging.validator import Rules
+from fdd_flower.sketches.integers import check_planes, from_planes
+from fdd_flower.wire.arrays import require
+from fdd_flower.wire.records import read_envelope, to_numpy
+from fdd_flower.wire.refusals import Code, RefusedError
+
+HEADROOM = 4096  # bytes of NPY headers
+
+
+def byte_rules(
+    name: str, shape: tuple[int, ...], *, nonce: str, round: int, most: int = 255
+) -> Rules[np.ndarray, np.ndarray]:
+    """Return the rules of an answer: one array of bytes, none above `most`."""
+    max_bytes = HEADROOM + int(np.prod(shape))
+
+    def decode(content: RecordDict) -> np.ndarray:
+        array = _only(name, content, max_bytes)
+        require(array.dtype == np.uint8, name, "uint8", str(array.dtype)[:100], Code.DTYPE)
+        require(array.shape == shape, name, str(shape), str(array.shape)[:100], Code.SHAPE)
+        require(bool((array <= most).all()), name, f"up to {most}", "more", Code.RANGE)
+        return array
+
+    return Rules(
+        nonce=nonce, round=round, max_bytes=max_bytes, decode=decode, keep=lambda values: values
+    )
+
+
+def masked_rules(
+    size: int, clients: Collection[str], *, nonce: str, round: int
+) -> Rules[np.ndarray, np.ndarray]:
+    """Return what a masked sketch of `size` numbers must be, from one of `clients`."""
+    most = HEADROOM + RING * -(-size // 8)
+
+    def decode(content: RecordDict) -> np.ndarray:
+        if read_envelope(content).client not in clients:
+            raise RefusedError(
+                "reply.meta.client",
+                expected="a client that sent shares",
+                got="another",
+                code=Code.ENVELOPE,
+            )
+        array = _only(MASKED, content, most)
+        check_planes(MASKED, array, (size,), bits=RING)
+        return from_planes(array, (size,), signed=False).numpy().astype(np.uint64)
+
+    return Rules(
+        nonce=nonce, round=round, max_bytes=most, decode=decode, keep=lambda values: values
+    )
+
+
+def _only(name: str, content: RecordDict, max_bytes: int) -> np.ndarray:
+    arrays = to_numpy(arrays_of(content), max_bytes=max_bytes)
+    names = ", ".join(sorted(map(repr, arrays)))[:200]
+    require(set(arrays) == {name}, "arrays", name, names, Code.ARRAYS)
+    return arrays[name]

@@ -1,0 +1,230 @@
+"""A client's part of a secure sum: what it keeps between messages, and what it answers.
+
+All that it is told is of its neighbourhood: places are those in the list of keys that it was sent.
+
+The state lies in Flower's `context.state`, with keys from the operating system, and lasts as long
+as Flower's run. In it a client takes part in one sum, whatever the server asks: two sums over other
+clients each would give those away in which they differ. A run that is resumed is another one of
+Flower's, so that what was under way can be asked again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from flwr.app import ArrayRecord, ConfigRecord, Context, Message
+
+from fdd_flower.client.identity import client_key, introduce
+from fdd_flower.distillers.base import Plan
+from fdd_flower.errors import FddError, WireError
+from fdd_flower.progress_log import say
+from fdd_flower.secure_sum.keys import KEY, SEALED, Keys
+from fdd_flower.secure_sum.masks import RING, to_ring
+from fdd_flower.secure_sum.protocol import Group, give_away, mask, opened, share
+from fdd_flower.sketches.base import Sketch
+from fdd_flower.sketches.integers import to_planes
+from fdd_flower.wire.records import (
+    CONFIG,
+    PEERS,
+    Envelope,
+    read_plan,
+    refusal,
+    reply,
+    to_array_record,
+    to_numpy,
+)
+
+STEP = "x-secure-sum"  # in the plan: which step a question is
+STATE = "fdd-secure-sum"
+MASKED = "masked"
+Arrays = dict[str, np.ndarray]
+
+
+def answer(message: Message, context: Context) -> Message:
+    """Return the answer to a question of the server: for a secure sum, or for the client's name.
+
+    Raises
+    ------
+    WireError
+        If the plan cannot be read.
+    """
+    config = message.content.get(CONFIG)
+    step = config.get(STEP) if isinstance(config, ConfigRecord) else None
+    if step is None:
+        return introduce(message, context)
+    plan = read_plan(message.content)
+    envelope = Envelope(client=client_key(context), nonce=plan.nonce, round=plan.round, seconds=0.0)
+    try:
+        if step not in _STEPS:
+            raise _off(f"one of {', '.join(_STEPS)}", step)
+        arrays = _STEPS[str(step)](_arrays(message.content.get(PEERS)), plan, context)
+        return Message(reply(to_array_record(arrays), envelope, {}), reply_to=message)
+    except FddError as error:
+        say(f"client {envelope.client} refuses: {error}")
+        return Message(refusal(type(error).__name__, envelope), reply_to=message)
+
+
+def masked_sketch(
+    sketch: Sketch, peers: ArrayRecord | None, *, plan: Plan, context: Context
+) -> ArrayRecord:
+    """Return a sketch under the client's masks, as planes of numbers of the ring.
+
+    Parameters
+    ----------
+    peers
+        `places` of the clients of its neighbourhood whose shares open, and of how many `clients`
+        the sum may be.
+
+    Raises
+    ------
+    FddError
+        If the client did not take part in the round so far, or a sum does not fit.
+    """
+    keys, group, state = _held(plan, context)
+    places = _places(_arrays(peers), keys, group)
+    if not set(places) <= set(_inbox(state)):
+        raise _off("clients whose shares this one has", "others")
+    clients = _clients(_arrays(peers), group)
+    if "places" in state:  # a second sum under the same masks would give the difference away
+        raise _off("one question a round for the masked sketch", "a second one")
+    state["places"] = places
+    values = to_ring(flat(sketch), clients)
+    found = mask(values, keys, group, places).astype(np.int64)
+    return to_array_record({MASKED: to_planes(torch.from_numpy(found), RING)})
+
+
+def flat(sketch: Sketch) -> np.ndarray:
+    """Return all numbers of a sketch, int64: its counts, then its sums by name."""
+    parts = [sketch.counts, *(sketch.sums[name].flatten() for name in sorted(sketch.sums))]
+    return np.concatenate([part.numpy() for part in parts])
+
+
+def _keys(arrays: Arrays, plan: Plan, context: Context) -> Arrays:
+    if STATE in context.state:
+        raise _off("one secure sum a run", "a second question for keys")
+    keys = Keys.draw()
+    context.state[STATE] = ConfigRecord(
+        {"nonce": plan.nonce, "round": plan.round, "keys": keys.to_bytes()}
+    )
+    return {"keys": np.frombuffer(keys.public, np.uint8)}
+
+
+def _shares(arrays: Arrays, plan: Plan, context: Context) -> Arrays:
+    publics = _read(arrays, "keys", 2)
+    state = _state(plan, context)
+    if "publics" in state:  # shares for another group would let it take this one's masks off
+        raise _off("one question a round for shares", "a second one")
+    keys = Keys.from_bytes(_bytes(state, "keys"))
+    group = Group(tuple(row.tobytes() for row in publics))
+    sealed = share(keys, group)
+    state["publics"] = b"".join(group.publics)
+    rows = [np.frombuffer(sealed[place], np.uint8) for place in sorted(sealed)]
+    return {"shares": np.stack(rows)}
+
+
+def _open(arrays: Arrays, plan: Plan, context: Context) -> Arrays:
+    keys, group, state = _held(plan, context)
+    if "heard" in state:
+        raise _off("one question a round for what opens", "a second one")
+    places, sealed = _places(arrays, keys, group), _read(arrays, "sealed", 2)
+    if sealed.dtype != np.uint8 or sealed.shape != (len(places), SEALED):
+        raise _off("sealed shares for this client", "others")
+    state["heard"], state["sealed"] = places, sealed.tobytes()
+    found = opened(_inbox(state), keys, group)
+    return {"opened": np.array([place in found for place in places], np.uint8)}
+
+
+def _unmask(arrays: Arrays, plan: Plan, context: Context) -> Arrays:
+    keys, group, state = _held(plan, context)
+    if "places" not in state:
+        raise _off("a question for shares after the masked sketch", "one before")
+    heard, places = _inbox(state), list(state["places"])  # type: ignore[arg-type]
+    inbox = {int(place): heard[int(place)] for place in places}
+    # before it answers: another answer could hold the other share of a client
+    context.state[STATE] = ConfigRecord({"nonce": plan.nonce, "round": plan.round})
+    given = give_away(inbox, keys, group, stayed=_read(arrays, "places", 1).tolist())
+    none = bytes(KEY)  # of a client whose shares do not open here
+    rows = [np.frombuffer(given.get(place, none), np.uint8) for place in inbox]
+    return {"given": np.stack(rows)}
+
+
+_STEPS: dict[str, Callable[[Arrays, Plan, Context], Arrays]] = {
+    "keys": _keys,
+    "shares": _shares,
+    "open": _open,
+    "unmask": _unmask,
+}
+
+
+def _state(plan: Plan, context: Context) -> ConfigRecord:
+    state = context.state.get(STATE)
+    known = isinstance(state, ConfigRecord)
+    if not known or (state["nonce"], state["round"]) != (plan.nonce, plan.round):
+        raise _off(f"keys of round {plan.round}", "none of it: this client restarted, or was late")
+    if "keys" not in state:
+        raise _off("one answer to each question", "a question after the last one")
+    return state
+
+
+def _held(plan: Plan, context: Context) -> tuple[Keys, Group, ConfigRecord]:
+    state = _state(plan, context)
+    if "publics" not in state:
+        raise _off("a question for shares first", "none")
+    publics = _bytes(state, "publics")
+    each = tuple(publics[at : at + 2 * KEY] for at in range(0, len(publics), 2 * KEY))
+    return Keys.from_bytes(_bytes(state, "keys")), Group(each), state
+
+
+def _places(arrays: Arrays, keys: Keys, group: Group) -> list[int]:
+    places = _read(arrays, "places", 1).tolist()
+    inside = 0 <= min(places) <= max(places) < len(group.publics)
+    if not inside or sorted(set(places)) != places or group.place_of(keys) not in places:
+        raise _off("clients of this round, this one among them", "others")
+    if len(places) < group.threshold:
+        raise _off(f"{group.threshold} clients or more", len(places))
+    return places
+
+
+def _clients(arrays: Arrays, group: Group) -> int:
+    """Return of how many clients the sum may be: of that many it must not overflow."""
+    found = _read(arrays, "clients", 1).tolist()
+    if len(found) != 1 or found[0] < len(group.publics):
+        raise _off(f"a number of clients, {len(group.publics)} or more", found[:2])
+    return found[0]
+
+
+def _inbox(state: ConfigRecord) -> dict[int, bytes]:
+    if "heard" not in state:
+        raise _off("a question for what opens first", "none")
+    sealed, heard = _bytes(state, "sealed"), list(state["heard"])  # type: ignore[arg-type]
+    return {int(p): sealed[i * SEALED : (i + 1) * SEALED] for i, p in enumerate(heard)}
+
+
+def _bytes(state: ConfigRecord, name: str) -> bytes:
+    found = state[name]
+    assert isinstance(found, bytes)
+    return found
+
+
+def _arrays(record: object) -> Arrays:
+    if not isinstance(record, ArrayRecord):
+        return {}
+    return to_numpy(record, max_bytes=sum(len(array.data) for array in record.values()))
+
+
+def _read(arrays: Arrays, name: str, dims: int) -> np.ndarray:
+    found = arrays.get(name)
+    if found is None or found.ndim != dims or found.dtype.kind not in "iu" or not len(found):
+        raise _off(f"{name} of the other clients", "none")
+    return found
+
+
+def _off(expected: str, got: object) -> WireError:
+    return WireError(
+        "secure sum",
+        expected=expected,
+        got=got,
+        remedy="This client stays out of the sum.",
+    )

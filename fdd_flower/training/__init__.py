@@ -1,0 +1,1 @@
+"""Training models on synthetic sets and on records: the loop, teachers, optimisers, metrics."""

@@ -1,0 +1,102 @@
+"""The training loop on a synthetic set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F  # noqa: N812 (the field's customary name)
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from fdd_flower.config import TrainingConfig
+from fdd_flower.errors import FddError
+from fdd_flower.rng import fork
+from fdd_flower.schema import is_image
+from fdd_flower.synthetic_set import SyntheticSet
+from fdd_flower.training import augment
+from fdd_flower.training.blending import blend
+from fdd_flower.training.teachers import RidgeTeacher, Teacher
+
+Progress = Callable[[int, int], None]  # (steps done, steps in all)
+
+
+def train_on(
+    synthetic: SyntheticSet,
+    model: nn.Module,
+    cfg: TrainingConfig,
+    *,
+    rng: torch.Generator,
+    progress: Progress | None = None,
+    teacher: Teacher | None = None,
+    beside: Callable[[nn.Module], Tensor] | None = None,
+) -> None:
+    """Train `model` in place on `synthetic`.
+
+    Rows are drawn in proportion to their weights, warped (images, by choice), blended by
+    mixup or cutmix except in the last `training.clean-steps`, blurred by noise (tables), and
+    fitted with soft-target cross-entropy by AdamW under a cosine schedule; the model ends with
+    the exponential average of its weights. A share `training.teacher` of each target is what
+    `teacher` says or, where there is none, a kernel model of the set (`RidgeTeacher`).
+
+    Parameters
+    ----------
+    beside
+        A term of a method's own, added to the loss of each step.
+
+    Raises
+    ------
+    FddError
+        If the loss stops being finite.
+    """
+    inputs, targets, weights = synthetic.inputs, synthetic.targets, synthetic.weights
+    image = cfg.augment and is_image(synthetic.feature_shape)
+    if not cfg.teacher:
+        teacher = None
+    elif teacher is None:
+        teacher = RidgeTeacher.of(synthetic, seed=fork(rng))
+    # An average over more steps than there are would still hold the random start.
+    decay = min(cfg.averaging, 1 - 10 / (cfg.steps + 10))
+    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))
+    adam = torch.optim.AdamW(
+        model.parameters(), lr=cfg.learning_rate, weight_decay=cfg.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, cfg.steps)
+    blended = round((1 - cfg.clean_steps) * cfg.steps)
+    model.train()
+    for step in range(cfg.steps):
+        pick = torch.multinomial(weights, cfg.batch_size, replacement=True, generator=rng)
+        x, y = inputs[pick], targets[pick]
+        if image:
+            x = augment.warp(x, augment.affine_maps(len(x), *x.shape[2:], rng=rng))
+        if step < blended:
+            x, y = blend(x, y, cfg, rng=rng)
+        if cfg.noise and x.ndim == 2:
+            # Mixup between a few rows teaches only the lines between them.
+            x = x + cfg.noise * torch.randn(x.shape, generator=rng)
+        if teacher is not None:
+            y = torch.lerp(y, teacher(x), cfg.teacher)
+        loss = F.cross_entropy(model(x), y)
+        if beside is not None:
+            loss = loss + beside(model)
+        require_finite(loss, step, "training.learning-rate", cfg.learning_rate)
+        adam.zero_grad(set_to_none=True)
+        loss.backward()
+        adam.step()
+        schedule.step()
+        if cfg.averaging:
+            average.update_parameters(model)
+        if progress is not None:
+            progress(step + 1, cfg.steps)
+    if cfg.averaging:
+        model.load_state_dict(average.module.state_dict())
+
+
+def require_finite(loss: Tensor, step: int, key: str, value: float) -> None:
+    if not bool(torch.isfinite(loss)):
+        raise FddError(
+            f"training loss at step {step}",
+            expected="a finite number",
+            got=float(loss.detach()),
+            remedy=f"Lower {key} (now {value:g}).",
+        )

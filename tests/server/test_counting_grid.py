@@ -1,0 +1,91 @@
+"""How many messages a grid holds at a time, and that all replies come whatever it holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from flwr.app import Message, RecordDict
+from flwr.superlink import grid as flowers
+
+from fdd_flower.local_grid import _set_task_identity
+from fdd_flower.server import grid as grid_module
+from fdd_flower.server.grid import CountingGrid
+
+
+class Network:
+    """Answers half of what it holds each time it is asked, and none of what is in `deaf`."""
+
+    def __init__(self, deaf: frozenset[int] = frozenset()) -> None:
+        self.held: dict[str, Message] = {}
+        self.most, self.deaf, self.order = 0, deaf, list[int]()
+
+    def push_messages(self, messages: list[Message]) -> list[str]:
+        names = []
+        for message in messages:
+            node = message.metadata.dst_node_id
+            self.order.append(node)
+            names.append(str(node))
+            self.held[str(node)] = message
+        self.most = max(self.most, len(self.held))
+        return names
+
+    def pull_messages(self, ids: set[str]) -> list[Message]:
+        able = [name for name in self.held if name in ids and int(name) not in self.deaf]
+        found = []
+        for name in able[: (len(able) + 1) // 2]:
+            message = self.held.pop(name)
+            message.metadata.__dict__["_message_id"] = name
+            found.append(Message(RecordDict(), reply_to=message))
+        return found
+
+
+class InMemoryGrid(Network):
+    """By its name Flower's simulation."""
+
+
+_set_task_identity()  # flwr builds a Message in a task of its own only
+
+
+def asked(count: int) -> list[Message]:
+    return [Message(RecordDict(), node, "train") for node in range(count)]
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grid_module, "POLL_SECONDS", 0.001)
+    monkeypatch.setattr(grid_module.os, "cpu_count", lambda: 2)
+
+
+def replied(grid: Any, count: int, timeout: float | None) -> list[int]:
+    found = CountingGrid(grid).send_and_receive(asked(count), timeout=timeout)
+    return sorted(int(reply.metadata.reply_to_message_id) for reply in found)
+
+
+@pytest.mark.parametrize(("kind", "most"), [(Network, 100), (InMemoryGrid, 16)])
+def test_a_simulation_holds_few_messages_at_a_time(kind: type[Network], most: int) -> None:
+    grid = kind()
+    assert replied(grid, 100, None) == list(range(100))
+    assert (grid.most, grid.order) == (most, list(range(100)))
+
+
+def test_the_grid_of_flowers_simulation_has_that_name() -> None:
+    assert flowers.InMemoryGrid.__name__ == grid_module.SIMULATION
+
+
+def test_more_cores_keep_more_clients_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grid_module.os, "cpu_count", lambda: 16)
+    grid = InMemoryGrid()
+    replied(grid, 100, None)
+    assert grid.most == 64
+
+
+@pytest.mark.parametrize("kind", [Network, InMemoryGrid])
+def test_who_is_late_is_counted_whether_it_was_asked_or_not(
+    kind: type[Network], caplog: pytest.LogCaptureFixture
+) -> None:
+    grid = kind(deaf=frozenset(range(20)))
+    found = replied(grid, 40, 0.05)
+    late = 40 - len(found)
+    assert found == ([] if kind is InMemoryGrid else list(range(20, 40)))
+    assert f"{late} of 40 clients are late" in caplog.text
