@@ -20,6 +20,7 @@ from fdd_flower.mergers.union import Union
 from fdd_flower.scoring import bound_shares
 from fdd_flower.server.distillation import FederatedDistillation
 from fdd_flower.server.grid import CountingGrid
+from fdd_flower.server.judging import replies as replies_module
 from fdd_flower.synthetic_set import LazySets, SyntheticSet, concatenate
 from fdd_flower.wire.codecs.base import CODECS
 from tests.attacks.scene import CLASSES, SHAPE, Server, config, honest_set, message, record
