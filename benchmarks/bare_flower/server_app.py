@@ -8,6 +8,7 @@ from pathlib import Path
 from flwr.app import ArrayRecord, Context, Message, MessageType, RecordDict
 from flwr.serverapp import Grid, ServerApp
 
+from fdd_flower.client.side import new_model
 from fdd_flower.config import from_run_config
 from fdd_flower.data import load_dataset
 from fdd_flower.distillers.base import packing_of
@@ -16,7 +17,6 @@ from fdd_flower.rng import stream
 from fdd_flower.server.checks import make_plan, server_records
 from fdd_flower.threads import threads
 from fdd_flower.training.evaluation import evaluate
-from fdd_flower.training.global_model import new_model
 from fdd_flower.training.loop import train_on
 from fdd_flower.wire.codecs.base import CODECS
 from fdd_flower.wire.records import ARRAYS, CONFIG, plan_record, read_set

@@ -9,8 +9,8 @@ from flwr.app import ArrayRecord, Context
 from fdd_flower.config import Config
 from fdd_flower.data.base import Split
 from fdd_flower.distillers.base import Plan
+from fdd_flower.models import build_model
 from fdd_flower.models.base import Network
-from fdd_flower.training.global_model import new_model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,3 +32,13 @@ class ClientSide:
         model = new_model(self.cfg, self.plan)
         model.load_state_dict(self.arrays.to_torch_state_dict())
         return model
+
+
+def new_model(cfg: Config, plan: Plan, round_: int = 0) -> Network:
+    """Return the run's model with the fresh weights of `round_`."""
+    return build_model(
+        cfg.model,
+        feature_shape=plan.feature_shape,
+        num_classes=len(plan.classes),
+        seed=cfg.seed + round_,
+    )

@@ -47,11 +47,11 @@ def ledger(
     from fdd_flower.commands._runs import find_run
     from fdd_flower.commands._screen import print_table
     from fdd_flower.ledger import Ledger
+    from fdd_flower.ledger.traced import entry_of_row
     from fdd_flower.ledger.verify import verify as damage
     from fdd_flower.report.ledger_table import ledger_table, scored, scores_table
     from fdd_flower.report.units import one_line
     from fdd_flower.run_folder.run_dir import LEDGER
-    from fdd_flower.run_folder.traced import entry_of_row
 
     with one_line_errors():
         folder = find_run(run)

@@ -54,6 +54,7 @@ def preflight(cfg: Config, num_clients: int, *, absent: int = 0) -> None:
         round needs.
     """
     from fdd_flower.client.own_settings import check_clients
+    from fdd_flower.client.side import new_model
     from fdd_flower.data import load_dataset
     from fdd_flower.data.partition import partition_indices
     from fdd_flower.server.checks import (
@@ -64,7 +65,6 @@ def preflight(cfg: Config, num_clients: int, *, absent: int = 0) -> None:
     )
     from fdd_flower.server.extra_models import check_models
     from fdd_flower.threads import threads
-    from fdd_flower.training.global_model import new_model
 
     for name, needed in (
         ("strategy.min-nodes", cfg.strategy.min_nodes),

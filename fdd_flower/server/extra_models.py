@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
+from fdd_flower.client.side import new_model
 from fdd_flower.config import Config, TrainingConfig
 from fdd_flower.data.base import Split
 from fdd_flower.distillers.base import Plan
@@ -19,7 +20,6 @@ from fdd_flower.rng import stream
 from fdd_flower.server.side import ServerSide
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.training.evaluation import evaluate
-from fdd_flower.training.global_model import new_model
 from fdd_flower.training.loop import train_on
 from fdd_flower.training.teachers import NetworkTeacher, Teacher
 

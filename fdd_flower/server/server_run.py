@@ -13,6 +13,7 @@ from flwr.app import ArrayRecord, Context, MetricRecord
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Strategy
 
+from fdd_flower.client.side import new_model
 from fdd_flower.config import Config, from_run_config
 from fdd_flower.data import load_dataset
 from fdd_flower.errors import DataError, FddError
@@ -39,7 +40,6 @@ from fdd_flower.server.resumed_strategy import Resumable, ResumedStrategy, State
 from fdd_flower.server.side import RoundTally, ServerSide
 from fdd_flower.threads import threads
 from fdd_flower.training.evaluation import Evaluation, evaluate
-from fdd_flower.training.global_model import new_model
 from fdd_flower.wire.records import plan_record
 
 

@@ -10,6 +10,7 @@ from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Strategy
 
+from fdd_flower.client.side import new_model
 from fdd_flower.config import Config
 from fdd_flower.distillers.base import Plan
 from fdd_flower.ledger import Ledger
@@ -17,7 +18,6 @@ from fdd_flower.models.base import Network
 from fdd_flower.run_folder.saved_set import Source
 from fdd_flower.scoring import Root
 from fdd_flower.synthetic_set import SyntheticSet
-from fdd_flower.training.global_model import new_model
 from fdd_flower.training.teachers import Teacher
 
 

@@ -18,9 +18,9 @@ from fdd_flower.bench.federated.rows import Row, failed, row_of
 from fdd_flower.bench.federated.settings import Cell, Federated, check
 from fdd_flower.bench.federated.splits import settings_of
 from fdd_flower.bench.federated.table import header, markdown, plain
+from fdd_flower.client.side import new_model
 from fdd_flower.errors import ConfigError
 from fdd_flower.server.checks import check_components, check_method
-from fdd_flower.training.global_model import new_model
 from tests.conftest import blobs, plan_for
 from tests.report.samples import make_row, make_summary
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from fdd_flower.errors import DataError
-from fdd_flower.ledger import ACCEPTED, Entry
+from fdd_flower.ledger.entry import ACCEPTED, Entry
 from fdd_flower.run_folder.run_dir import SYNTHETIC
 from fdd_flower.run_folder.saved_set import load_set
 
