@@ -147,19 +147,19 @@ def test_a_bound_on_sets_is_refused_where_there_are_none(tmp_path, caplog):
 @pytest.mark.parametrize(
     ("slow", "settings"),
     [
-        ("fdd.FederatedDistillation.merge", {}),
-        ("fdd.FederatedDistillation._train", {}),
-        ("sketch.synthesise", {"strategy__name": "sketch", "sketch__kind": "means"}),
+        ("server.distillation:FederatedDistillation.merge", {}),
+        ("server.distillation:FederatedDistillation._train", {}),
+        ("methods.sketch:synthesise", {"strategy__name": "sketch", "sketch__kind": "means"}),
     ],
 )
 def test_what_the_server_works_is_counted(tmp_path, monkeypatch, slow, settings):
-    original = pkgutil.resolve_name(f"fdd_flower.strategies.{slow.replace('.', ':', 1)}")
+    original = pkgutil.resolve_name(f"fdd_flower.{slow}")
 
     def slowly(*args, **named):
         time.sleep(0.5)
         return original(*args, **named)
 
-    monkeypatch.setattr(f"fdd_flower.strategies.{slow}", slowly)
+    monkeypatch.setattr(f"fdd_flower.{slow.replace(':', '.')}", slowly)
     folder, done = run(tmp_path, num_server_rounds=1, **settings)
     assert done
     assert rounds(folder)[0]["seconds_train"] >= 0.5
