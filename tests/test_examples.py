@@ -1,4 +1,4 @@
-"""The example distiller works, and the README shows it as it is."""
+"""The example distiller works, and the documentation shows it as it is."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from fdd_flower.distillers.base import DISTILLERS
 from tests.conftest import blobs, plan_for
 
 ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "extending.md"
 EXAMPLE = ROOT / "examples" / "my_distiller.py"
 NAME = "my_distiller:GroupMeans"
 
@@ -25,11 +26,11 @@ def _on_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
     importlib.invalidate_caches()
 
 
-def test_the_readme_shows_the_file_whole():
-    blocks = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.M | re.S)
+def test_the_documentation_shows_the_file_whole():
+    blocks = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.M | re.S)
     assert blocks == [EXAMPLE.read_text()]
     assert len(blocks[0].splitlines()) <= 30
-    assert f"distiller.name={NAME}" in (ROOT / "README.md").read_text()
+    assert f"distiller.name={NAME}" in PAGE.read_text()
 
 
 def test_it_sends_means_of_groups_that_together_are_the_class():
