@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from fdd_flower.commands._errors import COMPLETED, FAILED, one_line_errors
+from fdd_flower.commands.errors import COMPLETED, FAILED, one_line_errors
 
 
 def ledger(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fdd_flower.commands._errors import COMPLETED, FAILED, one_line_errors
+from fdd_flower.commands.errors import COMPLETED, FAILED, one_line_errors
 
 if TYPE_CHECKING:
     from fdd_flower.config import Scalar

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fdd_flower.commands._errors import one_line_errors
+from fdd_flower.commands.errors import one_line_errors
 
 
 def show(

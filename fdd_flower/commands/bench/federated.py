@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fdd_flower.commands._bench_options import AsJson, Data, Holdout, Out, Resume, Threads
-from fdd_flower.commands._bench_rows import cores, end_with
-from fdd_flower.commands._errors import one_line_errors
+from fdd_flower.commands.bench._options import AsJson, Data, Holdout, Out, Resume, Threads
+from fdd_flower.commands.bench._rows import cores, end_with
+from fdd_flower.commands.errors import one_line_errors
 
 if TYPE_CHECKING:
     from fdd_flower.bench.federated.settings import Federated

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from fdd_flower.commands._bench_options import AsJson
-from fdd_flower.commands._bench_rows import end_with
-from fdd_flower.commands._errors import one_line_errors
+from fdd_flower.commands.bench._options import AsJson
+from fdd_flower.commands.bench._rows import end_with
+from fdd_flower.commands.errors import one_line_errors
 
 EXAMPLE = "Example: fdd bench load --clients 100,300,1000 --out benches/load"
 

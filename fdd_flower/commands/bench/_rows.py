@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from fdd_flower.commands._errors import COMPLETED, FAILED
+from fdd_flower.commands.errors import COMPLETED, FAILED
 
 if TYPE_CHECKING:
     from fdd_flower.bench.federated.rows import Row as FederatedRow
