@@ -63,6 +63,7 @@ def _load(cfg: DataConfig, seed: int) -> Dataset:
         test=test,
         classes=source.classes,
         normalisation=source.normalisation or fit_normalisation(train if len(train) else test),
+        columns=source.columns,
     )
 
 

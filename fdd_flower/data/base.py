@@ -12,7 +12,7 @@ from torch import Tensor
 from fdd_flower.config import DataConfig
 from fdd_flower.errors import DataError
 from fdd_flower.registry import Registry
-from fdd_flower.schema import Normalisation
+from fdd_flower.schema import Normalisation, Schema
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,13 +70,15 @@ class Source:
     """What a source file returns.
 
     `test` is None where the data has no test split of its own; `normalisation` is None
-    where no published constants exist, and then the reader's caller fits them.
+    where no published constants exist, and then the reader's caller fits them. `columns` names
+    the features of a table.
     """
 
     train: Records
     test: Records | None
     classes: tuple[str, ...]
     normalisation: Normalisation | None = None
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,11 +89,22 @@ class Dataset:
     test: Records
     classes: tuple[str, ...]
     normalisation: Normalisation
+    columns: tuple[str, ...] = ()
 
     @property
     def feature_shape(self) -> tuple[int, ...]:
         """Shape of one input."""
         return tuple(self.test.inputs.shape[1:])
+
+    @property
+    def schema(self) -> Schema:
+        """What is public about a record."""
+        return Schema(
+            classes=self.classes,
+            feature_shape=self.feature_shape,
+            normalisation=self.normalisation,
+            columns=self.columns,
+        )
 
     def split(self, records: Records) -> Split:
         """Return `records` normalised."""

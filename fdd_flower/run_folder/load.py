@@ -9,8 +9,10 @@ from pathlib import Path
 from fdd_flower.config import Config, flatten, from_run_config
 from fdd_flower.errors import ConfigError, DataError
 from fdd_flower.run_folder.rows import RoundRow, Summary
-from fdd_flower.run_folder.run_dir import CONFIG, ROUNDS, SUMMARY, SYNTHETIC
+from fdd_flower.run_folder.run_dir import CONFIG, ROUNDS, SCHEMA, SUMMARY, SYNTHETIC
 from fdd_flower.run_folder.saved_set import SavedSet, load_set
+from fdd_flower.run_folder.schema_file import load_schema
+from fdd_flower.schema import Schema
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +20,7 @@ class Run:
     """A run that ended.
 
     `synthetic` is None where the run has no merged set: it failed before one was made, or
-    its strategy averages parameters.
+    its strategy averages parameters. `schema` is None where it ended before its first round.
     """
 
     path: Path
@@ -26,6 +28,7 @@ class Run:
     summary: Summary
     config: Config
     synthetic: SavedSet | None
+    schema: Schema | None
 
 
 def load_run(path: Path) -> Run:
@@ -42,13 +45,22 @@ def load_run(path: Path) -> Run:
         RoundRow.from_json(line, where=f"{path / ROUNDS}, line {number}")
         for number, line in enumerate(lines, start=1)
     )
+    synthetic = _read_synthetic(path / SYNTHETIC, summary)
     return Run(
         path=path,
         rows=rows,
         summary=summary,
         config=read_config(path / CONFIG),
-        synthetic=_read_synthetic(path / SYNTHETIC, summary),
+        synthetic=synthetic,
+        schema=_read_schema(path / SCHEMA, synthetic),
     )
+
+
+def _read_schema(path: Path, synthetic: SavedSet | None) -> Schema | None:
+    """Return the schema in `path`; of a run from before there was one, what its set knows."""
+    if path.exists():
+        return load_schema(path)
+    return synthetic.schema if synthetic else None
 
 
 def _read_synthetic(path: Path, summary: Summary) -> SavedSet | None:

@@ -18,8 +18,9 @@ from fdd_flower.run_folder.checkpoint import Checkpoint, load_checkpoint
 from fdd_flower.run_folder.files import append_line, sweep, sync_folder, write_atomic, write_new
 from fdd_flower.run_folder.rows import RoundRow, Summary
 from fdd_flower.run_folder.saved_set import SavedSet, Source
+from fdd_flower.run_folder.schema_file import schema_bytes
 from fdd_flower.run_folder.tensor_file import pack
-from fdd_flower.schema import Normalisation
+from fdd_flower.schema import Normalisation, Schema
 from fdd_flower.synthetic_set import SyntheticSet
 
 ROUNDS = "rounds.jsonl"
@@ -27,6 +28,7 @@ SUMMARY = "summary.json"
 CONFIG = "config.toml"
 SYNTHETIC = "synthetic.safetensors"
 MODEL = "model.safetensors"
+SCHEMA = "schema.json"
 LEDGER = "ledger"
 SYNTHETIC_PICTURE = "synthetic.png"
 CURVES_PICTURE = "curves.png"
@@ -42,6 +44,7 @@ _LEFT_BY_A_RUN = (
     CONFIG,
     SYNTHETIC,
     MODEL,
+    SCHEMA,
     LEDGER,
     SYNTHETIC_PICTURE,
     CURVES_PICTURE,
@@ -214,6 +217,10 @@ class RunDir:
     def write_config(self, config: Config) -> None:
         """Write `config.toml`: every setting as used, defaults too."""
         write_atomic(self.path / CONFIG, settings_text(config).encode())
+
+    def write_schema(self, schema: Schema) -> None:
+        """Write `schema.json`: what is needed to bring data to the model, or back from the set."""
+        write_atomic(self.path / SCHEMA, schema_bytes(schema))
 
     def write_synthetic(
         self,

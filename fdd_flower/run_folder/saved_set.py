@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fdd_flower.errors import DataError, FddError
 from fdd_flower.run_folder.tensor_file import pack, unpack
-from fdd_flower.schema import Normalisation
+from fdd_flower.schema import Normalisation, Schema
 from fdd_flower.synthetic_set import SyntheticSet
 
 # Of the file, as docs/wire-format.md has it: readers open every minor version of their major one,
@@ -54,6 +54,15 @@ class SavedSet:
                 got=len(self.classes),
                 remedy="Pass the class list of the plan that made the set.",
             )
+
+    @property
+    def schema(self) -> Schema:
+        """What is public about a record; the file does not know the names of columns."""
+        return Schema(
+            classes=self.classes,
+            feature_shape=self.set.feature_shape,
+            normalisation=self.normalisation,
+        )
 
     def source_of(self, row: int) -> Source | None:
         """Return the set that a row came from; None: from several, or not known."""

@@ -263,6 +263,7 @@ class ServerRun:
 
     def _finish_run(self, status: str) -> None:
         if self.rows:
+            self.folder.write_schema(self.dataset.schema)
             self.folder.write_model(self.model.state_dict())
             if self.side.merged is not None:
                 self.folder.write_synthetic(

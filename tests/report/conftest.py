@@ -11,7 +11,15 @@ import torch
 from fdd_flower.config import Config
 from fdd_flower.ledger import Ledger
 from fdd_flower.run_folder.run_dir import LEDGER, RunDir
-from tests.report.samples import CLASSES, HOSTILE, NORMALISATION, make_row, make_set, make_summary
+from tests.report.samples import (
+    CLASSES,
+    HOSTILE,
+    NORMALISATION,
+    SCHEMA,
+    make_row,
+    make_set,
+    make_summary,
+)
 
 
 @pytest.fixture
@@ -24,6 +32,7 @@ def finished(tmp_path: Path) -> Callable[..., Path]:
         for number in (1, 2):
             run.append_round(make_row(number))
         run.write_synthetic(make_set(), CLASSES, NORMALISATION)
+        run.write_schema(SCHEMA)
         run.write_model({"layer.weight": torch.arange(6.0).view(2, 3)})
         ledger = Ledger(run.path / LEDGER)
         ledger.record(make_set(), client="a", round=1, plan="p", num_bytes=10)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import torch
 
 from fdd_flower.run_folder.rows import RoundRow, Summary
-from fdd_flower.schema import Normalisation
+from fdd_flower.schema import Normalisation, Schema
 from fdd_flower.synthetic_set import SyntheticSet
 
 HOSTILE = '<script src="http://evil.example/x.js">alert(1)</script>'
 CLASSES = (HOSTILE, "two$dollars$")
 NORMALISATION = Normalisation(mean=(0.25,), std=(0.5,))
+SCHEMA = Schema(
+    classes=CLASSES, feature_shape=(1, 3, 3), normalisation=NORMALISATION, columns=("a", HOSTILE)
+)
 
 
 def make_row(number: int = 1, **changes: object) -> RoundRow:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import torch
 from fdd_flower.config import Config
 from fdd_flower.errors import DataError
 from fdd_flower.run_folder.load import load_run
-from tests.report.samples import CLASSES, NORMALISATION, make_row, make_set
+from tests.report.samples import CLASSES, NORMALISATION, SCHEMA, make_row, make_set
 
 Leave = Callable[..., Path]
 
@@ -22,6 +23,7 @@ def test_a_run_comes_back(finished: Leave) -> None:
     assert run.summary.completed
     assert run.summary.accuracy_per_class == (0.5, 1.0)
     assert run.config == Config(seed=7)
+    assert run.schema == SCHEMA
     assert run.synthetic is not None
     assert run.synthetic.classes == CLASSES
     assert run.synthetic.normalisation == NORMALISATION
@@ -30,7 +32,7 @@ def test_a_run_comes_back(finished: Leave) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["rounds.jsonl", "summary.json", "config.toml", "synthetic.safetensors"]
+    "name", ["rounds.jsonl", "summary.json", "config.toml", "synthetic.safetensors", "schema.json"]
 )
 def test_a_missing_or_cut_file_is_named(finished: Leave, name: str) -> None:
     path = finished()
@@ -39,6 +41,9 @@ def test_a_missing_or_cut_file_is_named(finished: Leave, name: str) -> None:
     with pytest.raises(DataError, match=name) as cut:
         load_run(path)
     (path / name).unlink()
+    if name == "schema.json":  # older runs have none, and their set knows most of it
+        assert load_run(path).schema == replace(SCHEMA, columns=())
+        return
     with pytest.raises(DataError, match=name) as missing:
         load_run(path)
     assert str(cut.value) != str(missing.value)

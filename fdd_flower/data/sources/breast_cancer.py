@@ -28,4 +28,5 @@ def breast_cancer(cfg: DataConfig) -> Source:
         train=Records(inputs=bunch.data.astype(np.float32), labels=bunch.target.astype(np.int64)),
         test=None,
         classes=tuple(str(name) for name in bunch.target_names),
+        columns=tuple(str(name) for name in bunch.feature_names),
     )

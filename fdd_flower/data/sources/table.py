@@ -48,6 +48,7 @@ def table(cfg: DataConfig) -> Source:
         if test is None or test_path is None
         else _records(test_path, test, cfg.label, names),
         classes=tuple(names),
+        columns=tuple(_features(train, cfg.label)),
     )
 
 
@@ -138,12 +139,17 @@ def _check_columns(path: Path, frame: pd.DataFrame, label: str) -> None:
 
 
 def _records(path: Path, frame: pd.DataFrame, label: str, names: list[str]) -> Records:
-    features = sorted(column for column in frame.columns if column != label)
     place = {name: i for i, name in enumerate(names)}
     return Records(
-        inputs=np.stack([_numbers(path, frame, column) for column in features], axis=1),
+        inputs=np.stack(
+            [_numbers(path, frame, column) for column in _features(frame, label)], axis=1
+        ),
         labels=np.array([place[name] for name in frame[label]], dtype=np.int64),
     )
+
+
+def _features(frame: pd.DataFrame, label: str) -> list[str]:
+    return sorted(column for column in frame.columns if column != label)
 
 
 def _numbers(path: Path, frame: pd.DataFrame, column: str) -> np.ndarray:

@@ -1,0 +1,54 @@
+"""The trained model of a run, read back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fdd_flower.errors import DataError
+from fdd_flower.models import build_model
+from fdd_flower.models.base import Network
+from fdd_flower.run_folder.load import Run
+from fdd_flower.run_folder.run_dir import MODEL, model_file
+from fdd_flower.run_folder.tensor_file import unpack
+
+
+def load_network(run: Run, name: str = "") -> Network:
+    """Return the global model of `run`, or one that was trained on its set, ready to predict.
+
+    Parameters
+    ----------
+    name
+        A model family whose weights lie beside: one of `server.models`, or of `fdd train`.
+        Empty: the global model.
+
+    Raises
+    ------
+    DataError
+        If the run has no such model, or the file is damaged or holds another one.
+    """
+    path = run.path / (model_file(name) if name else MODEL)
+    if run.schema is None or not path.exists():
+        raise DataError(
+            str(path),
+            expected="the weights of a model",
+            got="no such file",
+            remedy="Pass a run that finished a round; `fdd train` adds other models to it.",
+        )
+    cfg = replace(run.config.model, name=name) if name else run.config.model
+    network = build_model(
+        cfg,
+        feature_shape=run.schema.feature_shape,
+        num_classes=len(run.schema.classes),
+        seed=run.config.seed,
+    )
+    tensors, _ = unpack(path)
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise DataError(
+            str(path),
+            expected=f"the weights of a {cfg.name} model with the settings of the run",
+            got=" ".join(str(error).split())[:200],
+            remedy="Read this run with the version that made it.",
+        ) from error
+    return network.eval()

@@ -1,0 +1,43 @@
+"""A schema as `schema.json`: what a stranger needs to bring data to a run's model."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from fdd_flower.errors import DataError
+from fdd_flower.schema import Normalisation, Schema
+
+
+def schema_bytes(schema: Schema) -> bytes:
+    """Return the bytes of `schema.json`."""
+    return json.dumps(asdict(schema), indent=2).encode() + b"\n"
+
+
+def load_schema(path: Path) -> Schema:
+    """Read what `schema_bytes` returned.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or broken.
+    """
+    try:
+        found = json.loads(path.read_bytes())
+        scale = found["normalisation"]
+        return Schema(
+            classes=tuple(map(str, found["classes"])),
+            feature_shape=tuple(map(int, found["feature_shape"])),
+            normalisation=Normalisation(
+                mean=tuple(map(float, scale["mean"])), std=tuple(map(float, scale["std"]))
+            ),
+            columns=tuple(map(str, found["columns"])),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            str(path),
+            expected="the classes, shape, normalisation and columns of a run's records, in JSON",
+            got=f"{type(error).__name__}: {error}",
+            remedy="Pass the folder of a run that ended.",
+        ) from error
