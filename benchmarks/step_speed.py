@@ -121,7 +121,7 @@ def _markdown(facts: dict[str, Any]) -> str:
         f"Median milliseconds of a training step over {facts['steps']} steps, 28x28 images, "
         f"{facts['threads']} threads, {facts['machine']}.",
         "",
-        "| model | batch | variant | ms a step | s before and in the first step |",
+        "| model | batch | variant | ms per step | s before and in the first step |",
         "|:--|--:|:--|--:|--:|",
     ]
     lines += [
