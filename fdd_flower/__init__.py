@@ -4,4 +4,4 @@ Clients turn private data into a few kilobytes of synthetic data; the server mer
 what it can trust and trains any model on it.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
