@@ -57,9 +57,9 @@ def answer(message: Message, context: Context) -> Message:
     plan = read_plan(message.content)
     envelope = Envelope(client=client_key(context), nonce=plan.nonce, round=plan.round, seconds=0.0)
     try:
-        if step not in _STEPS:
+        if not isinstance(step, str) or step not in _STEPS:
             raise _off(f"one of {', '.join(_STEPS)}", step)
-        arrays = _STEPS[str(step)](_arrays(message.content.get(PEERS)), plan, context)
+        arrays = _STEPS[step](_arrays(message.content.get(PEERS)), plan, context)
         return Message(reply(to_array_record(arrays), envelope, {}), reply_to=message)
     except FddError as error:
         say(f"client {envelope.client} refuses: {error}")
@@ -113,6 +113,8 @@ def _keys(arrays: Arrays, plan: Plan, context: Context) -> Arrays:
 
 def _shares(arrays: Arrays, plan: Plan, context: Context) -> Arrays:
     publics = _read(arrays, "keys", 2)
+    if publics.dtype != np.uint8:
+        raise _off("public keys as bytes", publics.dtype)
     state = _state(plan, context)
     if "publics" in state:  # shares for another group would let it take this one's masks off
         raise _off("one question a round for shares", "a second one")
@@ -144,7 +146,7 @@ def _unmask(arrays: Arrays, plan: Plan, context: Context) -> Arrays:
     inbox = {int(place): heard[int(place)] for place in places}
     # before it answers: another answer could hold the other share of a client
     context.state[STATE] = ConfigRecord({"nonce": plan.nonce, "round": plan.round})
-    given = give_away(inbox, keys, group, stayed=_read(arrays, "places", 1).tolist())
+    given = give_away(inbox, keys, group, stayed=_sorted_places(arrays))
     none = bytes(KEY)  # of a client whose shares do not open here
     rows = [np.frombuffer(given.get(place, none), np.uint8) for place in inbox]
     return {"given": np.stack(rows)}
@@ -178,12 +180,19 @@ def _held(plan: Plan, context: Context) -> tuple[Keys, Group, ConfigRecord]:
 
 
 def _places(arrays: Arrays, keys: Keys, group: Group) -> list[int]:
-    places = _read(arrays, "places", 1).tolist()
-    inside = 0 <= min(places) <= max(places) < len(group.publics)
-    if not inside or sorted(set(places)) != places or group.place_of(keys) not in places:
+    places = _sorted_places(arrays)
+    if not 0 <= places[0] <= places[-1] < len(group.publics) or group.place_of(keys) not in places:
         raise _off("clients of this round, this one among them", "others")
     if len(places) < group.threshold:
         raise _off(f"{group.threshold} clients or more", len(places))
+    return places
+
+
+def _sorted_places(arrays: Arrays) -> list[int]:
+    """Return the places that a question names: at least one, in order, none of them twice."""
+    places = _read(arrays, "places", 1).tolist()
+    if sorted(set(places)) != places:
+        raise _off("places in order, each once", "others")
     return places
 
 

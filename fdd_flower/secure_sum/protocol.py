@@ -193,8 +193,16 @@ def unmask(
     Raises
     ------
     WireError
-        If fewer than the threshold gave shares of a secret, or they give another one.
+        If nobody sent masked values, fewer than the threshold gave shares of a secret, or they give
+        another one.
     """
+    if not masked:
+        raise WireError(
+            "masked values of the secure sum",
+            expected="those of at least one client",
+            got="none",
+            remedy="Resume the run: the round is then asked again, with fresh keys.",
+        )
     some = next(iter(masked.values()))
     total = np.zeros_like(some)
     for values in masked.values():

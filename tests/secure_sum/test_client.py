@@ -48,6 +48,89 @@ def as_rows(contents: Any) -> np.ndarray:
     return np.stack([np.frombuffer(content, np.uint8) for content in contents])
 
 
+class Question:
+    """A client that was asked all that comes before one step, and an honest question for it."""
+
+    def __init__(self, step: str) -> None:
+        self.client = Client()
+        publics, others = [self.client.ask("keys")], [Keys.draw() for _ in range(3)]
+        publics += list(as_rows(o.public for o in others))
+        keys, group = np.stack(publics), Group(tuple(row.tobytes() for row in publics))
+        places = np.arange(4)
+        self.arrays: dict[str, Any] = {"keys": keys}
+        if step == "shares":
+            return
+        own = self.client.ask("shares", keys=keys)
+        sealed = np.stack([own[0], *as_rows(share(o, group)[0] for o in others)])
+        self.arrays = {"places": places, "sealed": sealed}
+        if step == "open":
+            return
+        self.client.ask("open", **self.arrays)
+        self.arrays = {"places": places, "clients": np.array([4])}
+        if step == "masked":
+            return
+        assert self.ask("masked")
+        self.arrays = {"places": places[:3]}
+
+    def ask(self, step: str) -> bool:
+        """Return whether the client answers; what it raises must be an error with a name."""
+        if step != "masked":
+            return self.client.ask(step, **self.arrays) is not None
+        try:
+            peers = to_array_record(self.arrays)
+            masked_sketch(SKETCH, peers, plan=plan(), context=self.client.context)
+        except (WireError, DistillError):
+            return False
+        return True
+
+
+STEPS = {
+    "shares": ["keys"],
+    "open": ["places", "sealed"],
+    "masked": ["places", "clients"],
+    "unmask": ["places"],
+}
+WRONG: dict[str, Any] = {
+    "empty": lambda x: x[:0],
+    "of no columns": lambda x: x.reshape(len(x), -1)[:, :0],
+    "a float": lambda x: x.astype(np.float32),
+    "a bool": lambda x: x.astype(bool),
+    "text": lambda x: x.astype("U4"),
+    "a record": lambda x: np.zeros(x.shape, [("a", "i8")]),
+    "an axis more": lambda x: x[None],
+    "no axis": lambda x: x.reshape(-1)[0],
+    "one twice": lambda x: np.concatenate([x[:1], x]),
+    "below range": lambda x: -x.astype(np.int64) - 1,
+    "above range": lambda x: x.astype(np.uint64) + np.uint64(2**63),
+    "signed bytes": lambda x: x.astype(np.int8) if x.ndim == 2 else x[None],
+    "all alike": lambda x: x * 0,
+    "far too many": lambda x: np.concatenate([x] * 40),
+}
+
+
+@pytest.mark.parametrize(
+    ("step", "name"), [(step, name) for step, names in STEPS.items() for name in names]
+)
+def test_a_question_of_any_other_form_is_refused(step: str, name: str) -> None:
+    assert Question(step).ask(step)
+    answered = []
+    for how, change in WRONG.items():
+        asked = Question(step)
+        asked.arrays[name] = change(asked.arrays[name])
+        if asked.ask(step):
+            answered.append(how)
+    # what does not open is no fault of the question: the client says so of each place
+    assert answered == (["all alike"] if name == "sealed" else [])
+    missing = Question(step)
+    del missing.arrays[name]
+    assert not missing.ask(step)
+
+
+@pytest.mark.parametrize("step", [[], ["keys"], "", "masked", 1, b"keys", True])
+def test_a_step_that_is_none_is_refused(step: Any) -> None:
+    assert Client().ask(step) is None
+
+
 @pytest.mark.parametrize("again", [{}, {"round_": 2}, {"nonce": "f" * 16}])
 def test_a_client_takes_part_in_one_sum_of_a_run(again):
     client = Client()
