@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import overload
 
@@ -139,9 +139,12 @@ class LazySets(Sequence[SyntheticSet]):
     ----------
     makers
         One a set; the same set every time.
+    labels
+        Of the rows of each set, where somebody has read them already: (n,) a set, int64.
     """
 
     makers: Sequence[Callable[[], SyntheticSet]]
+    labels: Sequence[Tensor] | None = None
 
     def __len__(self) -> int:
         return len(self.makers)
@@ -151,13 +154,22 @@ class LazySets(Sequence[SyntheticSet]):
     @overload
     def __getitem__(self, at: slice) -> LazySets: ...
     def __getitem__(self, at: int | slice) -> SyntheticSet | LazySets:
-        return LazySets(self.makers[at]) if isinstance(at, slice) else self.makers[at]()
+        if not isinstance(at, slice):
+            return self.makers[at]()
+        return LazySets(self.makers[at], None if self.labels is None else self.labels[at])
+
+
+def labels_of(parts: Sequence[SyntheticSet]) -> Iterator[Tensor]:
+    """Return the labels of each set, without reading sets whose labels are known."""
+    known: Sequence[Tensor] | None = getattr(parts, "labels", None)
+    return (part.labels for part in parts) if known is None else iter(known)
 
 
 def concatenate(parts: Sequence[SyntheticSet]) -> SyntheticSet:
     """Join sets row by row, in the order given; of `LazySets` one is in memory at a time.
 
-    The result says of each row which set it came from.
+    These are read twice, unless their labels are known: joined in one pass, they would all be in
+    memory beside the result. The result says of each row which set it came from.
 
     Raises
     ------
@@ -165,30 +177,26 @@ def concatenate(parts: Sequence[SyntheticSet]) -> SyntheticSet:
         If there is none, or their feature shapes or class counts differ.
     """
     _require(bool(parts), "parts", "at least one set", "none", "Merge at least one reply.")
-    rows, kinds = [], set[tuple[tuple[int, ...], int]]()
-    for part in parts:
-        rows.append(len(part))
-        kinds.add((part.feature_shape, part.num_classes))
-    _require(
-        len(kinds) == 1,
-        "parts",
-        "one feature shape and class count",
-        sorted(kinds),
-        "Merge sets of one plan only.",
-    )
-    ((shape, classes),) = kinds
-    n, end, meta = sum(rows), 0, None
-    inputs, targets = torch.empty(n, *shape), torch.empty(n, classes)
-    weights = torch.empty(n)
-    for part in parts:
+    rows = [len(labels) for labels in labels_of(parts)]
+    n, end, meta = sum(rows), 0, dict[str, str]()
+    inputs, targets, weights = torch.empty(0), torch.empty(0), torch.empty(n)
+    for place, part in enumerate(parts):
+        if place == 0:
+            inputs, targets = torch.empty(n, *part.feature_shape), torch.empty(n, part.num_classes)
+            meta = dict(part.meta)
+        kind = part.feature_shape, part.num_classes
+        _require(
+            kind == (inputs.shape[1:], targets.shape[1]),
+            "parts",
+            "one feature shape and class count",
+            f"{kind} beside others",
+            "Merge sets of one plan only.",
+        )
         start, end = end, end + len(part)
         inputs[start:end], targets[start:end] = part.inputs, part.targets
         weights[start:end] = part.weights
-        meta = dict(part.meta) if meta is None else meta
     origin = torch.arange(len(rows), dtype=torch.int32).repeat_interleave(torch.tensor(rows))
-    return SyntheticSet(
-        inputs=inputs, targets=targets, weights=weights, meta=meta or {}, origin=origin
-    )
+    return SyntheticSet(inputs=inputs, targets=targets, weights=weights, meta=meta, origin=origin)
 
 
 def _all_finite(values: Tensor) -> bool:

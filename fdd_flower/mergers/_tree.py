@@ -19,7 +19,7 @@ from torch import Tensor
 
 from fdd_flower.mergers._claims import ages
 from fdd_flower.mergers._pick import joined, picked
-from fdd_flower.synthetic_set import SyntheticSet
+from fdd_flower.synthetic_set import SyntheticSet, labels_of
 
 FOLD = 20  # times the bound of a class that are reduced at once, at most; above 2
 
@@ -76,7 +76,7 @@ def bounded(parts: Sequence[SyntheticSet], most: int, reduce: Callable[[Rows], R
     WireError
         If there is no part, or their feature shapes or class counts differ.
     """
-    counts = Counter(label for part in parts for label in part.labels.tolist())
+    counts = Counter(label for labels in labels_of(parts) for label in labels.tolist())
     trees = {label: _Tree(n, most) for label, n in counts.items() if is_cut(n, most)}
     levels = [_Level() for _ in range(1 + max((len(t.fans) for t in trees.values()), default=0))]
     for place, part in enumerate(parts):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol, overload
 
 import torch
+from torch import Tensor
 
 from fdd_flower.config import MergerConfig
 from fdd_flower.registry import Registry
@@ -49,6 +50,11 @@ class AgedSets(Sequence[SyntheticSet]):
 
     parts: Sequence[SyntheticSet]
     factors: Sequence[float]
+
+    @property
+    def labels(self) -> Sequence[Tensor] | None:
+        """Of the rows of each part, where they are known; see `LazySets`."""
+        return getattr(self.parts, "labels", None)
 
     def __len__(self) -> int:
         return len(self.parts)

@@ -41,7 +41,7 @@ def bound_shares(
         scale = (bound_claims(claims, quota) / claims.clamp_min(1e-300)).float()
         for own, held, factor in zip(weights, rows, scale[of], strict=True):
             own[held] *= factor
-    return LazySets([partial(_weighted, parts, at, own) for at, own in enumerate(weights)])
+    return LazySets([partial(_weighted, parts, at, own) for at, own in enumerate(weights)], labels)
 
 
 def _weighted(parts: Sequence[SyntheticSet], at: int, weights: Tensor) -> SyntheticSet:

@@ -13,7 +13,7 @@ from flwr.serverapp import Grid
 
 from fdd_flower.errors import QuorumError
 from fdd_flower.progress_log import say
-from fdd_flower.wire.records import message_bytes
+from fdd_flower.wire.records import message_bytes, reply_bytes
 
 POLL_SECONDS = 0.2
 SIMULATION = "InMemoryGrid"  # a name, for its module would bring the whole SuperLink with it
@@ -80,7 +80,7 @@ class CountingGrid:
         return replies
 
     def _show(self, reply: Message, done: int, total: int, seconds: float) -> None:
-        size = message_bytes(reply.content) if reply.has_content() else 0
+        size = reply_bytes(reply)
         self.bytes_up += size
         say(f"client {done}/{total} replied after {seconds:.1f} s ({size / 1000:.1f} kB)")
 

@@ -6,9 +6,10 @@ import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
+from weakref import WeakKeyDictionary
 
 import numpy as np
-from flwr.app import Array, ArrayRecord, ConfigRecord, MetricRecord, RecordDict
+from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.common.serde import recorddict_to_proto
 
 from fdd_flower.distillers.base import Plan
@@ -37,10 +38,20 @@ _PLAN = (
 )  # fmt: skip
 _KEY = Code.CLIENT_KEY
 
+# To know a size is to copy the content: who counts bytes and who judges a reply share one copy.
+_REPLY_BYTES: WeakKeyDictionary[Message, int] = WeakKeyDictionary()
+
 
 def message_bytes(content: RecordDict) -> int:
     """Return the size of a message's content on the wire, labels and metadata included."""
     return recorddict_to_proto(content).ByteSize()
+
+
+def reply_bytes(message: Message) -> int:
+    """Return the size of a reply's content on the wire, 0 without one; computed once a message."""
+    if message not in _REPLY_BYTES:
+        _REPLY_BYTES[message] = message_bytes(message.content) if message.has_content() else 0
+    return _REPLY_BYTES[message]
 
 
 def array_bytes(content: RecordDict) -> int:

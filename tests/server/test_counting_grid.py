@@ -11,6 +11,9 @@ from flwr.superlink import grid as flowers
 from fdd_flower.local_grid import _set_task_identity
 from fdd_flower.server import grid as grid_module
 from fdd_flower.server.grid import CountingGrid
+from fdd_flower.wire import records
+from tests.attacks.scene import HONEST, Server, config, honest_set, node_of
+from tests.attacks.scene import message as answer_of
 
 
 class Network:
@@ -49,6 +52,30 @@ _set_task_identity()  # flwr builds a Message in a task of its own only
 
 def asked(count: int) -> list[Message]:
     return [Message(RecordDict(), node, "train") for node in range(count)]
+
+
+def test_the_size_of_a_reply_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    cfg = config()
+    replies = [answer_of(honest_set(key, cfg), node_of(key)) for key in HONEST]
+    sizes = [records.message_bytes(reply.content) for reply in replies]
+    measured: list[RecordDict] = []
+
+    def counted(content: RecordDict) -> int:
+        measured.append(content)
+        return size(content)
+
+    size = records.message_bytes
+    monkeypatch.setattr(records, "message_bytes", counted)
+    network = Network()
+    monkeypatch.setattr(network, "pull_messages", lambda ids: replies)
+    for reply in replies:
+        reply.metadata.__dict__["_reply_to_message_id"] = str(reply.metadata.src_node_id)
+    grid: Any = CountingGrid(network)  # type: ignore[arg-type]
+    asked = [Message(RecordDict(), node_of(key), "train") for key in HONEST]
+    found = Server(cfg).round(list(grid.send_and_receive(asked)))
+    assert [verdict.num_bytes for verdict in found.verdicts] == sizes
+    assert grid.bytes_up == sum(sizes)
+    assert len(measured) == len(replies)
 
 
 @pytest.fixture(autouse=True)

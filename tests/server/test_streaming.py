@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -228,6 +229,25 @@ def test_sets_of_a_ledger_are_read_when_they_are_asked_for(tmp_path: Path) -> No
     assert len(read) == 1
     with pytest.raises(KeyError):
         lazy["11"]
+
+
+@pytest.mark.parametrize("quota", [0.0, 1.0])
+@pytest.mark.parametrize("merger", ["union", "class-balanced", "weighted", "dedupe", "herded"])
+def test_a_set_is_read_twice_at_most(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, merger: str, quota: float
+) -> None:
+    cfg, read = settings("uint8", merger, quota), Counter[str]()
+    strategy = strategy_of(Server(replace(cfg, merger=replace(cfg.merger, rows=3)), tmp_path))
+    parts = strategy.take_in(1, arrivals(cfg))
+    load = _blobs.load
+
+    def counted(folder: Path, sha256: str) -> _blobs.Kept:
+        read[sha256] += 1
+        return load(folder, sha256)
+
+    monkeypatch.setattr(_blobs, "load", counted)
+    strategy.merge(1, parts)
+    assert read == dict.fromkeys(parts.hashes.values(), 2)
 
 
 def test_to_join_lazy_sets_is_to_join_a_list() -> None:

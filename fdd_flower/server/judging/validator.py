@@ -11,7 +11,7 @@ from flwr.app import Message, RecordDict
 from fdd_flower.errors import FddError
 from fdd_flower.report.units import one_line
 from fdd_flower.server.side import Verdict
-from fdd_flower.wire.records import Envelope, array_bytes, message_bytes, read_envelope, to_bytes
+from fdd_flower.wire.records import Envelope, array_bytes, read_envelope, reply_bytes, to_bytes
 from fdd_flower.wire.refusals import Code, RefusedError, code_of
 
 T = TypeVar("T")
@@ -89,7 +89,7 @@ def judge(message: Message, rules: Rules[T, K]) -> Judged[K]:
     try:
         if not message.has_content():
             raise _no_content(message)
-        size = _size_within(message.content, rules.max_bytes)
+        size = _size_within(message, rules.max_bytes)
         envelope = read_envelope(message.content)
         client, seconds = envelope.client, envelope.seconds
         _check_answers(envelope, rules)
@@ -127,12 +127,12 @@ class _TooLargeError(RefusedError):
         )
 
 
-def _size_within(content: RecordDict, max_bytes: int) -> int:
-    """Return the size of a message. Of one with too many bytes of arrays no copy is made."""
-    arrays = array_bytes(content)
+def _size_within(message: Message, max_bytes: int) -> int:
+    """Return the size of a reply. Of one with too many bytes of arrays no copy is made."""
+    arrays = array_bytes(message.content)
     if arrays > max_bytes:
         raise _TooLargeError(max_bytes, arrays)
-    size = message_bytes(content)
+    size = reply_bytes(message)
     if size > max_bytes + FRAMING:
         raise _TooLargeError(max_bytes + FRAMING, size)
     return size
