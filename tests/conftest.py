@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,10 @@ import torch
 
 from fdd_flower.data.base import Split
 from fdd_flower.distillers.base import Plan
+from fdd_flower.report.html import write_report
+from fdd_flower.run_folder.run_dir import SYNTHETIC
 from fdd_flower.schema import Normalisation
+from fdd_flower.server import server_run
 
 
 @pytest.fixture(autouse=True)
@@ -21,6 +25,26 @@ def _one_thread() -> None:
 @pytest.fixture(autouse=True)
 def _own_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FDD_OUTPUT_DIR", str(tmp_path / "run"))
+
+
+def _blank_report(folder: Path) -> None:
+    names = ["report.html", "curves.png"] + ["synthetic.png"] * (folder / SYNTHETIC).exists()
+    for name in names:
+        (folder / name).touch()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_pictures() -> Iterator[None]:
+    """Leave a run's pictures blank: to draw them takes as long as all else in a small run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(server_run, "write_report", _blank_report)
+        yield
+
+
+@pytest.fixture
+def pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw the pictures and write the report of a test's runs."""
+    monkeypatch.setattr(server_run, "write_report", write_report)
 
 
 def blobs(

@@ -18,7 +18,6 @@ from fdd_flower.ledger import Ledger
 from fdd_flower.methods.base import COMMON, STRATEGIES, Method
 from fdd_flower.run_folder import run_dir
 from fdd_flower.run_folder.load import load_run
-from fdd_flower.server import server_run
 from fdd_flower.server.checks import check_components
 from fdd_flower.server.forget import forget, scope_of
 from fdd_flower.server.resumed_strategy import Stateful
@@ -49,9 +48,8 @@ OWN: dict[str, dict[str, Scalar]] = {
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _no_pictures() -> Iterator[None]:
+def _no_collection() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(server_run, "write_report", lambda folder: (folder / "report.html").touch())
         # Flower's Bulyan collects garbage at every reply: seconds, among the objects of all tests
         patch.setattr(gc, "collect", lambda: 0)
         yield

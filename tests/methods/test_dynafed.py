@@ -10,7 +10,6 @@ from fdd_flower.config import Scalar
 from fdd_flower.errors import ConfigError
 from fdd_flower.run_folder.saved_set import load_set
 from tests.methods.test_end_to_end import rounds, summary
-from tests.server.test_forget import _no_pictures  # noqa: F401 (a fixture)
 from tests.server.test_resume import settings_of, start
 
 

@@ -65,6 +65,7 @@ def rounds(folder: Path) -> list[dict]:
     return [json.loads(line) for line in (folder / "rounds.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.usefixtures("pictures")
 @pytest.mark.parametrize("strategy", ["fdd", "fedavg"])
 def test_a_run_completes_and_leaves_the_same_files(tmp_path, strategy):
     folder, done = run(tmp_path, strategy__name=strategy)
@@ -95,6 +96,7 @@ def test_the_model_left_behind_has_the_accuracy_that_was_reported(tmp_path):
     assert accuracy == pytest.approx(summary(folder)["accuracy"], abs=1e-9)
 
 
+@pytest.mark.usefixtures("pictures")
 def test_several_models_are_trained_on_the_same_merged_set(tmp_path):
     plain, _ = run(tmp_path, "plain")
     # the global model, logistic, is not trained twice

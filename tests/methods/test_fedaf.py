@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +27,6 @@ FEDAF: dict[str, Any] = {
     "model__name": "mlp", "model__depth": 1,
 }  # fmt: skip
 QUICKEST = {"training__steps": 3, "distiller__steps": 1}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _no_pictures() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(server_run, "write_report", lambda folder: (folder / "report.html").touch())
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +22,6 @@ FEDLGD: dict[str, Any] = {
     "fedlgd__every": 2, "fedlgd__steps": 10, "fedlgd__ipc": 3, "local__epochs": 5,
     "local__learning_rate": 0.1, "strategy__deadline": 300.0,
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _no_pictures() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(server_run, "write_report", lambda folder: (folder / "report.html").touch())
-        yield
 
 
 @pytest.fixture(scope="module")

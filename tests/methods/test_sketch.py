@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +36,6 @@ SETS: dict[str, dict[str, Any]] = {
     "characteristic": {"strategy__name": "sketch", "sketch__kind": "characteristic"},
     "beside": RIDGE | {"server__models": "logistic"},
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _no_pictures() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(server_run, "write_report", lambda folder: (folder / "report.html").touch())
-        yield
 
 
 def model_of(folder: Path) -> dict[str, np.ndarray]:

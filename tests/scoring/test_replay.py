@@ -15,9 +15,8 @@ from fdd_flower.config import Config, Scalar, to_run_config
 from fdd_flower.errors import ConfigError
 from fdd_flower.ledger import Ledger
 from fdd_flower.ledger.verify import verify
-from fdd_flower.methods import fdd
 from fdd_flower.report.html import write_report
-from fdd_flower.server import server_run
+from fdd_flower.server import distillation
 from fdd_flower.wire.records import ARRAYS
 from tests.cli.conftest import fdd as _fdd
 from tests.methods.test_end_to_end import QUICK
@@ -34,11 +33,6 @@ SETTINGS: dict[str, Scalar] = QUICK | {
 }
 CLIENTS, LIAR = 5, "3"
 run_fdd = _fdd  # the fixture of tests of the command line
-
-
-@pytest.fixture(autouse=True)
-def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_run, "write_report", lambda folder: (folder / "report.html").touch())
 
 
 def flips(message: Message) -> Message:
@@ -66,9 +60,7 @@ def scores(folder: Path) -> list[tuple[Any, ...]]:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a run with a liar in it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(server_run, "write_report", lambda folder: (folder / "report.html").touch())
-        return run(tmp_path_factory.mktemp("scored") / "whole")
+    return run(tmp_path_factory.mktemp("scored") / "whole")
 
 
 def test_the_liar_is_aside_in_every_round(whole: Path) -> None:
@@ -84,7 +76,8 @@ def test_the_liar_is_aside_in_every_round(whole: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("owner", "name", "at"), [(fdd, "trusted", 2), (Ledger, "score", 7), (fdd, "train_on", 2)]
+    ("owner", "name", "at"),
+    [(distillation, "screened", 2), (Ledger, "score", 7), (distillation, "train_on", 2)],
 )
 def test_a_run_killed_while_it_scores_goes_on_to_the_same(
     tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, at: int

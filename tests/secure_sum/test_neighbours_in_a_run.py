@@ -14,7 +14,7 @@ from fdd_flower.run_folder.load import load_run
 from fdd_flower.secure_sum.graph import Graph
 from fdd_flower.wire.records import ARRAYS
 from tests.methods.test_end_to_end import rounds, run
-from tests.methods.test_sketch import _no_pictures, _nothing  # noqa: F401
+from tests.methods.test_sketch import _nothing
 from tests.secure_sum.test_protocol import ring
 from tests.secure_sum.test_sum_in_a_run import (
     PLAIN,

@@ -23,7 +23,6 @@ from tests.methods.test_end_to_end import QUICK, rounds, run, summary
 from tests.methods.test_sketch import (
     RIDGE,
     SETS,
-    _no_pictures,  # noqa: F401
     _nothing,
     model_of,
     names_sent,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from fdd_flower.errors import ConfigError, DataError
 from fdd_flower.ledger import Entry, Ledger
 from fdd_flower.ledger.verify import verify
 from fdd_flower.run_folder.load import load_run
-from fdd_flower.server import server_run
 from fdd_flower.server.forget import forget, scope_of
 from fdd_flower.wire.records import ARRAYS, META
 from tests.server.test_resume import result, settings_of, start
@@ -25,13 +23,6 @@ FIRST_ROUND: dict[str, dict[str, Scalar]] = {
     "fedaf": {},
     "peers": {"distiller__name": "kmeans", "distiller__peers": False, "distiller__first": ""},
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _no_pictures() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(server_run, "write_report", lambda folder: (folder / "report.html").touch())
-        yield
 
 
 def without(client: str, *, until: int = 99) -> dict[int, Any]:

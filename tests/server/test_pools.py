@@ -16,7 +16,7 @@ from fdd_flower.ledger import Ledger
 from fdd_flower.run_folder.saved_set import load_set
 from fdd_flower.server.pool import Pooled
 from tests.methods.test_end_to_end import rounds
-from tests.server.test_forget import _no_pictures, forgotten  # noqa: F401 (a fixture)
+from tests.server.test_forget import forgotten
 from tests.server.test_resume import Killed, resume, settings_of, start
 
 POOL: dict[str, Scalar] = {

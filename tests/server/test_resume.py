@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -58,14 +58,6 @@ METHODS: dict[str, dict[str, Scalar]] = {
     "fedaf": {"strategy.name": "fedaf"},
     "fedlgd": {"strategy.name": "fedlgd", "fedlgd.every": 2, "fedlgd.steps": 5},
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _no_pictures() -> Iterator[None]:
-    # drawing takes longer than all the rest, and tests/report looks at what is drawn
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(server_run, "write_report", lambda folder: (folder / "report.html").touch())
-        yield
 
 
 class Killed(BaseException):
