@@ -12,7 +12,7 @@ from torch.utils.flop_counter import flop_registry
 
 from fdd_flower.config import DistillerConfig, ModelConfig
 from fdd_flower.distillers.base import DISTILLERS, declares, ignored_by
-from fdd_flower.distillers.parts import start
+from fdd_flower.distillers.parts import clock, start
 from fdd_flower.errors import ConfigError, DistillError
 from fdd_flower.models import build_model
 from tests.conftest import blobs, plan_for
@@ -160,11 +160,11 @@ def test_a_time_budget_bounds_the_work_from_the_start_to_the_labels(name, labels
         work.count += 40 * flat.size * clusters
         return lloyd(flat, clusters, seed=seed)
 
-    clock = SimpleNamespace(monotonic=lambda: work.count / 4e7)
+    simulated = SimpleNamespace(monotonic=lambda: work.count / 4e7)
     monkeypatch.setattr(start, "lloyd", weighed)
-    monkeypatch.setattr(clock, "time", clock)
+    monkeypatch.setattr(clock, "time", simulated)
     cfg = DistillerConfig(ipc=20, steps=10**6, networks=30, width=4, labels=labels, seconds=1.0)
     with work:
         _, made = _distil(name, cfg, counts=(4000, 3000))
-    assert clock.monotonic() < 1.5  # without it: up to millions
+    assert simulated.monotonic() < 1.5  # without it: up to millions
     assert len(made.synthetic) == 40
