@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from fdd_flower.commands.bench import app as bench
+from fdd_flower.commands.compare import compare
 from fdd_flower.commands.doctor import doctor
 from fdd_flower.commands.forget import forget
 from fdd_flower.commands.ledger import ledger
@@ -31,6 +32,7 @@ app.command(
     epilog="Example: fdd run --clients 10 --rounds 3 --set partition.alpha=0.1 --out runs/first"
 )(run)
 app.command(epilog="Example: fdd show latest")(show)
+app.command(epilog="Example: fdd compare runs/first runs/second --out comparison.png")(compare)
 app.command(epilog="Example: fdd ledger latest --verify")(ledger)
 app.command(epilog="Example: fdd forget latest --client 3 --out runs/without-3")(forget)
 app.add_typer(bench, name="bench")

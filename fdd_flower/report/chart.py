@@ -19,6 +19,8 @@ COLOURS = (
     "#2563a8", "#c2571a", "#2c8a57", "#8a3fa0", "#b3261e", "#0f8a8a", "#7a5c00", "#444444",
     "#d1619f", "#5f8f00",
 )  # fmt: skip
+MARKS = "os^Dvx*P"  # so that colours are not all that tells curves apart
+MOST_MARKS = 12  # on a curve
 
 
 def paper(size: tuple[float, float]) -> Figure:

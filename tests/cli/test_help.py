@@ -9,7 +9,9 @@ import pytest
 from fdd_flower.config import keys
 
 
-@pytest.mark.parametrize("command", ["run", "show", "ledger", "forget", "settings", "doctor"])
+@pytest.mark.parametrize(
+    "command", ["run", "show", "compare", "ledger", "forget", "settings", "doctor"]
+)
 def test_each_command_has_an_example(fdd, command):
     result = fdd(command, "--help")
     assert result.exit_code == 0

@@ -8,15 +8,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fdd_flower.bench.federated.rows import Row
-from fdd_flower.report.chart import COLOURS, cost_axis, legend_below, panels, save, tidy
+from fdd_flower.report.chart import (
+    COLOURS,
+    MARKS,
+    MOST_MARKS,
+    cost_axis,
+    legend_below,
+    panels,
+    save,
+    tidy,
+)
 from fdd_flower.report.units import human_bytes, human_seconds
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-MARKS = "os^Dvx*P"  # one a method, so that colours are not all that tells them apart
 BYTES, SECONDS = 1, 2  # places in a point of `Row.curve`
-MOST_MARKS = 12  # on a curve
 OTHERS = "best of server.models"
 LABELS = {
     BYTES: "bytes up, a client, all rounds so far",
