@@ -61,9 +61,24 @@ class ServerConfig:
 class TrainingConfig:
     """How the server trains the global model on the merged set."""
 
-    steps: int = setting(1500, "optimiser steps a round", low=1, high=10_000_000)
-    batch_size: int = setting(128, "synthetic records a step", low=1, high=65_536)
-    learning_rate: float = setting(0.003, "peak step size of AdamW", low=1e-8, high=10)
+    steps: int = setting(
+        0,
+        "optimiser steps a round; 0: 1000 for a set of fewer than 256 rows, else 1500",
+        low=0,
+        high=10_000_000,
+    )
+    batch_size: int = setting(
+        0,
+        "synthetic records a step; 0: 32 of fewer than 256 rows, else 128",
+        low=0,
+        high=65_536,
+    )
+    learning_rate: float = setting(
+        0.0,
+        "peak step size of AdamW; 0: 0.006 for a set of fewer than 256 rows, else 0.003",
+        low=0,
+        high=10,
+    )
     weight_decay: float = setting(0.01, "decoupled weight decay", low=0, high=10)
     start: str = setting(
         "scratch",

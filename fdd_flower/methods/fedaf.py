@@ -25,6 +25,7 @@ from fdd_flower.server.pool import POOLING
 from fdd_flower.server.side import ServerSide
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.training.class_logits import ClassLogits, KnowledgeMatching, average, class_logits
+from fdd_flower.training.pace import Pace
 from fdd_flower.wire.class_logits import HELD, logits_arrays, logits_bytes, read_logits
 from fdd_flower.wire.records import ARRAYS, LOGITS, to_array_record
 
@@ -98,7 +99,7 @@ class AggregationFree(FederatedDistillation):
             self.logits,
             weight=cfg.global_weight,
             temperature=cfg.temperature,
-            batch=self.side.cfg.training.batch_size,
+            batch=Pace.of(self.side.cfg.training, len(merged)).batch_size,
             rng=stream(self.side.cfg.seed, "knowledge", server_round),
         )
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F  # noqa: N812 (the field's customary name)
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from fdd_flower.config import TrainingConfig
 from fdd_flower.errors import FddError
@@ -15,7 +14,10 @@ from fdd_flower.rng import fork
 from fdd_flower.schema import is_image
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.training import augment
+from fdd_flower.training.averages import WeightAverage
 from fdd_flower.training.blending import blend
+from fdd_flower.training.optimisers import Adam
+from fdd_flower.training.pace import Pace
 from fdd_flower.training.teachers import RidgeTeacher, Teacher
 
 Progress = Callable[[int, int], None]  # (steps done, steps in all)
@@ -55,17 +57,13 @@ def train_on(
         teacher = None
     elif teacher is None:
         teacher = RidgeTeacher.of(synthetic, seed=fork(rng))
-    # An average over more steps than there are would still hold the random start.
-    decay = min(cfg.averaging, 1 - 10 / (cfg.steps + 10))
-    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))
-    adam = torch.optim.AdamW(
-        model.parameters(), lr=cfg.learning_rate, weight_decay=cfg.weight_decay
-    )
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, cfg.steps)
-    blended = round((1 - cfg.clean_steps) * cfg.steps)
+    pace = Pace.of(cfg, len(synthetic))
+    adam = Adam(model.parameters(), decay=cfg.weight_decay, fused=True)
+    average = WeightAverage(model, decay=cfg.averaging, steps=pace.steps)
+    blended = round((1 - cfg.clean_steps) * pace.steps)
     model.train()
-    for step in range(cfg.steps):
-        pick = torch.multinomial(weights, cfg.batch_size, replacement=True, generator=rng)
+    for step in range(pace.steps):
+        pick = torch.multinomial(weights, pace.batch_size, replacement=True, generator=rng)
         x, y = inputs[pick], targets[pick]
         if image:
             x = augment.warp(x, augment.affine_maps(len(x), *x.shape[2:], rng=rng))
@@ -79,17 +77,16 @@ def train_on(
         loss = F.cross_entropy(model(x), y)
         if beside is not None:
             loss = loss + beside(model)
-        require_finite(loss, step, "training.learning-rate", cfg.learning_rate)
-        adam.zero_grad(set_to_none=True)
+        require_finite(loss, step, "training.learning-rate", pace.learning_rate)
+        adam.clear()
         loss.backward()
-        adam.step()
-        schedule.step()
+        adam.step(pace.rate(step))
         if cfg.averaging:
-            average.update_parameters(model)
+            average.update()
         if progress is not None:
-            progress(step + 1, cfg.steps)
+            progress(step + 1, pace.steps)
     if cfg.averaging:
-        model.load_state_dict(average.module.state_dict())
+        average.give()
 
 
 def require_finite(loss: Tensor, step: int, key: str, value: float) -> None:

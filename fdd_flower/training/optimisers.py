@@ -1,4 +1,4 @@
-"""Adam and SGD for clients, by torch's own functions and without its optimiser classes.
+"""Adam and SGD by torch's own functions, without its optimiser classes.
 
 The first `torch.optim.Optimizer` of a process imports torch's compiler: a second or several, and
 memory, that a client would pay anew for every message, since a SuperNode starts a process for each.
@@ -43,11 +43,18 @@ class Adam(Optimiser):
     """Adam (arXiv:1412.6980) with torch's defaults, by choice with decoupled weight decay.
 
     As `torch.optim.Adam` and, with `decay`, `torch.optim.AdamW` (arXiv:1711.05101).
+
+    Parameters
+    ----------
+    fused
+        One call for all tensors: ten times faster for a small network, with other roundings.
     """
 
-    def __init__(self, parameters: Iterable[Tensor], *, decay: float = 0.0) -> None:
+    def __init__(
+        self, parameters: Iterable[Tensor], *, decay: float = 0.0, fused: bool = False
+    ) -> None:
         super().__init__(parameters)
-        self._decay = decay
+        self._decay, self._fused = decay, fused
         self._means = [torch.zeros_like(p) for p in self._parameters]
         self._squares = [torch.zeros_like(p) for p in self._parameters]
         self._steps = [torch.tensor(0.0) for _ in self._parameters]
@@ -65,6 +72,7 @@ class Adam(Optimiser):
             [],
             [self._steps[i] for i in moved],
             foreach=False,
+            fused=self._fused,
             amsgrad=False,
             beta1=0.9,
             beta2=0.999,

@@ -47,6 +47,22 @@ def test_it_moves_as_the_class_of_torch_does(name: str):
     assert not torch.equal(own[0], _start()[0])
 
 
+def test_fused_adam_moves_as_adamw_does_but_for_rounding():
+    own, theirs = _start(), _start()
+    ours = Adam(own, decay=0.01, fused=True)
+    reference = torch.optim.AdamW(theirs, weight_decay=0.01)
+    for step, rate in enumerate(RATES):
+        ours.clear()
+        _loss(own, step).backward()
+        ours.step(rate)
+        reference.zero_grad(set_to_none=True)
+        reference.param_groups[0]["lr"] = rate
+        _loss(theirs, step).backward()
+        reference.step()
+    for a, b in zip(own, theirs, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)
+
+
 DISTIL = """
 import sys
 import torch

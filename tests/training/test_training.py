@@ -12,14 +12,17 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, log_loss
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from fdd_flower.config import LocalConfig, TrainingConfig
 from fdd_flower.errors import FddError
 from fdd_flower.synthetic_set import SyntheticSet
+from fdd_flower.training.averages import WeightAverage
 from fdd_flower.training.blending import cutmix, mixup
 from fdd_flower.training.evaluation import evaluate
 from fdd_flower.training.local import squared_distance, train_locally
 from fdd_flower.training.loop import train_on
+from fdd_flower.training.pace import Pace
 from tests.conftest import blobs
 
 
@@ -76,6 +79,42 @@ def test_training_twice_from_one_seed_gives_the_same_bits():
         train_on(part, model, TrainingConfig(steps=5), rng=torch.Generator().manual_seed(4))
     for a, b in zip(models[0].parameters(), models[1].parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+def test_a_set_is_trained_at_the_pace_of_its_rows_unless_the_settings_name_another():
+    free, fixed = TrainingConfig(), TrainingConfig(steps=7, batch_size=5, learning_rate=0.1)
+    small, large = Pace.of(free, 255), Pace.of(free, 256)
+    assert (small.steps, small.batch_size, small.learning_rate) == (1000, 32, 0.006)
+    assert (large.steps, large.batch_size, large.learning_rate) == (1500, 128, 0.003)
+    assert (
+        Pace.of(fixed, 3) == Pace.of(fixed, 3000) == Pace(steps=7, batch_size=5, learning_rate=0.1)
+    )
+
+
+def test_the_rate_falls_as_torchs_cosine_schedule_does():
+    pace = Pace(steps=20, batch_size=1, learning_rate=0.3)
+    sgd = torch.optim.SGD([torch.zeros(1)], lr=pace.learning_rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(sgd, pace.steps)
+    for step in range(pace.steps):
+        assert pace.rate(step) == pytest.approx(sgd.param_groups[0]["lr"], abs=1e-9)
+        sgd.step()
+        schedule.step()
+
+
+@pytest.mark.parametrize(("steps", "decay"), [(5, 1 - 10 / 15), (5000, 0.9)])
+def test_the_average_of_weights_is_torchs(steps, decay):
+    model = _linear(4, 2)
+    own = WeightAverage(model, decay=0.9, steps=steps)
+    theirs = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))
+    for step in range(4):
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(step + 1.0)
+        own.update()
+        theirs.update_parameters(model)
+    own.give()
+    for a, b in zip(model.parameters(), theirs.module.parameters(), strict=True):
+        torch.testing.assert_close(a, b)
 
 
 def test_mixup_blends_inputs_and_targets_by_one_share():

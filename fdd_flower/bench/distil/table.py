@@ -28,7 +28,7 @@ def header(bench: Bench, *, tested: int, trained: int) -> list[str]:
     return [
         f"{cfg.data.name}: accuracy (per cent) on the {where}",
         f"distilled from {trained} training records as {how}; codec {cfg.codec.name}; "
-        f"{cfg.training.steps} training steps on every set; all records: {full}",
+        f"{cfg.training.steps or '1000 or 1500'} training steps on every set; all records: {full}",
         "mean and standard deviation over seeds; random, herding, kmeans: the same recipe, at "
         "equal bytes",
         "IOR: points above random (more is better); HLR: points below all records with hard "

@@ -70,7 +70,7 @@ def distill(
             "--full-steps",
             min=1,
             metavar="N",
-            help="Training steps on all records; by default 4 x training.steps.",
+            help="Training steps on all records; by default 4 x training.steps, or 6000.",
         ),
     ] = None,
     no_full: Annotated[
@@ -138,12 +138,13 @@ def _bench(
     """Return the checked bench that the options ask for."""
     from fdd_flower.bench.distil.settings import FULL_MULTIPLE, Bench, config_from, parse_list
     from fdd_flower.launch.settings import absolute, parse_assignment
+    from fdd_flower.training.pace import LONG
 
     pairs: list[tuple[str, Scalar]] = [parse_assignment(text) for text in assignments]
     pairs = [(k, absolute(str(v)) if k == "data.path" and v else v) for k, v in pairs]
     cfg = config_from(data, pairs, threads=threads or cores())
     if full_steps is None:
-        full_steps = FULL_MULTIPLE * cfg.training.steps
+        full_steps = FULL_MULTIPLE * (cfg.training.steps or LONG.steps)
     return Bench(
         cfg=cfg,
         distillers=parse_list("--distillers", distillers, str),
