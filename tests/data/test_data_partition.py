@@ -6,8 +6,11 @@ import time
 
 import numpy as np
 import pytest
+from datasets import Dataset
+from flwr_datasets.partitioner import DirichletPartitioner, IidPartitioner
 
 from fdd_flower.config import PartitionConfig
+from fdd_flower.data.dirichlet import dirichlet_indices
 from fdd_flower.data.partition import partition_indices
 from fdd_flower.errors import ConfigError, DataError
 
@@ -125,6 +128,30 @@ def test_shards_hold_few_classes_and_are_equal() -> None:
     for part in cut("shards", shards_per_client=2):
         assert len(part) == 60
         assert len(np.unique(LABELS[part])) <= 2
+
+
+@pytest.mark.filterwarnings("ignore")  # theirs, of each try
+@pytest.mark.parametrize("alpha", [0.01, 0.1, 0.3, 0.5, 5.0])
+@pytest.mark.parametrize("clients", [1, 3, 10, 40])
+def test_iid_and_dirichlet_are_those_of_flwr_datasets(alpha: float, clients: int) -> None:
+    labels = np.random.default_rng(5).choice(7, size=900, p=np.arange(1, 8) / 28)
+    table = Dataset.from_dict({"label": labels})
+    theirs = DirichletPartitioner(
+        clients, "label", alpha, min_partition_size=1, self_balancing=True, seed=3
+    )
+    own = dirichlet_indices(labels, alpha, clients, rng=np.random.default_rng(3))
+    theirs.dataset = table.add_column("index", np.arange(900))  # pyright: ignore
+    try:
+        wanted = [theirs.load_partition(i)["index"] for i in range(clients)]
+    except ValueError:
+        assert own is None
+    else:
+        assert own is not None
+        assert [part.tolist() for part in own] == [list(part) for part in wanted]
+    iid = IidPartitioner(clients)
+    iid.dataset = table
+    sizes = [len(iid.load_partition(i)) for i in range(clients)]
+    assert [len(part) for part in cut("iid", labels=labels, clients=clients)] == sizes
 
 
 def test_a_small_alpha_is_more_uneven() -> None:
