@@ -16,6 +16,7 @@ from fdd_flower.commands.ledger import ledger
 from fdd_flower.commands.run import run
 from fdd_flower.commands.settings import settings
 from fdd_flower.commands.show import show
+from fdd_flower.commands.train import train
 
 app = typer.Typer(
     name="fdd",
@@ -32,6 +33,7 @@ app.command(
     epilog="Example: fdd run --clients 10 --rounds 3 --set partition.alpha=0.1 --out runs/first"
 )(run)
 app.command(epilog="Example: fdd show latest")(show)
+app.command(epilog="Example: fdd train latest --model resnet18 --steps 500")(train)
 app.command(epilog="Example: fdd compare runs/first runs/second --out comparison.png")(compare)
 app.command(epilog="Example: fdd ledger latest --verify")(ledger)
 app.command(epilog="Example: fdd forget latest --client 3 --out runs/without-3")(forget)

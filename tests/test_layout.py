@@ -13,7 +13,7 @@ ORDER = [
     {"config"},
     {"models", "data", "privacy"},
     {"training", "distillers", "mergers", "sketches", "wire.codecs"},
-    {"run_folder", "ledger", "scoring", "report", "audit"},
+    {"run_folder", "ledger", "scoring", "report", "results", "audit"},
     {"progress_log", "wire.records", "secure_sum", "client", "server", "methods"},
     {"local_grid", "bench", "launch", "commands", "cli"},
 ]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 from rich.console import Console
 from rich.table import Table
 
@@ -14,3 +17,14 @@ def print_table(table: Table) -> None:
     if not console.is_terminal:
         console.width = UNBOUNDED
     console.print(table)
+
+
+@contextmanager
+def steps_shown(text: str) -> Iterator[Callable[[int, int], None]]:
+    """Give what is called with steps done and in all; a terminal shows a bar meanwhile."""
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(text)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

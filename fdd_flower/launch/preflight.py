@@ -57,11 +57,11 @@ def preflight(cfg: Config, num_clients: int, *, absent: int = 0) -> None:
     from fdd_flower.client.side import new_model
     from fdd_flower.data import load_dataset
     from fdd_flower.data.partition import partition_indices
+    from fdd_flower.scoring import server_records
     from fdd_flower.server.checks import (
         check_components,
         check_method,
         make_plan,
-        server_records,
     )
     from fdd_flower.server.extra_models import check_models
     from fdd_flower.threads import threads

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
+from fdd_flower.config import ModelConfig
 from fdd_flower.errors import DataError
 from fdd_flower.models import build_model
 from fdd_flower.models.base import Network
@@ -12,7 +15,7 @@ from fdd_flower.run_folder.run_dir import MODEL, model_file
 from fdd_flower.run_folder.tensor_file import unpack
 
 
-def load_network(run: Run, name: str = "") -> Network:
+def load_network(run: Run, name: str = "", *, file: Path | None = None) -> Network:
     """Return the global model of `run`, or one that was trained on its set, ready to predict.
 
     Parameters
@@ -20,28 +23,32 @@ def load_network(run: Run, name: str = "") -> Network:
     name
         A model family whose weights lie beside: one of `server.models`, or of `fdd train`.
         Empty: the global model.
+    file
+        What `fdd train` left elsewhere, in place of a name.
 
     Raises
     ------
     DataError
         If the run has no such model, or the file is damaged or holds another one.
     """
-    path = run.path / (model_file(name) if name else MODEL)
+    path = file or run.path / (model_file(name) if name else MODEL)
     if run.schema is None or not path.exists():
+        beside = ", ".join(sorted(other.name for other in run.path.glob(model_file("*"))))
         raise DataError(
             str(path),
             expected="the weights of a model",
             got="no such file",
-            remedy="Pass a run that finished a round; `fdd train` adds other models to it.",
+            remedy="Pass a run that finished a round; `fdd train` adds other models to it."
+            + f" It has {beside}." * bool(beside),
         )
-    cfg = replace(run.config.model, name=name) if name else run.config.model
+    tensors, facts = unpack(path)
+    cfg = _settings(run, name, facts, path)
     network = build_model(
         cfg,
         feature_shape=run.schema.feature_shape,
         num_classes=len(run.schema.classes),
         seed=run.config.seed,
     )
-    tensors, _ = unpack(path)
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:
@@ -52,3 +59,19 @@ def load_network(run: Run, name: str = "") -> Network:
             remedy="Read this run with the version that made it.",
         ) from error
     return network.eval()
+
+
+def _settings(run: Run, name: str, facts: Mapping[str, object], path: Path) -> ModelConfig:
+    """Return what builds the model of a file: its own facts, or the settings of the run."""
+    found = facts.get("model")
+    if found is None:
+        return replace(run.config.model, name=name) if name else run.config.model
+    try:
+        return ModelConfig(**found)  # pyright: ignore[reportCallIssue]
+    except TypeError as error:
+        raise DataError(
+            str(path),
+            expected="the settings of a model that this version knows",
+            got=error,
+            remedy="Read this file with the version that made it.",
+        ) from error

@@ -5,7 +5,15 @@ the sets, the server's root records and the run's seed: never of the order of re
 """
 
 from fdd_flower.scoring.quota import bound_shares
-from fdd_flower.scoring.root import Root, hold_out_root
+from fdd_flower.scoring.root import Root, hold_out_root, server_records
 from fdd_flower.scoring.verdict import Score, is_copy, score_sets
 
-__all__ = ["Root", "Score", "bound_shares", "hold_out_root", "is_copy", "score_sets"]
+__all__ = [
+    "Root",
+    "Score",
+    "bound_shares",
+    "hold_out_root",
+    "is_copy",
+    "score_sets",
+    "server_records",
+]

@@ -7,13 +7,32 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fdd_flower.data.base import Split
+from fdd_flower.config import Config
+from fdd_flower.data import evaluation_split
+from fdd_flower.data.base import Dataset, Split
 from fdd_flower.errors import DataError
 from fdd_flower.rng import derive, stream
 from fdd_flower.training.ridge import Gram, penalty, solve_gram
 from fdd_flower.training.ridge_features import Features, draw_features
 
 WIDTH = 16  # 256 features and a constant: a solve takes milliseconds
+
+
+def server_records(cfg: Config, dataset: Dataset) -> tuple[Split, Split | None]:
+    """Return the records to measure accuracy on and, if sets are scored, those to score by.
+
+    Both come from the server's test records, and none is in both.
+
+    Raises
+    ------
+    DataError
+        If there are too few to score by.
+    """
+    test = evaluation_split(dataset, cfg.partition, seed=cfg.seed)
+    if cfg.scoring.mode == "off":
+        return test, None
+    root, rest = hold_out_root(test, per_class=cfg.scoring.root_per_class, seed=cfg.seed)
+    return rest, root
 
 
 def hold_out_root(test: Split, *, per_class: int, seed: int) -> tuple[Split, Split]:

@@ -7,8 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from fdd_flower.config import Config, keys, to_run_config
-from fdd_flower.data import evaluation_split
-from fdd_flower.data.base import Dataset, Split
+from fdd_flower.data.base import Dataset
 from fdd_flower.distillers.base import DISTILLERS, Plan
 from fdd_flower.distillers.parts.options import check_options, check_plan, settings_of_round
 from fdd_flower.errors import ConfigError
@@ -16,7 +15,6 @@ from fdd_flower.mergers.base import MERGERS
 from fdd_flower.methods.base import COMMON, STRATEGIES, Method
 from fdd_flower.models.base import Network
 from fdd_flower.rng import derive
-from fdd_flower.scoring import hold_out_root
 from fdd_flower.wire.codecs.base import CODECS
 
 # Of settings that one strategy alone uses; each is named like it.
@@ -110,23 +108,6 @@ def keys_of(section: str, *, but: Collection[str] = ()) -> list[str]:
 
 def _kebab(name: str) -> str:
     return name.replace("_", "-")
-
-
-def server_records(cfg: Config, dataset: Dataset) -> tuple[Split, Split | None]:
-    """Return the records to measure accuracy on and, if sets are scored, those to score by.
-
-    Both come from the server's test records, and none is in both.
-
-    Raises
-    ------
-    DataError
-        If there are too few to score by.
-    """
-    test = evaluation_split(dataset, cfg.partition, seed=cfg.seed)
-    if cfg.scoring.mode == "off":
-        return test, None
-    root, rest = hold_out_root(test, per_class=cfg.scoring.root_per_class, seed=cfg.seed)
-    return rest, root
 
 
 def _no_component(kind: str, name: str, got: str) -> ConfigError:

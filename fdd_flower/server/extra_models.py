@@ -16,12 +16,11 @@ from fdd_flower.methods.base import Method
 from fdd_flower.models import resolve_name
 from fdd_flower.models.base import Network
 from fdd_flower.progress_log import say, say_steps
-from fdd_flower.rng import stream
 from fdd_flower.server.side import ServerSide
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.training.evaluation import evaluate
-from fdd_flower.training.loop import train_on
-from fdd_flower.training.teachers import NetworkTeacher, Teacher
+from fdd_flower.training.family import as_pupil, as_teacher, train_family
+from fdd_flower.training.teachers import Teacher
 
 
 def check_models(cfg: Config, plan: Plan, method: Method) -> None:
@@ -91,10 +90,9 @@ def lesson(
     if not name:
         return cfg.training, side.taught_by
     if side.teacher is None or side.teacher[0] != round_:
-        own = replace(cfg.training, steps=cfg.server.teacher_steps or cfg.training.steps)
-        side.teacher = (round_, _trained(side, merged, name, round_, (own, None)))
-    network = side.teacher[1].eval()
-    return replace(cfg.training, teacher=cfg.server.teacher_share), NetworkTeacher(network)
+        side.teacher = (round_, _trained(merged, name, round_, as_teacher(cfg), None))
+    pupil, teacher = as_pupil(cfg, side.teacher[1])
+    return pupil.training, teacher
 
 
 def extra_models(
@@ -112,12 +110,13 @@ def extra_models(
     merged, names = side.merged, other_models(side.cfg, side.plan)
     if merged is None or not names:
         return
-    how = lesson(side, merged, round_)
+    training, teacher = lesson(side, merged, round_)
+    cfg = replace(side.cfg, training=training)
     for name in names:
         if name == side.cfg.server.teacher and side.teacher is not None:
             model = side.teacher[1]
         else:
-            model = _trained(side, merged, name, round_, how)
+            model = _trained(merged, name, round_, cfg, teacher)
         accuracy = evaluate(model, test).accuracy
         say(f"{name} on the same {len(merged)} rows: accuracy {accuracy:.4f}")
         yield name, model.state_dict(), accuracy
@@ -130,18 +129,10 @@ def other_models(cfg: Config, plan: Plan) -> list[str]:
 
 
 def _trained(
-    side: ServerSide,
-    merged: SyntheticSet,
-    name: str,
-    round_: int,
-    how: tuple[TrainingConfig, Teacher | None],
+    merged: SyntheticSet, name: str, round_: int, cfg: Config, teacher: Teacher | None
 ) -> Network:
-    cfg, (training, teacher) = _settings(side.cfg, name), how
-    model = new_model(cfg, side.plan, round_)
-    rng = stream(cfg.seed, "train", round_, name)
     progress = say_steps(f"round {round_}: training {name} on {len(merged)} rows")
-    train_on(merged, model, training, rng=rng, progress=progress, teacher=teacher)
-    return model
+    return train_family(name, merged, cfg, round_=round_, teacher=teacher, progress=progress)
 
 
 def _names(cfg: Config) -> list[str]:

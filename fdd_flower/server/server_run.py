@@ -27,12 +27,11 @@ from fdd_flower.run_folder.resume import resumed_settings
 from fdd_flower.run_folder.rows import COMPLETED, RoundRow, Summary
 from fdd_flower.run_folder.run_dir import LEDGER, REPORT, RunDir, resolve, settings_text
 from fdd_flower.run_folder.versions import versions
-from fdd_flower.scoring import Root
+from fdd_flower.scoring import Root, server_records
 from fdd_flower.server.checks import (
     check_components,
     check_method,
     make_plan,
-    server_records,
 )
 from fdd_flower.server.extra_models import check_models, extra_models
 from fdd_flower.server.grid import CountingGrid

@@ -1,0 +1,161 @@
+"""Another model from the set that a run kept, measured as the run's own model was."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from fdd_flower.config import Config, Scalar, from_run_config, to_run_config
+from fdd_flower.data import load_dataset
+from fdd_flower.data.base import Split
+from fdd_flower.errors import ConfigError, DataError
+from fdd_flower.models import build_model, resolve_name
+from fdd_flower.models.base import Network
+from fdd_flower.run_folder.files import write_atomic
+from fdd_flower.run_folder.load import Run
+from fdd_flower.run_folder.saved_set import SavedSet
+from fdd_flower.run_folder.tensor_file import pack
+from fdd_flower.schema import Schema
+from fdd_flower.scoring import server_records
+from fdd_flower.threads import threads
+from fdd_flower.training.evaluation import Evaluation, evaluate
+from fdd_flower.training.family import as_pupil, as_teacher, train_family
+from fdd_flower.training.loop import Progress
+
+# what may be set anew; the rest made the set, which is what it is
+SETTABLE = ("data.", "model.", "runtime.", "server.teacher", "training.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """A model trained on a run's set.
+
+    Attributes
+    ----------
+    seconds
+        That training took, a teacher's included.
+    cfg
+        The settings that it was trained by; `model.name` is its family.
+    """
+
+    network: Network
+    cfg: Config
+    seconds: float
+
+    def write(self, path: Path) -> None:
+        """Write the weights, and the settings that build the model for them.
+
+        Raises
+        ------
+        OSError
+            If the folder cannot be written, or the disk is full.
+        """
+        write_atomic(path, pack(self.network.state_dict(), {"model": asdict(self.cfg.model)}))
+
+
+def kept_set(run: Run) -> SavedSet:
+    """Return the merged set of a run.
+
+    Raises
+    ------
+    DataError
+        If it has none.
+    """
+    if run.synthetic is None:
+        raise DataError(
+            str(run.path),
+            expected="a run with a synthetic.safetensors",
+            got=f"none: strategy {run.summary.strategy}, {run.summary.status}",
+            remedy="Pass a run that completed and whose clients sent sets, such as one of fdd.",
+        )
+    return run.synthetic
+
+
+def training_settings(run: Run, name: str, given: Mapping[str, Scalar]) -> Config:
+    """Return the run's settings with those that were given, for a model of the family `name`.
+
+    The model is built once and thrown away, so that one that does not fit is refused here.
+
+    Raises
+    ------
+    ConfigError
+        If a setting cannot be changed for a finished run, or the model does not fit the records.
+    """
+    saved = kept_set(run)
+    for key in given:
+        if key != "seed" and not key.startswith(SETTABLE):
+            raise ConfigError(
+                key,
+                expected=f"a setting of training: seed, {', '.join(f'{s}*' for s in SETTABLE)}",
+                got="one that made the set",
+                remedy="The set is kept as it is; for another one start a new run.",
+            )
+    cfg = from_run_config({**to_run_config(run.config), **given})
+    name = resolve_name(name, saved.set.feature_shape)
+    cfg = replace(cfg, model=replace(cfg.model, name=name))
+    for family in filter(None, (cfg.server.teacher, name)):
+        build_model(
+            replace(cfg.model, name=family),
+            feature_shape=saved.set.feature_shape,
+            num_classes=saved.set.num_classes,
+            seed=cfg.seed,
+        )
+    return cfg
+
+
+def train_on_kept(run: Run, cfg: Config, *, progress: Progress | None = None) -> Trained:
+    """Train the model that `cfg` names on the set of `run`.
+
+    With the run's own settings the weights are those that `server.models` would have given.
+
+    Raises
+    ------
+    FddError
+        If the run has no set, or the loss stops being finite.
+    """
+    merged, round_, started = kept_set(run).set, run.summary.rounds, time.monotonic()
+    with threads(cfg.runtime.server_threads):
+        how, teacher = cfg, None
+        if cfg.server.teacher:
+            network = train_family(cfg.server.teacher, merged, as_teacher(cfg), round_=round_)
+            how, teacher = as_pupil(cfg, network)
+        network = train_family(
+            cfg.model.name, merged, how, round_=round_, teacher=teacher, progress=progress
+        )
+    return Trained(network=network, cfg=cfg, seconds=round(time.monotonic() - started, 3))
+
+
+def measure(trained: Trained, test: Split) -> Evaluation:
+    """Return how the model does on test records."""
+    with threads(trained.cfg.runtime.server_threads):
+        return evaluate(trained.network, test)
+
+
+def test_split(run: Run, cfg: Config) -> Split:
+    """Return the test records of a run, read by `cfg.data`, in the space of its models.
+
+    Raises
+    ------
+    DataError
+        If they cannot be read here, or are no longer of the run's shape and classes.
+    """
+    schema = run.schema
+    assert schema is not None  # a run with a set has one
+    dataset = load_dataset(cfg.data, seed=run.config.seed)
+    _require_same(dataset.schema, schema)
+    dataset = replace(dataset, normalisation=schema.normalisation)
+    test, _ = server_records(replace(run.config, data=cfg.data), dataset)
+    return test
+
+
+def _require_same(found: Schema, schema: Schema) -> None:
+    for what in ("classes", "feature_shape"):
+        if getattr(found, what) != getattr(schema, what):
+            raise DataError(
+                "the test records",
+                expected=f"{what.replace('_', ' ')} {getattr(schema, what)}, as in the run",
+                got=getattr(found, what),
+                remedy="The data was changed since: set data.path to what the run read.",
+            )
