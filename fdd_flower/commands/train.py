@@ -104,9 +104,8 @@ def _given(assignments: list[str], steps: int | None, seed: int | None) -> dict[
 def _show(run: Run, trained: Trained, measured: Evaluation | None, why_not: str) -> None:
     from fdd_flower.report.units import human_seconds, human_share
 
-    rows = 0 if run.synthetic is None else len(run.synthetic.set)
     typer.echo(
-        f"{trained.cfg.model.name} on {rows} synthetic rows: {trained.cfg.training.steps} steps in "
+        f"{trained.cfg.model.name} on {trained.rows} synthetic rows: {trained.steps} steps in "
         f"{human_seconds(trained.seconds)}"
     )
     if measured is None:
@@ -126,7 +125,7 @@ def _as_json(
         "model": str(path),
         "family": trained.cfg.model.name,
         "run": str(run.path),
-        "steps": trained.cfg.training.steps,
+        "steps": trained.steps,
         "seed": trained.cfg.seed,
         "seconds": trained.seconds,
         "accuracy": None,

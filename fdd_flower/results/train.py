@@ -23,6 +23,7 @@ from fdd_flower.threads import threads
 from fdd_flower.training.evaluation import Evaluation, evaluate
 from fdd_flower.training.family import as_pupil, as_teacher, train_family
 from fdd_flower.training.loop import Progress
+from fdd_flower.training.pace import Pace
 
 # what may be set anew; the rest made the set, which is what it is
 SETTABLE = ("data.", "model.", "runtime.", "server.teacher", "training.")
@@ -34,15 +35,23 @@ class Trained:
 
     Attributes
     ----------
-    seconds
-        That training took, a teacher's included.
     cfg
         The settings that it was trained by; `model.name` is its family.
+    rows
+        Of the set.
+    seconds
+        That training took, a teacher's included.
     """
 
     network: Network
     cfg: Config
+    rows: int
     seconds: float
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps that were taken."""
+        return Pace.of(self.cfg.training, self.rows).steps
 
     def write(self, path: Path) -> None:
         """Write the weights, and the settings that build the model for them.
@@ -124,7 +133,8 @@ def train_on_kept(run: Run, cfg: Config, *, progress: Progress | None = None) ->
         network = train_family(
             cfg.model.name, merged, how, round_=round_, teacher=teacher, progress=progress
         )
-    return Trained(network=network, cfg=cfg, seconds=round(time.monotonic() - started, 3))
+    seconds = round(time.monotonic() - started, 3)
+    return Trained(network=network, cfg=cfg, rows=len(merged), seconds=seconds)
 
 
 def measure(trained: Trained, test: Split) -> Evaluation:

@@ -62,7 +62,7 @@ def test_without_test_records_it_trains_all_the_same(fdd, digits):
         (("--model", "nope"), "expected one of auto, cnn"),
         (("--model", "cnn"), "16x16 for cnn"),
         (("--model", "mlp", "--set", "distiller.ipc=3"), "one that made the set"),
-        (("--model", "mlp", "--steps", "0"), "training.steps: expected an integer from 1"),
+        (("--model", "mlp", "--steps", "-1"), "training.steps: expected an integer"),
         (("--model", "auto", "--set", "data.name=wine"), "expected classes"),
         (("--model", "auto", "--out", "/nowhere/at/all"), "no folder /nowhere/at/all"),
     ],
