@@ -10,7 +10,7 @@ from fdd_flower.client.side import ClientSide
 from fdd_flower.client.warm_start import OwnSet
 from fdd_flower.config import CodecConfig, DistillerConfig
 from fdd_flower.distillers.base import DISTILLERS, Distilled, Guidance, Plan
-from fdd_flower.distillers.parts.options import settings_of_round
+from fdd_flower.distillers.parts.options import settings_of_round, uses_model
 from fdd_flower.errors import DistillError
 from fdd_flower.models.base import Network
 from fdd_flower.progress_log import say
@@ -72,7 +72,7 @@ def distilled_set(side: ClientSide, guidance: Guidance | None = None) -> Distill
 
 
 def _model(side: ClientSide, cfg: DistillerConfig) -> Network | None:
-    return side.global_model() if "global" in (cfg.embedder, cfg.labels) else None
+    return side.global_model() if uses_model(cfg) else None
 
 
 def _peers(side: ClientSide, cfg: DistillerConfig) -> SyntheticSet | None:

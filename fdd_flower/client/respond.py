@@ -84,7 +84,7 @@ def _work(
     if not isinstance(arrays, ArrayRecord):
         raise WireError(
             "plan.arrays",
-            expected="the global model",
+            expected="a record, of the global model's parameters or empty",
             got="nothing",
             remedy="Install the same fdd-flower on the server and on every client.",
         )

@@ -9,6 +9,7 @@ from flwr.app import ArrayRecord, Context
 from fdd_flower.config import Config
 from fdd_flower.data.base import Split
 from fdd_flower.distillers.base import Plan
+from fdd_flower.errors import WireError
 from fdd_flower.models import build_model
 from fdd_flower.models.base import Network
 
@@ -22,13 +23,26 @@ class ClientSide:
     data: Split
     client: str
     context: Context
-    arrays: ArrayRecord  # the global model
+    arrays: ArrayRecord  # the global model; empty where clients have no use for it
     # the other clients' rows of the round before; or their sealed shares of a secure sum
     peers: ArrayRecord | None = None
     logits: ArrayRecord | None = None  # the global class logits of the round before
 
     def global_model(self) -> Network:
-        """Return the global model with the weights that the server sent."""
+        """Return the global model with the weights that the server sent.
+
+        Raises
+        ------
+        WireError
+            If it sent none: it believes that no client needs them.
+        """
+        if not self.arrays:
+            raise WireError(
+                "plan.arrays",
+                expected="the parameters of the global model",
+                got="none",
+                remedy="Install the same fdd-flower on the server and on every client.",
+            )
         model = new_model(self.cfg, self.plan)
         model.load_state_dict(self.arrays.to_torch_state_dict())
         return model

@@ -124,6 +124,10 @@ def _prepare(values: dict[str, Scalar], clients: int, absent: list[str], in_proc
 
     check_absent(absent, clients, in_process=in_process)
     cfg, now = from_run_config(values), datetime.now()
+    if "strategy.min-nodes" not in values:
+        # all of a simulation's clients join, and some are slower to register
+        least = max(cfg.strategy.min_nodes, clients - len(absent))
+        cfg = replace(cfg, strategy=replace(cfg.strategy, min_nodes=least))
     choose(cfg, now)  # a folder that is taken is told before the data is loaded
     preflight(cfg, clients, absent=len(absent))
     cfg = replace(cfg, output=replace(cfg.output, dir=str(claim(cfg, now))))

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from fdd_flower.client.distil import peers_codec
 from fdd_flower.config import MergerConfig
 from fdd_flower.distillers.base import packing_of
-from fdd_flower.distillers.parts.options import settings_of_round
+from fdd_flower.distillers.parts.options import settings_of_round, uses_model
 from fdd_flower.ledger import Staging, StoredSets, accepted_entry
 from fdd_flower.mergers.base import MERGERS, AgedSets
 from fdd_flower.progress_log import say, say_steps
@@ -62,10 +62,11 @@ class FederatedDistillation(ServerEvaluates):
     def configure_train(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
-        """Send the plan and the global model to the clients of the round."""
+        """Send the plan to the clients of the round, and the global model if they use it."""
         nodes = self.sampler.choose(grid, server_round, config)
         self.arrays, self.round = arrays, server_round
-        shared = RecordDict({ARRAYS: arrays, CONFIG: config, **self._more_to_send(server_round)})
+        model = self.model_sent(server_round, arrays)
+        shared = RecordDict({ARRAYS: model, CONFIG: config, **self._more_to_send(server_round)})
         if not self.side.cfg.distiller.peers or not self.pool:
             return [Message(shared, node, MessageType.TRAIN) for node in nodes]
         if getattr(self.merger, "blends", False):
@@ -84,6 +85,11 @@ class FederatedDistillation(ServerEvaluates):
             content = shared if others is None else RecordDict({**shared, PEERS: others})
             messages.append(Message(content, node, MessageType.TRAIN))
         return messages
+
+    def model_sent(self, server_round: int, arrays: ArrayRecord) -> ArrayRecord:
+        """Return the global model, or no parameters where clients of the round do not use them."""
+        cfg = settings_of_round(self.side.cfg.distiller, server_round)
+        return arrays if uses_model(cfg) else ArrayRecord()
 
     def _more_to_send(self, server_round: int) -> Mapping[str, ArrayRecord]:
         """Return the records that all clients get beside plan and model."""

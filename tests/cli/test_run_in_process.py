@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,18 @@ def test_a_run_shows_progress_and_its_rounds_but_not_flowers_log(done):
     assert "[fdd]" not in result.output
     assert "INFO" not in result.output
     assert result.stderr == ""
+
+
+@pytest.mark.parametrize(("words", "waited"), [((), 3), (("strategy.min-nodes=2",), 2)])
+def test_a_simulation_waits_for_all_of_its_clients_unless_told_otherwise(
+    words, waited, done, fdd, tmp_path
+):
+    _, folder = done
+    if words:
+        folder = tmp_path / "told"
+        assert fdd("run", *QUICK, "--set", *words, "--out", folder).exit_code == 0
+    settings = tomllib.loads((folder / "config.toml").read_text())
+    assert settings["strategy"]["min-nodes"] == waited
 
 
 def test_show_repeats_it(done, fdd):

@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from flwr.app import Message
+from flwr.app import ArrayRecord, Message
 from safetensors.numpy import load_file
 
+from fdd_flower.client.side import ClientSide
 from fdd_flower.config import Scalar
+from fdd_flower.errors import WireError
 from fdd_flower.mergers.base import MERGERS
 from fdd_flower.server.distillation import FederatedDistillation
-from fdd_flower.wire.records import PEERS, message_bytes
+from fdd_flower.wire.records import ARRAYS, PEERS, message_bytes
 from tests.methods.test_end_to_end import rounds, run, summary
 from tests.server.test_resume import result, settings_of, start
 
@@ -91,6 +93,42 @@ def test_peers_go_down_from_the_second_round_without_the_client_s_own_rows(tmp_p
     assert len({array.tobytes() for array in down}) == 3
     assert np.ptp([len(array) for array in down]) <= 20
     assert rounds(folder)[1]["bytes_down"] > rounds(folder)[0]["bytes_down"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, [False, False]),
+        ({"distiller.embedder": "global"}, [True, True]),
+        ({"distiller.labels": "global"}, [False, True]),  # nobody's labels in the first round
+        ({"strategy.name": "sketch"}, [False, False]),
+        ({"strategy.name": "fedaf"}, [True, True]),
+    ],
+    ids=["random", "embedder", "labels", "sketch", "fedaf"],
+)
+def test_the_model_goes_down_only_where_clients_use_it(tmp_path, monkeypatch, changes, told):
+    arrays: list[bool] = []
+    original = FederatedDistillation.configure_train
+
+    def watched(self, *args):
+        messages = list(original(self, *args))
+        arrays.append(all(message.content[ARRAYS] for message in messages))
+        return messages
+
+    monkeypatch.setattr(FederatedDistillation, "configure_train", watched)
+    settings = settings_of(tmp_path / "run") | changes | {"num-server-rounds": 2}
+    if changes.get("strategy.name") == "sketch":  # it refuses options that it does not use
+        settings = {k: v for k, v in settings.items() if not k.startswith("distiller.")}
+    start(settings)
+    assert arrays == told
+    assert summary(tmp_path / "run")["status"] == "completed"
+
+
+def test_a_client_that_was_sent_no_model_and_needs_one_refuses():
+    side = ClientSide.__new__(ClientSide)
+    object.__setattr__(side, "arrays", ArrayRecord())
+    with pytest.raises(WireError, match=r"plan\.arrays: .*got none"):
+        side.global_model()
 
 
 PEERS_DOWN: dict[str, Scalar] = {

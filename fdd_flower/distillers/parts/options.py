@@ -107,6 +107,11 @@ def settings_of_round(cfg: DistillerConfig, round_: int) -> DistillerConfig:
     return replace(cfg, labels=labels)
 
 
+def uses_model(cfg: DistillerConfig) -> bool:
+    """Whether a client that distils by `cfg` has a use for the weights of the global model."""
+    return "global" in (cfg.embedder, cfg.labels)
+
+
 def _check_packing(cfg: DistillerConfig, feature_shape: tuple[int, ...]) -> None:
     if cfg.packing <= 1:
         return
