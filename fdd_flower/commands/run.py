@@ -97,11 +97,15 @@ def run(
                     if recorded_status(found) == COMPLETED_RUN:
                         progress.say("the run is complete: there is nothing to resume")
                         raise typer.Exit(_show(found, progress, as_json))
-                    begun = _take_up(found, values, clients, without or [])
+                    begun, about = _take_up(found, values, clients, without or [])
                 else:
-                    begun = _prepare(values, clients or DEFAULT_CLIENTS, without or [], in_process)
+                    begun, about = _prepare(
+                        values, clients or DEFAULT_CLIENTS, without or [], in_process
+                    )
                 folder = Path(begun.config.output.dir)
-            with progress.alive("running"):
+            for line in about:
+                progress.say(line)
+            with progress.bar(begun.config.num_server_rounds):
                 outcome = _launch(begun, progress, in_process)
     except LaunchError as error:
         progress.error(str(error))
@@ -115,8 +119,10 @@ def run(
     raise typer.Exit(_finish(folder, outcome, progress, as_json))
 
 
-def _prepare(values: dict[str, Scalar], clients: int, absent: list[str], in_process: bool) -> Begun:
-    """Return the checked settings of a new run, its folder claimed."""
+def _prepare(
+    values: dict[str, Scalar], clients: int, absent: list[str], in_process: bool
+) -> tuple[Begun, list[str]]:
+    """Return the checked settings of a new run, its folder claimed, and what it is about to do."""
     from fdd_flower.config import from_run_config
     from fdd_flower.launch.begun import Begun
     from fdd_flower.launch.output import choose, claim
@@ -129,13 +135,15 @@ def _prepare(values: dict[str, Scalar], clients: int, absent: list[str], in_proc
         least = max(cfg.strategy.min_nodes, clients - len(absent))
         cfg = replace(cfg, strategy=replace(cfg.strategy, min_nodes=least))
     choose(cfg, now)  # a folder that is taken is told before the data is loaded
-    preflight(cfg, clients, absent=len(absent))
+    about = preflight(cfg, clients, absent=len(absent))
     cfg = replace(cfg, output=replace(cfg.output, dir=str(claim(cfg, now))))
-    return Begun(config=cfg, clients=clients, absent=tuple(absent))
+    return Begun(config=cfg, clients=clients, absent=tuple(absent)), about
 
 
-def _take_up(run: Path, values: dict[str, Scalar], clients: int | None, absent: list[str]) -> Begun:
-    """Return the checked settings of a run to go on with, and its clients."""
+def _take_up(
+    run: Path, values: dict[str, Scalar], clients: int | None, absent: list[str]
+) -> tuple[Begun, list[str]]:
+    """Return the checked settings and clients of a run to resume, and what it is about to do."""
     from fdd_flower.errors import ConfigError
     from fdd_flower.launch.begun import take_up
     from fdd_flower.launch.preflight import preflight
@@ -155,8 +163,7 @@ def _take_up(run: Path, values: dict[str, Scalar], clients: int | None, absent: 
             remedy="A run goes on with the clients that it began with.",
         )
     begun = take_up(run, values, clients)
-    preflight(begun.config, begun.clients, absent=len(begun.absent))
-    return begun
+    return begun, preflight(begun.config, begun.clients, absent=len(begun.absent))
 
 
 def _launch(begun: Begun, progress: Progress, in_process: bool) -> Outcome:

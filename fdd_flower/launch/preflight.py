@@ -36,8 +36,8 @@ def check_absent(absent: Sequence[str], num_clients: int, *, in_process: bool) -
         )
 
 
-def preflight(cfg: Config, num_clients: int, *, absent: int = 0) -> None:
-    """Build and load what the run will, and throw it away.
+def preflight(cfg: Config, num_clients: int, *, absent: int = 0) -> list[str]:
+    """Build and load what the run will, throw it away, and return lines that say what it is.
 
     Parameters
     ----------
@@ -57,6 +57,7 @@ def preflight(cfg: Config, num_clients: int, *, absent: int = 0) -> None:
     from fdd_flower.client.side import new_model
     from fdd_flower.data import load_dataset
     from fdd_flower.data.partition import partition_indices
+    from fdd_flower.launch.outline import outline
     from fdd_flower.scoring import server_records
     from fdd_flower.server.checks import (
         check_components,
@@ -81,7 +82,7 @@ def preflight(cfg: Config, num_clients: int, *, absent: int = 0) -> None:
     method = check_components(cfg)
     with threads(cfg.runtime.server_threads):
         dataset = load_dataset(cfg.data, seed=cfg.seed)
-        partition_indices(
+        shares = partition_indices(
             dataset.train.labels, cfg.partition, num_clients=num_clients, seed=cfg.seed
         )
         server_records(cfg, dataset)
@@ -89,4 +90,5 @@ def preflight(cfg: Config, num_clients: int, *, absent: int = 0) -> None:
         model = new_model(cfg, plan)
         check_models(cfg, plan, method)
         check_method(method, cfg, plan, model)
-    check_clients(cfg, num_clients)
+        check_clients(cfg, num_clients)
+        return outline(cfg, method, dataset, shares, plan, model)

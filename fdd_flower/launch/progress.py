@@ -1,4 +1,4 @@
-"""What a user sees while a run goes on: the marked lines of the log, and the error that ends it."""
+"""What a user sees during a run: the marked lines of the log, a bar, and the error that ends it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.text import Text
 
+from fdd_flower.launch.bar import Bar
 from fdd_flower.progress_log import MARK
 
 ERROR = "error: "
@@ -43,14 +44,17 @@ class Progress:
 
     def __init__(self, *, to_stderr: bool = False) -> None:
         self.errors: list[str] = []
+        self._bar: Bar | None = None
         self.console = Console(stderr=to_stderr, highlight=False, soft_wrap=True)
         self._stderr = Console(stderr=True, highlight=False, soft_wrap=True)
 
     def log_line(self, line: str) -> None:
-        """Show `line` of Flower's log if it is marked."""
+        """Show `line` of Flower's log if it is marked; on a terminal a step moves the bar."""
         text = marked(line)
         # the folder is the last line of all, and not this one
         if text is None or text.startswith("output: "):
+            return
+        if self._bar is not None and self._bar.move(text):
             return
         if text.startswith(ERROR):
             self.error(text.removeprefix(ERROR))
@@ -69,6 +73,18 @@ class Progress:
             return
         with self.console.status(Text(text, style="dim")):
             yield
+
+    @contextmanager
+    def bar(self, rounds: int) -> Iterator[None]:
+        """Show on a terminal, below all lines, how far a run of `rounds` is; elsewhere nothing."""
+        if not self.console.is_terminal:
+            yield
+            return
+        with Bar(self.console, rounds) as self._bar:
+            try:
+                yield
+            finally:
+                self._bar = None
 
     def error(self, text: str) -> None:
         """Show `text` on stderr as the one line that names what went wrong, once."""

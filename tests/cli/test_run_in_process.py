@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
+from fdd_flower.launch.outline import _classes
 from tests.cli.conftest import QUICK
 
 
@@ -39,6 +43,33 @@ def test_a_run_shows_progress_and_its_rounds_but_not_flowers_log(done):
     assert "[fdd]" not in result.output
     assert "INFO" not in result.output
     assert result.stderr == ""
+
+
+def test_a_run_says_first_what_it_is_about_to_do(done):
+    result, folder = done
+    data, classes, clients, rounds, *_ = result.stdout.splitlines()
+    assert data == "data: digits, 1,437 training and 360 test records, a grey image of 8x8 each"
+    assert classes.startswith("10 classes: 0 (142), 1 (145), ")
+    assert clients.startswith("3 clients with ")
+    assert clients.endswith("(split: dirichlet, alpha 0.3)")
+    row = json.loads((folder / "rounds.jsonl").read_text())
+    down = row["bytes_down"] / 3  # the plan before it has a round's number
+    found = re.fullmatch(
+        r"1 round of fdd, (\d+) B down a client, at most (\d+) rows or ([\d.]+) kB up, "
+        r"5 steps of logistic on at most (\d+) merged rows",
+        rounds,
+    )
+    assert found
+    assert float(found[1]) == pytest.approx(down, abs=4)
+    assert float(found[3]) * 1000 * 3 * 1.01 >= row["bytes_up"]
+    merged = load_file(folder / "synthetic.safetensors")["inputs"]
+    assert int(found[2]) <= len(merged) <= int(found[4])
+
+
+def test_only_some_of_many_classes_are_named():
+    line = _classes([f"class {i}" for i in range(40)], np.arange(40))
+    assert line.startswith("40 classes: class 0 (0), class 1 (1), ")
+    assert line.endswith("class 11 (11) and 28 more")
 
 
 @pytest.mark.parametrize(("words", "waited"), [((), 3), (("strategy.min-nodes=2",), 2)])

@@ -1,0 +1,141 @@
+"""What a run is about to do, said before it begins: its records, clients and rounds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from flwr.app import ArrayRecord, RecordDict
+
+from fdd_flower.config import Config, DistillerConfig
+from fdd_flower.data.base import Dataset
+from fdd_flower.distillers.base import Plan, packing_of
+from fdd_flower.distillers.parts.options import settings_of_round, uses_model
+from fdd_flower.methods.base import Method
+from fdd_flower.models import resolve_name
+from fdd_flower.models.base import Network
+from fdd_flower.report.units import human_bytes, one_line
+from fdd_flower.synthetic_set import SyntheticSet
+from fdd_flower.training.pace import Pace
+from fdd_flower.wire.codecs.base import CODECS
+from fdd_flower.wire.records import (
+    ARRAYS,
+    CONFIG,
+    Envelope,
+    message_bytes,
+    plan_record,
+    reply,
+    set_record,
+)
+
+MOST_CLASSES = 12  # named in a line
+LONGEST_NAME = 24
+EXACT = ("uint8", "float16", "float32")  # codecs whose bytes do not depend on the values
+
+
+def outline(
+    cfg: Config,
+    method: Method,
+    dataset: Dataset,
+    shares: Sequence[np.ndarray],
+    plan: Plan,
+    model: Network,
+) -> list[str]:
+    """Return the lines that say what a run is about to do.
+
+    Parameters
+    ----------
+    shares
+        Each client's records, by their places in the training records.
+    """
+    labels = dataset.train.labels
+    counts = [np.bincount(labels[share], minlength=len(dataset.classes)) for share in shares]
+    return [
+        f"data: {cfg.data.name}, {len(labels):,} training and {len(dataset.test.labels):,} test "
+        f"records, {_shape(dataset.feature_shape)} each",
+        _classes(dataset.classes, np.sum(counts, axis=0)),
+        _clients(cfg, [len(share) for share in shares]),
+        _rounds(cfg, method, plan, model, counts),
+    ]
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    if len(shape) == 1:
+        return f"{shape[0]} columns"
+    if len(shape) == 2:
+        return f"{shape[0]} channels of {shape[1]} values"
+    channels = {1: "grey", 3: "colour"}.get(shape[0], f"{shape[0]}-channel")
+    return f"a {channels} image of {shape[1]}x{shape[2]}"
+
+
+def _classes(names: Sequence[str], counts: np.ndarray) -> str:
+    shown = [
+        f"{one_line(name, LONGEST_NAME)} ({count:,})"
+        for name, count in zip(names[:MOST_CLASSES], counts.tolist(), strict=False)
+    ]
+    more = f" and {len(names) - MOST_CLASSES} more" if len(names) > MOST_CLASSES else ""
+    return f"{len(names)} classes: {', '.join(shown)}{more}"
+
+
+def _clients(cfg: Config, sizes: Sequence[int]) -> str:
+    split = cfg.partition.name
+    if split in ("dirichlet", "balanced"):
+        split += f", alpha {cfg.partition.alpha:g}"
+    return f"{len(sizes)} clients with {min(sizes):,} to {max(sizes):,} records (split: {split})"
+
+
+def _rounds(
+    cfg: Config, method: Method, plan: Plan, model: Network, counts: Sequence[np.ndarray]
+) -> str:
+    rounds, name = cfg.num_server_rounds, resolve_name(cfg.model.name, plan.feature_shape)
+    distiller = settings_of_round(cfg.distiller, rounds)
+    sent = model if method.conditions or uses_model(distiller) else None
+    parts = [
+        f"{rounds} round{'s' if rounds > 1 else ''} of {cfg.strategy.name}",
+        f"{human_bytes(_down(plan, sent))} down a client",
+    ]
+    if not method.distils:
+        parts += [] if method.synthesises else [f"as much up: the weights of {name}"]
+        return ", ".join(parts)
+    codec = CODECS.get(cfg.codec.name)(cfg.codec)
+    cells = packing_of(distiller, plan.feature_shape, codec).cells
+    rows = [_rows(distiller, own, cells) for own in counts]
+    parts.append(_up(cfg, plan, max(rows)))
+    if not distiller.bytes:
+        steps = Pace.of(cfg.training, sum(rows)).steps
+        parts.append(f"{steps:,} steps of {name} on at most {sum(rows):,} merged rows")
+    return ", ".join(parts)
+
+
+def _down(plan: Plan, model: Network | None) -> int:
+    """Return the bytes of a message to a client: the plan, and the weights of `model`."""
+    arrays = ArrayRecord() if model is None else ArrayRecord(model.state_dict())
+    return message_bytes(RecordDict({ARRAYS: arrays, CONFIG: plan_record(plan)}))
+
+
+def _rows(cfg: DistillerConfig, counts: np.ndarray, cells: int) -> int:
+    """Return the most rows of a client with `counts` records a class; see `usable_classes`."""
+    usable = counts[counts >= cfg.min_records]
+    if not len(usable):
+        return 0
+    most = cfg.ipc * len(counts) // len(usable) if cfg.spread == "classes" else cfg.ipc
+    return int(np.minimum(most, -(-(usable // cfg.min_records) // cells)).sum())
+
+
+def _up(cfg: Config, plan: Plan, rows: int) -> str:
+    """Return what a client sends at most: of as many rows as any has, if that fixes the bytes."""
+    if cfg.distiller.bytes:
+        return f"at most {human_bytes(cfg.distiller.bytes)} up"
+    if cfg.codec.name not in EXACT or rows == 0:
+        return f"at most {rows:,} rows up"
+    classes = len(plan.classes)
+    targets = torch.eye(classes)[torch.arange(rows) % classes]
+    if cfg.distiller.labels != "hard":
+        targets = torch.full((rows, classes), 1 / classes)
+    part = SyntheticSet(
+        inputs=torch.zeros(rows, *plan.feature_shape), targets=targets, weights=torch.ones(rows)
+    )
+    envelope = Envelope(client="0", nonce=plan.nonce, round=1, seconds=1.0)
+    arrays = set_record(part, CODECS.get(cfg.codec.name)(cfg.codec))
+    return f"at most {rows:,} rows or {human_bytes(message_bytes(reply(arrays, envelope, {})))} up"
