@@ -113,7 +113,7 @@ def from_json(text: bytes, *, where: str) -> list[Row]:
             where,
             expected="the rows of a bench",
             got=f"{type(error).__name__}: {error}",
-            remedy="The file was edited or cut short; bench into another folder.",
+            remedy="The file was edited or truncated; use another folder for the bench.",
         ) from error
 
 

@@ -105,7 +105,7 @@ class Memory:
             if self._digest(tensors) != facts["sha256"]:
                 raise ValueError("its content is not what was written")
         except (FddError, KeyError, ValueError) as error:
-            say(f"client {self._side.client}: starts anew, for {path} is damaged: {error}")
+            say(f"client {self._side.client}: starts anew, because {path} is damaged: {error}")
             return None
         return tensors
 

@@ -39,7 +39,7 @@ def with_own(cfg: Config, node: Mapping[str, Scalar], client: str) -> Config:
             f"{min(own)} of client {client}",
             expected="none with strategy.name=sketch",
             got=own[min(own)],
-            remedy="Leave it out: sketches add only if all are made alike.",
+            remedy="Leave it out: sketches add up only if all are made the same way.",
         )
     asked = to_run_config(cfg)
     for name, value in own.items():
@@ -108,5 +108,5 @@ def _broken(path: str, expected: str, got: str) -> ConfigError:
         f"runtime.clients-file {path}",
         expected=expected,
         got=got,
-        remedy="Write, say, [3] and under it distiller.ipc = 5.",
+        remedy="Write, for example, [3] and under it distiller.ipc = 5.",
     )

@@ -42,7 +42,7 @@ def guard_own_data(cfg: Config, node: Mapping[str, Scalar]) -> None:
             "sketch.secure-sum",
             expected="true, which this client asks for",
             got="false",
-            remedy="Set it; or the owner of the data may take secure-sum from the node config.",
+            remedy="Set it; or the owner of the data may remove secure-sum from the node config.",
         )
     real = [
         f"distiller.{key}={name}"

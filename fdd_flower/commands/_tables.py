@@ -15,7 +15,7 @@ def summary_line(summary: Summary) -> str:
     rounds = "1 round" if summary.rounds == 1 else f"{summary.rounds} rounds"
     return (
         f"accuracy {human_share(summary.accuracy)} after {rounds} with {summary.num_clients} "
-        f"clients; {human_bytes(summary.bytes_up_per_client)} up a client; "
+        f"clients; {human_bytes(summary.bytes_up_per_client)} up per client; "
         f"{human_seconds(summary.seconds_total)}"
     )
 

@@ -14,9 +14,9 @@ from fdd_flower.commands.errors import COMPLETED, FAILED
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
 ) -> None:
-    """Check this machine; a line a check, with what to do about what is wrong.
+    """Check this machine: one line per check, with the remedy for what is wrong.
 
-    Exit status 1 if a check fails; warnings leave it 0.
+    Exit status: 1 if a check fails, 0 otherwise; warnings do not count.
     """
     from fdd_flower.launch.doctor import FAIL, findings
 

@@ -30,25 +30,25 @@ def forget(
         str, typer.Option("--client", metavar="KEY", help="The client, as `fdd ledger` names it.")
     ],
     out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="The new folder; must not hold a run.")
+        Path, typer.Option("--out", metavar="DIR", help="The new folder; must not contain a run.")
     ],
     purge: Annotated[
         bool,
-        typer.Option("--purge", help="Also delete what the client sent from RUN's own ledger."),
+        typer.Option("--purge", help="Also delete from the ledger of RUN what the client sent."),
     ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object; progress goes to stderr.")
     ] = False,
 ) -> None:
-    """Make the set and the model that a run would have given if a client had never joined.
+    """Rebuild the set and the model of a run as if a client had never joined.
 
-    From the ledger, without asking anybody: rounds are merged and trained again from the first
-    one that has a set of the client. Bit for bit exact, and it says how far. Where other clients'
-    later sets were made with the global model or beside the client's rows, only those clients
-    can make them anew: the simulated clients of `fdd run` do, which takes as long as the run; in
-    a deployment the replay ends before.
+    It works from the ledger, without asking any client: rounds are merged and trained again,
+    from the first one that has a set of the client. The result is exact bit for bit, and the
+    command says how far that reaches. Where other clients' later sets were made with the global
+    model or beside the client's rows, only those clients can make them again. The simulated
+    clients of `fdd run` do, which takes as long as the run; in a deployment the replay ends there.
 
-    The new folder holds nothing that the client sent. RUN is left as it is, but for --purge.
+    The new folder holds nothing that the client sent. RUN stays as it is, unless --purge.
     """
     from fdd_flower.commands._runs import find_run
     from fdd_flower.commands._tables import run_as_json, summary_line
@@ -89,7 +89,7 @@ def forget(
     else:
         progress.say(f"deleted from {ledger.path} what client {client} sent: {purged} replies")
     if left:
-        progress.say(f"made with it, and left as they are: {', '.join(left)}")
+        progress.say(f"made with it, and not changed: {', '.join(left)}")
     # the last line, and whole: scripts read the path from it
     typer.echo(f"pictures and report: {folder}")
 
@@ -120,17 +120,17 @@ def _made_again(
         return folder, scope
     choose(left.config, datetime.now())
     preflight(left.config, left.clients, absent=len(left.absent))
-    progress.say(f"{scope.why}: the simulated clients make them anew")
+    progress.say(f"{scope.why}: the simulated clients make them again")
     _run(left, progress)
     rounds = run.summary.rounds
     other = first_difference(run.path, out, client, rounds=scope.rounds)
-    why = f"exact: all {rounds} rounds were made anew by the simulated clients"
+    why = f"exact: all {rounds} rounds were made again by the simulated clients"
     if other is not None:
         cause = "another machine or version made"
         if run.config.strategy.fraction < 1:
             cause = "drew others of them (strategy.fraction)"
         why = (
-            f"made anew by the simulated clients: in round {other} their sets are not those of "
+            f"made again by the simulated clients: in round {other} their sets are not those of "
             f"{run.path}, which {cause}, so compare it with no run of then"
         )
     return out, replace(scope, rounds=rounds, why=why)
@@ -152,7 +152,7 @@ def _run(begun: Begun, progress: Progress) -> None:
         if not progress.errors:
             progress.error(outcome.reason)
         status = FAILED
-    progress.note(f"to go on: fdd run --in-process --resume {begun.config.output.dir}")
+    progress.note(f"to resume: fdd run --in-process --resume {begun.config.output.dir}")
     raise typer.Exit(status)
 
 

@@ -1,4 +1,4 @@
-"""`fdd ledger`: which replies a run took, and whether what it kept is still what came."""
+"""`fdd ledger`: which replies a run accepted, and whether the stored files still match."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ def ledger(
         ),
     ],
     verify: Annotated[
-        bool, typer.Option("--verify", help="Hold every file that was kept against its hash.")
+        bool, typer.Option("--verify", help="Compare every stored file with its hash.")
     ] = False,
     scores: Annotated[
         bool,
-        typer.Option("--scores", help="List the sets that were scored: who helped, who did not."),
+        typer.Option(
+            "--scores", help="List the scored sets: which clients helped and which did not."
+        ),
     ] = False,
     row: Annotated[
         int | None,
@@ -33,16 +35,15 @@ def ledger(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """List what became of each reply of a run, which need not have ended.
+    """List every reply of a run and its verdict; the run need not have ended.
 
-    With --verify, exit status 1 if a file that was kept is missing, cut short or changed; each
-    is named.
+    With --verify: exit status 1 if a stored file is missing, truncated or changed; each is named.
 
-    With --scores, of each set that was scored (`scoring.mode`): its utility to a cheap model of all
-    sets, the share of its labels that a model of the server's records gives too, how far a class
-    mean is off in robust deviations, and the share of its rows that are near another client's.
+    With --scores, for each scored set (`scoring.mode`): its utility to a cheap model of all sets,
+    the share of its labels that a model of the server's records gives too, how far a class mean
+    is off in robust deviations, and the share of its rows that are near another client's.
 
-    With --row, which client sent a row of `synthetic.safetensors`; the first row is 0.
+    With --row: which client sent a row of `synthetic.safetensors`. The first row is 0.
     """
     from fdd_flower.commands._runs import find_run
     from fdd_flower.commands._screen import print_table
@@ -76,5 +77,5 @@ def ledger(
         client = one_line(entry.client, 60)
         typer.echo(f"error: round {entry.round}, client {client}: {error}", err=True)
     if verify and not damaged and not as_json:
-        typer.echo("every file is what was kept")
+        typer.echo("every file matches its hash")
     raise typer.Exit(FAILED if damaged else COMPLETED)

@@ -33,7 +33,7 @@ def run(
     ] = None,
     assignments: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="A setting; may be given many times."),
+        typer.Option("--set", metavar="KEY=VALUE", help="A setting; may be repeated."),
     ] = None,
     config: Annotated[
         Path | None, typer.Option("--config", metavar="FILE.toml", help="Settings from a file.")
@@ -41,7 +41,7 @@ def run(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", metavar="DIR", help="Where the run leaves its files; must not hold a run."
+            "--out", metavar="DIR", help="Folder for the files of the run; must not contain a run."
         ),
     ] = None,
     resume: Annotated[
@@ -49,7 +49,7 @@ def run(
         typer.Option(
             "--resume",
             metavar="RUN",
-            help="Go on with a run that was killed or failed, with its own settings.",
+            help="Resume a run that was killed or failed, with its own settings.",
         ),
     ] = "",
     in_process: Annotated[
@@ -60,22 +60,22 @@ def run(
         typer.Option(
             "--without",
             metavar="KEY",
-            help="A client that never joins, with --in-process; may be given many times. "
-            "The others keep their shares: what `fdd forget` is held against.",
+            help="A client that never joins (with --in-process); may be repeated. The others "
+            "keep their shares, so the run can be compared with what `fdd forget` makes.",
         ),
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object; progress goes to stderr.")
     ] = False,
 ) -> None:
-    """Run a federation on this machine, and leave a folder with its report.
+    """Run a federation on this machine and leave a folder with its report.
 
     Settings: the defaults, then --config, then --set, then the other options. `fdd settings`
     lists them all. Exit status: 0 only if the run completed, 1 if it failed, 2 if the input
     was wrong (nothing is started or written then), 130 on Ctrl-C.
 
-    With --resume the result is, bit for bit, that of a run that was never interrupted. Of the
-    settings only strategy.deadline, strategy.min-nodes and strategy.quorum may then be given.
+    With --resume the result is bit-identical to that of a run that was never interrupted. Only
+    strategy.deadline, strategy.min-nodes and strategy.quorum may then be changed.
     """
     from fdd_flower.commands._runs import find_run
     from fdd_flower.errors import LaunchError
@@ -113,8 +113,8 @@ def run(
     except Stopped as stopped:
         progress.note("stopped; the run is not complete")
         if folder is not None and folder.is_dir():
-            progress.note(f"what it left so far: {folder}")
-            progress.note(f"to go on: fdd run --resume {folder}")
+            progress.note(f"files so far: {folder}")
+            progress.note(f"to resume: fdd run --resume {folder}")
         raise typer.Exit(stopped.exit_status) from None
     raise typer.Exit(_finish(folder, outcome, progress, as_json))
 
@@ -151,16 +151,16 @@ def _take_up(
     if "output.dir" in values:
         raise ConfigError(
             "--out",
-            expected="nothing beside --resume",
+            expected="not together with --resume",
             got=values["output.dir"],
-            remedy="A run goes on in its own folder.",
+            remedy="A run resumes in its own folder.",
         )
     if absent:
         raise ConfigError(
             "--without",
-            expected="nothing beside --resume",
+            expected="not together with --resume",
             got=", ".join(absent),
-            remedy="A run goes on with the clients that it began with.",
+            remedy="A run resumes with the clients that it began with.",
         )
     begun = take_up(run, values, clients)
     return begun, preflight(begun.config, begun.clients, absent=len(begun.absent))

@@ -16,7 +16,7 @@ def settings(
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
 ) -> None:
-    """List every setting: its key, its default, what it allows and what it means."""
+    """List settings: key, default, allowed values and meaning."""
     found = [key for key in keys().values() if contains.lower() in f"{key.name} {key.doc}".lower()]
     if as_json:
         typer.echo(json.dumps([_as_json(key) for key in found], indent=2))

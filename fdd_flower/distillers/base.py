@@ -225,7 +225,7 @@ def usable_classes(
             "records of this client",
             expected="at least one class",
             got="none",
-            remedy="Give the client data, or fewer clients more data each.",
+            remedy="Give the client data, or split the data among fewer clients.",
         )
     if cfg.spread == "classes":
         share = cfg.ipc * len(data.classes) // len(usable)

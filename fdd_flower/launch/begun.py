@@ -119,7 +119,7 @@ def take_up(folder: Path, given: Mapping[str, Scalar], clients: int | None) -> B
             "--clients",
             expected="as many as the run began with" + f" ({count})" * bool(count),
             got="none" if clients is None else clients,
-            remedy="Their number decides how the data is cut: give it, and the right one.",
+            remedy="The number decides how the data is split: give the original one.",
         )
     absent = begun.absent if begun else ()
     if kept is None:  # it was killed before its server took the folder: begin it there

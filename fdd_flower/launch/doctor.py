@@ -47,7 +47,7 @@ def findings() -> Iterator[Finding]:
         # A broken installation breaks checks too; the others still have something to say.
         except Exception as error:
             name = check.__name__.replace("_", "-")
-            yield Finding(name, FAIL, _one_line(error), "Mend what failed above first.")
+            yield Finding(name, FAIL, _one_line(error), "Fix what failed above first.")
 
 
 def python() -> Finding:
@@ -64,9 +64,9 @@ def torchvision() -> Finding:
     """Whether torchvision can be imported beside this torch."""
     return _imports(
         "torchvision",
-        "`operator torchvision::nms does not exist` means that torch and torchvision were built "
-        "apart, such as a +cpu torch from pytorch.org and a torchvision from PyPI. Install both "
-        "from one index: pip install --force-reinstall torch torchvision.",
+        "`operator torchvision::nms does not exist` means that torch and torchvision come "
+        "from different builds, such as a +cpu torch from pytorch.org and a torchvision from "
+        "PyPI. Install both from one index: pip install --force-reinstall torch torchvision.",
     )
 
 
@@ -145,7 +145,7 @@ def cores() -> Finding:
     count, defaults = count_cores(), RuntimeConfig()
     wanted = max(defaults.client_threads, defaults.server_threads)
     text = (
-        f"{count}; threads: {defaults.client_threads} a client, "
+        f"{count}; threads: {defaults.client_threads} per client, "
         f"{defaults.server_threads} for the server"
     )
     greedy = [name for name in THREAD_VARIABLES if _number(os.environ.get(name)) > count]
@@ -157,7 +157,9 @@ def cores() -> Finding:
         return Finding("cores", WARN, text, remedy)
     if hasattr(os, "getloadavg") and os.getloadavg()[0] > 2 * count:
         load = f"{count}, with a load of {os.getloadavg()[0]:.0f}"
-        return Finding("cores", WARN, load, "Wait for other work to end: runs will be slow.")
+        return Finding(
+            "cores", WARN, load, "Wait until other work is done; until then, runs are slow."
+        )
     return Finding("cores", OK, text)
 
 
@@ -168,7 +170,7 @@ def memory() -> Finding:
     free = free_gb()
     text = f"{free:.1f} GB free"
     if free < NEEDED_GB:
-        return Finding("memory", FAIL, text, "Close programs; a run needs about 1 GB a process.")
+        return Finding("memory", FAIL, text, "Close programs; a run needs about 1 GB per process.")
     if free < COMFORTABLE_GB:
         remedy = "Run with --in-process, which has one process for all clients."
         return Finding("memory", WARN, text, remedy)

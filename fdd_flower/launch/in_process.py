@@ -32,7 +32,7 @@ def run_in_process(begun: Begun, progress: Progress) -> Outcome:
         except (Exception, SystemExit) as error:
             # The server names what it expects to go wrong in a marked line; the rest is a bug.
             if not progress.errors:
-                raise RuntimeError("the run failed for a reason it did not foresee") from error
+                raise RuntimeError("the run failed for an unexpected reason") from error
             return Outcome(completed=False)
     status = recorded_status(folder)
     if status == COMPLETED:

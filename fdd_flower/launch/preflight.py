@@ -30,7 +30,7 @@ def check_absent(absent: Sequence[str], num_clients: int, *, in_process: bool) -
     if not in_process:
         raise ConfigError(
             "--without",
-            expected="--in-process beside it",
+            expected="--in-process with it",
             got="Flower's simulation, in which every client joins",
             remedy="Add --in-process: it gives the same result, bit for bit.",
         )

@@ -113,7 +113,7 @@ def parse_assignment(text: str) -> tuple[str, Scalar]:
             f"--set {text}",
             expected="KEY=VALUE",
             got="no =",
-            remedy="Write, say, --set distiller.ipc=5.",
+            remedy="Write, for example, --set distiller.ipc=5.",
         )
     key = find_key(name.strip())
     return key.name, key.parse(value)

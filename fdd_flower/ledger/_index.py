@@ -116,7 +116,7 @@ def _open(path: Path, mode: str = "rw") -> Iterator[sqlite3.Connection]:
             str(path),
             expected="an index that can be read and written",
             got=error,
-            remedy="Free disk space, check the rights, end other programs that use it; then go on.",
+            remedy="Free disk space, check the permissions, end programs that use it; then resume.",
         ) from error
     except sqlite3.DatabaseError as error:
         raise damaged(str(path), "an SQLite file", error) from error

@@ -278,5 +278,5 @@ class Ledger:
                 str(self.path),
                 expected="a disk that takes the reply",
                 got=error.strerror or str(error),
-                remedy="Free disk space or mend the rights; the run can then be resumed.",
+                remedy="Free disk space or fix the permissions; then resume the run.",
             ) from error

@@ -103,7 +103,7 @@ class FromTrajectory(FedAvg):
         def progress(done: int, total: int) -> None:
             if done % tenth == 0:
                 say(
-                    f"round {server_round}: distilling the way of {len(self.path)} global models, "
+                    f"round {server_round}: distilling the path of {len(self.path)} global models, "
                     f"step {done}/{total}"
                 )
 

@@ -26,21 +26,21 @@ from fdd_flower.run_folder.run_dir import CURVES_PICTURE, LEDGER, REPORT, SYNTHE
 
 _MAX_REJECTED = 200
 
-_TERMS = (
-    ("synthetic record", "A made-up record that a client computed from its data. It stands for "
-     "many real ones; its weight says how many."),
-    ("records a class (IPC)", "How many synthetic records a client sends for each class it has."),
-    ("up-link, down-link", "Message payloads from the clients to the server, and from the server "
-     "to the clients, over all clients; kB and MB are powers of 1000."),
-    ("accuracy, loss", "Of the model that the server trained on the merged set, on the server's "
-     "test records: the share it got right, and the mean cross-entropy in nats."),
-    ("accepted, rejected", "The server checks each reply before it uses it. A rejected reply "
-     "had no part in the result; its reason is listed."),
-    ("quarantined", "A set that is in order was left out, for what it scored on records of the "
-     "server's own. In the rounds it counts as rejected."),
-    ("epsilon", "The differential-privacy budget spent. A dash means that this run gives no "
-     "formal guarantee: synthetic records may then reveal something about real ones."),
-)  # fmt: skip
+_TERMS = {
+    "synthetic record": "An artificial record that a client computed from its data. It stands for "
+    "many real ones; its weight says how many.",
+    "records per class (IPC)": "How many synthetic records a client sends for each of its classes.",
+    "up-link, down-link": "Message payloads from the clients to the server, and from the server "
+    "to the clients, over all clients; kB and MB are powers of 1000.",
+    "accuracy, loss": "Measured on the server's test records, for the model trained on the merged "
+    "set: the share of correct answers, and the mean cross-entropy in nats.",
+    "accepted, rejected": "The server checks each reply before it uses it. A rejected reply "
+    "has no part in the result; the reason is listed.",
+    "quarantined": "A well-formed set that was left out because of its scores on the server's "
+    "own records. In the rounds it counts as rejected.",
+    "epsilon": "The differential-privacy budget spent. A dash means no formal guarantee: "
+    "synthetic records may then reveal something about real ones.",
+}
 
 
 def write_report(run_dir: Path) -> Path:
@@ -88,10 +88,10 @@ def _tiles(run: Run) -> Raw:
     summary = run.summary
     tiles = (
         (human_share(summary.accuracy), "accuracy"),
-        (human_bytes(summary.bytes_up_per_client), "up-link a client, all rounds"),
-        (human_bytes(summary.bytes_down_total), "down-link in all"),
+        (human_bytes(summary.bytes_up_per_client), "up-link per client, all rounds"),
+        (human_bytes(summary.bytes_down_total), "down-link, total"),
         (str(summary.rounds), "rounds"),
-        (human_seconds(summary.seconds_total), "in all"),
+        (human_seconds(summary.seconds_total), "total time"),
     )
     inside = "".join(
         f'<div class="tile"><b>{cell(value)}</b><span>{cell(name)}</span></div>'
@@ -101,7 +101,7 @@ def _tiles(run: Run) -> Raw:
 
 
 def _guide() -> Raw:
-    terms = "".join(f"<dt>{cell(term)}</dt><dd>{cell(text)}</dd>" for term, text in _TERMS)
+    terms = "".join(f"<dt>{cell(term)}</dt><dd>{cell(text)}</dd>" for term, text in _TERMS.items())
     return section(
         "How to read this",
         "Several clients hold private records. Instead of the records, or of a trained model, "
@@ -115,7 +115,7 @@ def _guide() -> Raw:
 def _pictures(run: Run) -> list[Raw]:
     shown = (
         (CURVES_PICTURE, "Over the rounds", "Accuracy, loss and cumulative traffic by round"),
-        (SYNTHETIC_PICTURE, "The synthetic set", "Synthetic records, a row a class"),
+        (SYNTHETIC_PICTURE, "The synthetic set", "Synthetic records, one row per class"),
     )
     files = [(run.path / name, title, text) for name, title, text in shown]
     return [

@@ -96,11 +96,11 @@ def summary_facts(summary: Summary) -> list[tuple[str, str]]:
         ("model", summary.model),
         ("data", f"{summary.data}, {summary.partition}, {summary.num_clients} clients"),
         ("rounds", str(summary.rounds)),
-        ("records a class a client", str(summary.ipc) if summary.distiller else ""),
+        ("records per class and client", str(summary.ipc) if summary.distiller else ""),
         (
             "up-link",
             f"{human_bytes(summary.bytes_up_total)}, "
-            f"{human_bytes(summary.bytes_up_per_client)} a client over all rounds",
+            f"{human_bytes(summary.bytes_up_per_client)} per client over all rounds",
         ),
         ("down-link", human_bytes(summary.bytes_down_total)),
         ("time", human_seconds(summary.seconds_total)),

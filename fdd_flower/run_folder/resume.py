@@ -76,7 +76,7 @@ def resumed_settings(cfg: Config) -> Config:
             f"resume {folder}",
             expected=f"a folder with the {CONFIG} of a run",
             got="none",
-            remedy="There is nothing to go on with: start a new run.",
+            remedy="There is nothing to resume: start a new run.",
         )
     given = {
         name: value for name, value in to_run_config(cfg).items() if value != keys()[name].default

@@ -179,5 +179,5 @@ def _read(kind: str, value: object, where: str) -> Any:
 
 def _broken(where: str, expected: str, got: object) -> DataError:
     return DataError(
-        where, expected=expected, got=got, remedy="The file was edited or cut short; run again."
+        where, expected=expected, got=got, remedy="The file was edited or truncated; run again."
     )

@@ -310,7 +310,7 @@ def not_plausible(error: WireError) -> WireError:
         "secure sum",
         expected="sums that records can have",
         got=error,
-        remedy="A client sent nonsense, and under masks nobody can say which: look at the "
+        remedy="A client sent nonsense, and masks hide which one: look at the "
         "clients, then resume the run.",
     )
 

@@ -59,7 +59,7 @@ def check_components(cfg: Config) -> Method:
             "strategy.quorum",
             expected=f"at least {needed} with {here}",
             got=cfg.strategy.quorum,
-            remedy="It takes that many replies: raise the quorum, or lower "
+            remedy="It needs that many replies: raise the quorum, or lower "
             f"{' or '.join(f'strategy.{_kebab(name)}' for name in method.uses or ())}.",
         )
     if 0 < cfg.scoring.quota < 1:
@@ -67,14 +67,14 @@ def check_components(cfg: Config) -> Method:
             "scoring.quota",
             expected="0, or equal shares from 1",
             got=cfg.scoring.quota,
-            remedy="Below 1 not even equal clients would fit; 1 makes all equal.",
+            remedy="Below 1 not even equal clients would fit; 1 makes all clients equal.",
         )
     if cfg.scoring.mode != "off" and not method.distils:
         raise ConfigError(
             "scoring.mode",
             expected=f"off with strategy.name={cfg.strategy.name}",
             got=repr(cfg.scoring.mode),
-            remedy="Only sets are scored, and its clients send none.",
+            remedy="Only sets are scored, and the clients of this strategy send none.",
         )
     if not method.distils:
         refuse_changed(cfg, ("scoring.quota",), here)
@@ -115,7 +115,7 @@ def _no_component(kind: str, name: str, got: str) -> ConfigError:
         f"{kind}.name {name}",
         expected=f"a {kind}, or a factory that takes its settings",
         got=got,
-        remedy="See how the built-in ones are made; one that ships is the simplest choice.",
+        remedy="See how the built-in ones are made, or use one of them.",
     )
 
 

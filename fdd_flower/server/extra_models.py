@@ -42,21 +42,21 @@ def check_models(cfg: Config, plan: Plan, method: Method) -> None:
                 key,
                 expected=f"nothing with strategy.name={cfg.strategy.name}",
                 got=repr(",".join(given)),
-                remedy="Other models are trained on sets, and its clients send none.",
+                remedy="Other models are trained on sets, and this strategy sends none.",
             )
     if len(set(names)) < len(names) or "" in names:
         raise ConfigError(
             "server.models",
-            expected="names with commas between, each once",
+            expected="names separated by commas, each once",
             got=repr(cfg.server.models),
-            remedy="Write, say, server.models=cnn,convnet.",
+            remedy="Write, for example, server.models=cnn,convnet.",
         )
     if own in teachers:
         raise ConfigError(
             "server.teacher",
             expected=f"another family than model.name, {own}",
             got=repr(own),
-            remedy="A larger family teaches a smaller one: convnet teaches cnn, say.",
+            remedy="Let a larger family teach a smaller one, for example convnet teach cnn.",
         )
     for key, given in (("server.models", names), ("server.teacher", teachers)):
         for name in given:

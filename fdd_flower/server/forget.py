@@ -69,8 +69,8 @@ def scope_of(run: Run, entries: list[Entry], client: str) -> Scope:
             f"run {run.path}, strategy.name",
             expected="fdd, fedaf or sketch, whose sets and sketches are in the ledger",
             got=run.config.strategy.name,
-            remedy="Parameters are not kept, and each round's depend on all: run again without "
-            "the client.",
+            remedy="Parameters are not stored, and those of a round depend on all clients: run "
+            "again without this one.",
         )
     if run.config.sketch.secure_sum:
         raise DataError(

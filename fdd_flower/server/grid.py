@@ -117,7 +117,9 @@ def wait_for_nodes(
             return nodes
         if time.monotonic() >= until:
             if len(nodes) >= least:
-                say(f"{len(nodes)} of {minimum} clients are connected after {seconds:g} s: goes on")
+                say(
+                    f"{len(nodes)} of {minimum} clients are connected after {seconds:g} s: starting"
+                )
                 return nodes
             raise QuorumError(
                 "connected clients",

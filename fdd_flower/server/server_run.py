@@ -61,7 +61,7 @@ def serve(grid: Grid, context: Context) -> None:
             "the run's folder",
             expected="a disk that can be read and written",
             got=error,
-            remedy="Free disk space or mend the rights; then resume the run.",
+            remedy="Free disk space or fix the permissions; then resume the run.",
         )
         complain(str(named))
         raise named from error

@@ -240,7 +240,7 @@ def test_single_class_is_a_set_a_class(in_process, tmp_path):
     assert rows[0].bytes is not None
     assert whole[0].bytes is not None
     assert rows[0].bytes > whole[0].bytes  # ten messages have ten headers
-    assert "one client a class" in (tmp_path / "table.txt").read_text()
+    assert "one client per class" in (tmp_path / "table.txt").read_text()
 
 
 def test_a_setting_counts_for_the_distillers_that_use_it():

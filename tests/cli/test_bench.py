@@ -43,7 +43,7 @@ def test_help_names_every_option_and_has_an_example(fdd, monkeypatch):
         (("--seeds", "1.5"), "--seeds"),
         (("--seeds", "-1"), "--seeds"),
         (("--models", "nope"), "--models"),
-        (("--models", "mlp,,ridge"), "Write, say, --models cnn,ridge"),
+        (("--models", "mlp,,ridge"), "Write, for example, --models cnn,ridge"),
         (("--models", "cnn"), "16x16"),
         (("--set", "distiller.pool=convnet,,mlp"), "distiller.pool"),
         (("--set", "distiller.ipc=3"), "--ipc"),

@@ -106,7 +106,7 @@ def test_simulated_clients_make_anew_what_was_conditioned_on_it(conditioned, fdd
     done = fdd("forget", conditioned, "--client", "2", "--out", tmp_path / "new")
     assert done.exit_code == 0, done.output
     assert "conditioned on its set (distiller.peers): the simulated clients" in done.stdout
-    assert "exact: all 3 rounds were made anew by the simulated clients" in done.stdout
+    assert "exact: all 3 rounds were made again by the simulated clients" in done.stdout
     assert result_of(tmp_path / "new") == result_of(never) != result_of(conditioned)
     assert {entry.client for entry in Ledger(tmp_path / "new" / "ledger").entries()} == set("013")
 
@@ -166,7 +166,7 @@ def test_what_is_stopped_half_way_can_be_resumed(conditioned, fdd, tmp_path, mon
         patch.setattr(server_run.RunDir, "append_round", full)
         failed = fdd("forget", conditioned, "--client", "1", "--out", tmp_path / "new")
     assert failed.exit_code == 1
-    assert f"to go on: fdd run --in-process --resume {tmp_path / 'new'}" in failed.stderr
+    assert f"to resume: fdd run --in-process --resume {tmp_path / 'new'}" in failed.stderr
     refused = fdd("run", "--resume", tmp_path / "new")
     assert refused.exit_code == 1
     assert "expected --in-process" in refused.stderr

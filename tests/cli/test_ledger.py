@@ -67,7 +67,7 @@ def test_json_has_the_whole_of_it(run, fdd):
 def test_verify_says_when_all_is_well(run, fdd):
     result = fdd("ledger", run, "--verify")
     assert result.exit_code == 0
-    assert "every file is what was kept" in result.stdout
+    assert "every file matches its hash" in result.stdout
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "gone"])

@@ -191,7 +191,7 @@ IMAGES = np.zeros((6, 1, 4, 4), dtype=np.uint8)
 
 
 def npz(path: Path, **arrays: np.ndarray) -> Source:
-    np.savez(path / "data.npz", allow_pickle=True, **arrays)
+    np.savez(path / "data.npz", **arrays)  # pyright: ignore[reportArgumentType]
     return read("npz", path / "data.npz")
 
 

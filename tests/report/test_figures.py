@@ -78,8 +78,10 @@ def test_a_missing_class_keeps_an_empty_row(tmp_path: Path) -> None:
     three, two = pixels(tmp_path / "three.png"), pixels(tmp_path / "two.png")
     assert three.shape[0] - two.shape[0] == 72 + 6
     tops = np.nonzero((three == 100).all(axis=2).sum(axis=1) >= 72)[0]
-    assert len(tops) == 2 * 72
-    assert tops[72] - tops[71] == 72 + 6 + 6 + 1
+    # matplotlib before 3.11 may draw a picture one line lower
+    assert len(tops) == pytest.approx(2 * 72, abs=1)
+    gaps = np.diff(tops)[np.diff(tops) > 1]
+    assert gaps.tolist() == [pytest.approx(72 + 6 + 6 + 1, abs=1)]
 
 
 @pytest.mark.parametrize(

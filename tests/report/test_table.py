@@ -71,14 +71,14 @@ def test_why_replies_were_rejected_is_under_the_rounds() -> None:
 def test_summary_table_shows_markup_as_it_is() -> None:
     text = shown(summary_table(make_summary(status="failed: [red]x[/red] [/nope]")))
     assert "failed: [red]x[/red] [/nope]" in text
-    assert "500 B a client" in text
+    assert "500 B per client" in text
     assert "dm → class-balanced → uint8" in text
 
 
 def test_facts_of_a_method_that_averages_leave_out_the_set() -> None:
     text = shown(summary_table(make_summary(strategy="fedavg", distiller="", merger="", codec="")))
     assert "distiller" not in text
-    assert "records a class" not in text
+    assert "records per class" not in text
 
 
 def test_shares_and_lines() -> None:

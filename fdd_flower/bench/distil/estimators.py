@@ -32,7 +32,7 @@ def fit_estimator(name: str, part: SyntheticSet, *, seed: int, threads: int) -> 
             f"{name}: classes of the set",
             expected="at least 2",
             got=1,
-            remedy="Distil more classes: scikit-learn fits no classifier to one.",
+            remedy="Distil more classes: scikit-learn needs at least two.",
         )
     state = derive(seed, "bench", name) % 2**32
     model = _new(name, state, threads, leaf=int(np.clip(counts[counts > 0].min() // 2, 1, LEAF)))

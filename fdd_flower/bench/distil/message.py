@@ -158,5 +158,5 @@ def load_made(path: Path) -> Made:
             str(path),
             expected="a set that the bench wrote",
             got=f"{type(error).__name__}: {error}",
-            remedy="Remove the file, and it is made again.",
+            remedy="Remove the file; it is then made again.",
         ) from error

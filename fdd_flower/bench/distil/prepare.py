@@ -49,7 +49,7 @@ def _check_distiller(name: str, bench: Bench) -> None:
             "--distillers",
             expected=f"names among {', '.join(DISTILLERS.names())}, or package.module:Factory",
             got=repr(name),
-            remedy="Name others in --distillers.",
+            remedy="Choose from these in --distillers.",
         )
     factory = DISTILLERS.get(name)
     try:

@@ -42,7 +42,7 @@ def check_model(name: str, cfg: Config, test: Split) -> None:
             "--models",
             expected=f"names among {known}, or package.module:Factory",
             got=repr(name),
-            remedy="Name others in --models.",
+            remedy="Choose from these in --models.",
         )
     _network(name, cfg, test, seed=0)
 

@@ -157,7 +157,7 @@ def parse_list(option: str, text: str, kind: Callable[[str], T]) -> tuple[T, ...
                 option,
                 expected=f"{what} separated by commas",
                 got=repr(text),
-                remedy=f"Write, say, {option} {EXAMPLES.get(option, '1,10')}.",
+                remedy=f"Write, for example, {option} {EXAMPLES.get(option, '1,10')}.",
             ) from None
     return tuple(found)
 

@@ -23,10 +23,10 @@ def header(bench: Bench, *, tested: int, trained: int) -> list[str]:
         if bench.holdout
         else f"test split, {tested} records"
     )
-    how = "one client a class" if bench.single_class else "one client"
+    how = "one client per class" if bench.single_class else "one client"
     full = f"{bench.full_steps} steps, no teacher" if bench.full_steps else "left out"
     return [
-        f"{cfg.data.name}: accuracy (per cent) on the {where}",
+        f"{cfg.data.name}: accuracy (percent) on the {where}",
         f"distilled from {trained} training records as {how}; codec {cfg.codec.name}; "
         f"{cfg.training.steps or '1000 or 1500'} training steps on every set; all records: {full}",
         "mean and standard deviation over seeds; random, herding, kmeans: the same recipe, at "

@@ -1,4 +1,4 @@
-"""A whole training set distilled as one client, or as one client a class."""
+"""A whole training set distilled as one client, or as one client per class."""
 
 from __future__ import annotations
 

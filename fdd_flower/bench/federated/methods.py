@@ -47,7 +47,7 @@ def _built_in(name: str) -> Method:
         expected=f"strategies ({', '.join(STRATEGIES.names())}), distillers "
         f"({', '.join(DISTILLERS.names())}), or tables of --config",
         got=repr(name),
-        remedy="Name others in --methods, or describe it in --config FILE.",
+        remedy="Choose from these in --methods, or describe it in --config FILE.",
     )
 
 
@@ -95,5 +95,5 @@ def _broken(path: Path, expected: str, got: str) -> ConfigError:
         f"--config {path}",
         expected=expected,
         got=got,
-        remedy="Write, say, [mine] and under it distiller.bytes = 8000, a table a method.",
+        remedy="Write, for example, [mine] and under it distiller.bytes = 8000.",
     )

@@ -57,7 +57,7 @@ def _number(split: str, key: str, text: str) -> dict[str, Scalar]:
             f"--splits {split}",
             expected=f"{error.expected} for {key}",
             got=text,
-            remedy="Name another cut in --splits.",
+            remedy="Choose another split in --splits.",
         ) from None
 
 
@@ -66,5 +66,5 @@ def _unknown(split: str) -> ConfigError:
         f"--splits {split}",
         expected=GRAMMAR,
         got="something else",
-        remedy="Write, say, --splits iid,dirichlet-0.1,classes-2.",
+        remedy="Write, for example, --splits iid,dirichlet-0.1,classes-2.",
     )

@@ -17,7 +17,7 @@ def header(bench: Federated) -> list[str]:
     """Return lines that say what was measured and how to read it."""
     where = "held-out training records: for choosing settings" if bench.holdout else "test split"
     return [
-        f"{bench.data}, {bench.clients} clients: accuracy (per cent) on the {where}",
+        f"{bench.data}, {bench.clients} clients: accuracy (percent) on the {where}",
         f"mean and standard deviation over seeds {', '.join(map(str, bench.seeds))}",
         "accuracy: after the last round; best round: the highest of all, chosen on the records "
         "that it is measured on",

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from fdd_flower.config import Config, Scalar
 
 app = typer.Typer(
-    help="Measure distillers beside their baselines, methods beside each other, and a server "
-    "under load.",
+    help="Compare distillers with baselines, compare methods, and measure a server under load.",
     no_args_is_help=True,
 )
 app.command("federated", epilog=FEDERATED_EXAMPLE)(federated)
@@ -39,13 +38,21 @@ def distill(
     out: Out,
     data: Data = "digits",
     distillers: Annotated[
-        str, typer.Option("--distillers", metavar="NAMES", help="With commas between.")
+        str, typer.Option("--distillers", metavar="NAMES", help="Separated by commas.")
     ] = "dm",
     ipc: Annotated[
-        str, typer.Option("--ipc", metavar="NUMBERS", help="Synthetic records a class.")
+        str,
+        typer.Option(
+            "--ipc", metavar="NUMBERS", help="Synthetic records per class, separated by commas."
+        ),
     ] = "1,10",
     seeds: Annotated[
-        str, typer.Option("--seeds", metavar="NUMBERS", help="Of the distillations and models.")
+        str,
+        typer.Option(
+            "--seeds",
+            metavar="NUMBERS",
+            help="Seeds of distillations and models, separated by commas.",
+        ),
     ] = "0,1,2",
     models: Annotated[
         str | None,
@@ -58,10 +65,10 @@ def distill(
     ] = None,
     assignments: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="A setting; may be given many times."),
+        typer.Option("--set", metavar="KEY=VALUE", help="A setting; may be repeated."),
     ] = None,
     single_class: Annotated[
-        bool, typer.Option("--single-class", help="Distil each class as a client of its own.")
+        bool, typer.Option("--single-class", help="Distil each class as a separate client.")
     ] = False,
     holdout: Holdout = False,
     full_steps: Annotated[
@@ -74,7 +81,7 @@ def distill(
         ),
     ] = None,
     no_full: Annotated[
-        bool, typer.Option("--no-full", help="Do not train on all records; no HLR then.")
+        bool, typer.Option("--no-full", help="Do not train on all records; there is no HLR then.")
     ] = False,
     threads: Threads = None,
     resume: Resume = False,
@@ -82,11 +89,11 @@ def distill(
 ) -> None:
     """Distil a training set, and measure models trained on what a server would receive.
 
-    Beside each set stand random records, herded records and k-means centres of equal bytes
-    under the same recipe, ridge regression from sums over all records, and each model trained
-    on all records. DIR gets rows.json, table.txt, table.md, accuracy.png, config.toml, the sets
-    and their pictures; rows that are there already are not made again. Exit status: 0 if every
-    row was measured, 1 if some failed, 2 if the input was wrong, 130 on Ctrl-C.
+    Each set is compared with random records, herded records and k-means centres at equal bytes
+    under the same recipe, with ridge regression from sums over all records, and with each model
+    trained on all records. DIR gets rows.json, table.txt, table.md, accuracy.png, config.toml,
+    the sets and their pictures; existing rows are kept. Exit status: 0 if every row was measured,
+    1 if some failed, 2 if the input was wrong, 130 on Ctrl-C.
     """
     from fdd_flower.bench.distil.prepare import prepare
     from fdd_flower.bench.distil.run import run
@@ -117,7 +124,7 @@ def distill(
             say(f"measuring on {where}: {len(material.test)} records of {data}")
             rows = run(bench, folder, say=say, material=material)
     except Stopped as stopped:
-        typer.echo(f"stopped; the same command goes on with {folder}", err=True)
+        typer.echo(f"stopped; the same command continues {folder}", err=True)
         raise typer.Exit(stopped.exit_status) from None
     end_with(rows, folder / TABLE, holds="rows, tables and pictures", as_json=as_json)
 

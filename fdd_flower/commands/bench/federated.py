@@ -1,4 +1,4 @@
-"""`fdd bench federated`: which method is best, on which cut, for how many bytes?"""
+"""`fdd bench federated`: which method is best, on which split, for how many bytes?"""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def federated(
         typer.Option(
             "--splits",
             metavar="NAMES",
-            help="Cuts, with commas between: iid, dirichlet-ALPHA, balanced-ALPHA (the same with "
-            "clients of equal size), classes-K, pathological-K (classes drawn at random) or "
-            "shards-K; +quantity for clients of uneven size, +shift for images that each client "
-            "sees another way.",
+            help="Separated by commas: iid, dirichlet-ALPHA, balanced-ALPHA (the same with clients "
+            "of equal size), classes-K, pathological-K (classes drawn at random) or shards-K; add "
+            "+quantity for clients of uneven size, +shift to show each client its images in "
+            "another way.",
         ),
     ] = "iid,dirichlet-0.5,dirichlet-0.1,classes-2,classes-1",
     methods: Annotated[
@@ -44,26 +44,32 @@ def federated(
         typer.Option(
             "--methods",
             metavar="NAMES",
-            help="With commas between: a table of --config; or a strategy with its defaults; or a "
-            f"distiller, which fdd then uses. By default every table, or {DEFAULT_METHODS}.",
+            help="Separated by commas: a table of --config, a strategy with its defaults, or a "
+            f"distiller for fdd to use. By default every table, or {DEFAULT_METHODS}.",
         ),
     ] = None,
     config: Annotated[
         Path | None,
         typer.Option(
-            "--config", metavar="FILE.toml", help="Methods by name: a table of settings each."
+            "--config", metavar="FILE.toml", help="Methods by name, each a table of settings."
         ),
     ] = None,
     rounds: Annotated[
-        int | None, typer.Option("--rounds", help="Of each method that does not name its own.")
+        int | None,
+        typer.Option("--rounds", help="Rounds of each method that does not set its own."),
     ] = None,
     seeds: Annotated[
-        str, typer.Option("--seeds", metavar="NUMBERS", help="Of cuts, models and all draws.")
+        str,
+        typer.Option(
+            "--seeds",
+            metavar="NUMBERS",
+            help="Seeds of splits, models and draws, separated by commas.",
+        ),
     ] = "0,1,2",
     assignments: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="KEY=VALUE", help="A setting of all methods; may be given many times."
+            "--set", metavar="KEY=VALUE", help="A setting of all methods; may be repeated."
         ),
     ] = None,
     holdout: Holdout = False,
@@ -71,10 +77,10 @@ def federated(
     resume: Resume = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run methods beside each other on the same cuts, and count accuracy, bytes and time.
+    """Run methods on the same splits and compare accuracy, bytes and time.
 
-    Each run is one of `fdd run --in-process`, in a process of its own, and leaves its folder in
-    DIR/runs; what is complete is not run again, and what was killed is gone on with. DIR gets
+    Each run is a `fdd run --in-process` in its own process, with its folder in DIR/runs. Complete
+    runs are kept, and runs that were killed are resumed. DIR gets
     rows.json, table.txt, table.md, accuracy-bytes.png, accuracy-time.png and config.toml. Exit
     status: 0 if every run completed, 1 if some failed, 2 if the input was wrong, 130 on Ctrl-C.
     """
@@ -106,7 +112,7 @@ def federated(
             with one_line_errors():
                 rows = run(bench, folder, say=say)
     except Stopped as stopped:
-        typer.echo(f"stopped; the same command goes on with {folder}", err=True)
+        typer.echo(f"stopped; the same command continues {folder}", err=True)
         raise typer.Exit(stopped.exit_status) from None
     end_with(rows, folder / TABLE, holds="rows, tables, plots and runs", as_json=as_json)
 

@@ -18,27 +18,27 @@ EXAMPLE = "Example: fdd bench load --clients 100,300,1000 --out benches/load"
 def load(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="A new or empty folder.")],
     clients: Annotated[
-        str, typer.Option("--clients", metavar="NUMBERS", help="With commas between.")
+        str, typer.Option("--clients", metavar="NUMBERS", help="Separated by commas.")
     ] = "100,300,1000",
     kilobytes: Annotated[
-        float, typer.Option("--kilobytes", metavar="NUMBER", help="Of each client's reply.")
+        float, typer.Option("--kilobytes", metavar="NUMBER", help="Size of each client's reply.")
     ] = 78.0,
     assignments: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
             metavar="KEY=VALUE",
-            help="A setting of codec, packing, merger or quota; may be given many times.",
+            help="A setting of codec, packing, merger or quota; may be repeated.",
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take in rounds of random sets, as a server does, and measure time and memory.
+    """Take in rounds of random sets as a server does; measure time and memory.
 
-    Clients' replies are made in the wire form, one at a time, and collected; each is judged,
-    decoded and written to a ledger, and the sets are merged. Each number of clients has a process
-    of its own. DIR gets rows.json, table.txt, table.md and memory.png. Exit status: 0 if every
-    row was measured, 1 if some failed, 2 if the input was wrong, 130 on Ctrl-C.
+    Replies are made in the wire form, one at a time, and collected. Each is judged, decoded and
+    written to a ledger, and the sets are merged. Each number of clients has its own process. DIR
+    gets rows.json, table.txt, table.md and memory.png. Exit status: 0 if every row was measured,
+    1 if some failed, 2 if the input was wrong, 130 on Ctrl-C.
     """
     from fdd_flower.bench.distil.settings import parse_list
     from fdd_flower.bench.load.run import TABLE, run

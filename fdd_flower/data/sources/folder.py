@@ -99,7 +99,7 @@ def _image(path: Path, size: int) -> np.ndarray:
     if mode.startswith(DEEP_MODES):
         raise refuse(
             str(path),
-            expected="an image of 8 bits a channel",
+            expected="an image of 8 bits per channel",
             got=f"Pillow mode {mode}",
             remedy="Scale it to 8 bits, or save the data set as float32 for data.name=npz.",
         )

@@ -83,5 +83,5 @@ def _read(path: Path, reader: Callable[[str], Tensor]) -> np.ndarray:
             str(path),
             expected="an IDX file of unsigned bytes",
             got=f"{type(error).__name__} {error}".strip(),
-            remedy="The file is damaged or cut short; copy it again.",
+            remedy="The file is damaged or truncated; copy it again.",
         ) from error

@@ -37,7 +37,7 @@ def table(cfg: DataConfig) -> Source:
         raise refuse(
             str(test_path),
             expected=f"the columns of {train_path.name}",
-            got="a difference in " + shown(sorted(set(test.columns) ^ set(train.columns))),
+            got="different columns: " + shown(sorted(set(test.columns) ^ set(train.columns))),
             remedy="Write both files with the same columns.",
         )
     frames = [train] if test is None else [train, test]

@@ -133,7 +133,7 @@ def _coarsest(codec: Codec) -> Codec:
 def _no_room(max_bytes: int) -> DistillError:
     return DistillError(
         "distiller.bytes",
-        expected="room for one row a class",
+        expected="room for one row per class",
         got=max_bytes,
         remedy="Raise distiller.bytes, or choose the codec webp or avif.",
     )

@@ -71,7 +71,7 @@ def check_options(cfg: DistillerConfig, feature_shape: tuple[int, ...], *, round
             "distiller.labels",
             expected="at least 2 rounds for labels of the global model",
             got=rounds,
-            remedy="It has learned nothing in the first: add a round, or choose local.",
+            remedy="It has learned nothing in the first round: add a round, or choose local.",
         )
 
 

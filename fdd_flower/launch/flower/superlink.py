@@ -70,7 +70,7 @@ def free_port() -> int:
             "a TCP port on 127.0.0.1",
             expected="a free one",
             got=error.strerror or str(error),
-            remedy="Close programs that listen, or run with --in-process.",
+            remedy="Close programs that listen on ports, or run with --in-process.",
         ) from error
 
 

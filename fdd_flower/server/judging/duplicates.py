@@ -40,9 +40,9 @@ def keep_one_a_client(judged: Replies, client_at: Mapping[int, str]) -> None:
             one.refuse(
                 RefusedError(
                     "reply.meta.client",
-                    expected="one reply a client",
+                    expected="one reply per client",
                     got="a second one",
-                    remedy="Give each client a client-name of its own in its node config.",
+                    remedy="Give each client its own client-name in its node config.",
                     code=Code.DUPLICATE_CLIENT,
                 )
             )
@@ -74,9 +74,9 @@ def keep_one_a_set(judged: Replies, owners: Mapping[str, str], known: Collection
                 one.refuse(
                     RefusedError(
                         "reply.arrays",
-                        expected="a set of this client's own",
+                        expected="a set of its own",
                         got=f"the one that client {first} sent",
-                        remedy="Two clients may not hold the same records.",
+                        remedy="Two clients must not hold the same records.",
                         code=Code.DUPLICATE_SET,
                     )
                 )

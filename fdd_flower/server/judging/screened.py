@@ -68,7 +68,7 @@ def _note_score(score: Score, aside: str, client: str, side: ServerSide, round_:
     )
     if not aside:
         return
-    say(f"round {round_}: put the set of client {client} in quarantine: {aside}")
+    say(f"round {round_}: quarantined the set of client {client}: {aside}")
     side.tally.verdicts = [
         replace(verdict, accepted=False, code=QUARANTINED, reason=aside)
         if verdict.accepted and verdict.client == client

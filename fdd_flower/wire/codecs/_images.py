@@ -145,7 +145,7 @@ class ImageCodec(ABC):
         require(found == len(classes), "payload", f"{len(classes)} mosaics", found)
         codes = np.empty((len(payload.shares), *feature_shape), np.uint8)
         for rows, stream in zip(classes, payload.streams, strict=True):
-            require(len(rows) <= most, "payload", f"at most {most} images a class", len(rows))
+            require(len(rows) <= most, "payload", f"at most {most} images per class", len(rows))
             down, across = _mosaic.grid(len(rows), h, w)
             pixels = self._pixels(stream, (down * h, across * w, c))
             codes[rows] = resize(_mosaic.untile(pixels, len(rows), h, w), height, width)
