@@ -1,4 +1,4 @@
-"""`fdd doctor`: is this machine fit to run?"""
+"""`fdd doctor`: check whether this machine can run a federation."""
 
 from __future__ import annotations
 

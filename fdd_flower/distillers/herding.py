@@ -15,11 +15,11 @@ from fdd_flower.distillers.parts.views import TILE, View, embed, random_view
 
 @DISTILLERS.register("herding")
 class Herding(Pipeline):
-    """Sends real records as they are, picked by herding (Welling, ICML 2009; iCaRL,
-    arXiv:1611.07725): only for public data, never for private ones.
+    """Sends real records as they are, picked by herding: for public data, never for private.
 
-    Differs: features of one seeded network, and not of a trained one, so that a client needs
-    neither a model nor other classes; where time is short, from fewer records, evenly spaced.
+    Source: Welling, ICML 2009; iCaRL, arXiv:1611.07725. Differs: features of one seeded network
+    instead of a trained one, so that a client needs neither a model nor other classes; where time
+    is short, from fewer records, evenly spaced.
     """
 
     sends_real: ClassVar[bool] = True

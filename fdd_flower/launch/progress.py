@@ -19,9 +19,9 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def marked(line: str) -> str | None:
-    """Return what follows the mark in a line of Flower's log; None if it has no mark.
+    r"""Return what follows the mark in a line of Flower's log; None if it has no mark.
 
-    >>> marked("\\x1b[92mINFO \\x1b[0m:      [fdd] round 1/3: accuracy 0.9")
+    >>> marked("\x1b[92mINFO \x1b[0m:      [fdd] round 1/3: accuracy 0.9")
     'round 1/3: accuracy 0.9'
     """
     _, found, text = _COLOURS.sub("", line).partition(MARK)

@@ -1,0 +1,1 @@
+"""Merge rules, one per file: how the server joins the sets it accepted."""

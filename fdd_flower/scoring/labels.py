@@ -1,4 +1,4 @@
-"""Label agreement: does the root model see in a row the class that the client says it is?"""
+"""Label agreement: how often the root model gives a row the class that the client gives it."""
 
 from __future__ import annotations
 

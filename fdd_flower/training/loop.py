@@ -90,6 +90,13 @@ def train_on(
 
 
 def require_finite(loss: Tensor, step: int, key: str, value: float) -> None:
+    """Refuse a loss that is not finite; `key` and its `value` are the setting to lower.
+
+    Raises
+    ------
+    FddError
+        If the loss is NaN or infinite.
+    """
     if not bool(torch.isfinite(loss)):
         raise FddError(
             f"training loss at step {step}",

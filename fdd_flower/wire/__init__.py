@@ -1,0 +1,1 @@
+"""What travels: codecs for sets, and the records of a message."""

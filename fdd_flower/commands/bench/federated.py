@@ -1,4 +1,4 @@
-"""`fdd bench federated`: which method is best, on which split, for how many bytes?"""
+"""`fdd bench federated`: compare methods by accuracy, bytes and time on the same splits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`fdd bench load`: how many replies can a server take in, how fast, in how much memory?"""
+"""`fdd bench load`: the time and memory a server needs for the replies of many clients."""
 
 from __future__ import annotations
 

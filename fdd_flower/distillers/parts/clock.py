@@ -63,11 +63,11 @@ class Clock:
         return done == 0 or self.elapsed + each <= share * self.seconds
 
     def progress(self, step: int, steps: int) -> float:
-        """Return the share of the work that is done: of the steps or, if they will not fit, of the
-        time that was left when step 0 began.
+        """Return the share of the work that is done: of the steps or, if they do not fit, of time.
 
-        By the mean step so far. A budget that does not bind must not touch the schedule: rates
-        that follow a clock, by however little, differ from run to run.
+        Time is what was left when step 0 began, and the mean step so far tells whether steps fit.
+        A budget that does not bind must not touch the schedule: rates that follow a clock, by
+        however little, differ from run to run.
         """
         now = self.elapsed
         if step == 0:

@@ -1,0 +1,1 @@
+"""Codecs, one per file: a set as plain arrays, and back."""
