@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from fdd_flower.distillers.base import Plan
 from fdd_flower.report.html import write_report
 from fdd_flower.run_folder.run_dir import SYNTHETIC
 from fdd_flower.schema import Normalisation
-from fdd_flower.server import server_run
+from fdd_flower.server import grid, server_run
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +40,56 @@ def _no_pictures() -> Iterator[None]:
     """Leave a run's pictures blank: to draw them takes as long as all else in a small run."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(server_run, "write_report", _blank_report)
+        yield
+
+
+class Clock:
+    """Time that passes while the server waits for replies, and at no other moment."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        """Return the seconds that were waited."""
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, in no time."""
+        self.now += 100 * seconds
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_waiting() -> Iterator[None]:
+    """Let nothing wait: replies of `LocalGrid` come when they are asked for, or never.
+
+    How busy the machine is then decides about no deadline. The disk is not waited for either.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(grid, "time", Clock())
+        patch.setattr(os, "fsync", lambda handle: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interruptible() -> Iterator[None]:
+    """Take Ctrl-C as Python does: a shell starts what is in the background without."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(autouse=True)
+def _one_flower_at_a_time(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """Keep tests that start Flower's processes apart, in whichever worker they are."""
+    if not request.node.get_closest_marker("flower"):
+        yield
+        return
+    import fcntl
+
+    with (tmp_path_factory.getbasetemp().parent / "flower.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 

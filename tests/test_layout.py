@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -51,44 +52,67 @@ def _imports(path: Path) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("path", FILES, ids=_module)
-def test_imports_point_to_the_left(path: Path):
-    own = _part(_module(path))
-    for module in _imports(path):
-        if module.split(".")[0] == "fdd_flower":
-            assert RANK[_part(module)] <= RANK[own], f"{_module(path)} imports {module}"
+PACKAGES = {_module(path) for path in FILES if path.stem == "__init__"}
 
 
-@pytest.mark.parametrize("path", FILES, ids=_module)
-def test_only_the_last_two_groups_know_flower(path: Path):
-    if _part(_module(path)) not in WITH_FLOWER:
-        assert not [m for m in _imports(path) if m.split(".")[0] == "flwr"]
+@pytest.fixture(scope="module")
+def edges() -> list[tuple[str, str]]:
+    """Return every import of the package: (who imports, what)."""
+    found = [(_module(path), module) for path in FILES for module in _imports(path)]
+    assert len(found) > 1000
+    return found
 
 
-@pytest.mark.parametrize("path", FILES, ids=_module)
-def test_sibling_components_do_not_import_each_other(path: Path):
-    folder = _module(path).rpartition(".")[0].removeprefix("fdd_flower.")
-    if folder not in SIBLINGS_APART or path.stem == "__init__":
-        return
-    for module in _imports(path):
-        parent, _, leaf = module.removeprefix("fdd_flower.").rpartition(".")
-        if parent == folder:
-            assert leaf in HELPERS or leaf.startswith("_"), f"{_module(path)} imports {module}"
+def _within(edges: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(own, module) for own, module in edges if module.split(".")[0] == "fdd_flower"]
 
 
-@pytest.mark.parametrize("path", FILES, ids=_module)
-def test_a_file_with_an_underscore_is_used_by_its_own_folder_alone(path: Path):
-    folder = _module(path) if path.stem == "__init__" else _module(path).rpartition(".")[0]
-    for module in _imports(path):
-        parent, _, leaf = module.rpartition(".")
-        if module.startswith("fdd_flower.") and leaf.startswith("_"):
-            assert parent == folder, f"{_module(path)} imports {module}"
+def _folder(module: str) -> str:
+    """Return the package that the file of `module` lies in."""
+    return module if module in PACKAGES else module.rpartition(".")[0]
 
 
-@pytest.mark.parametrize("folder", sorted({path.parent for path in FILES}), ids=str)
-def test_a_folder_holds_one_idea(folder: Path):
-    found = [path.name for path in folder.glob("*.py") if path.stem != "__init__"]
-    assert len(found) <= MOST_FILES, f"{folder.name} has {len(found)} files: two ideas?"
+def test_imports_point_to_the_left(edges: list[tuple[str, str]]):
+    assert [
+        f"{own} imports {module}"
+        for own, module in _within(edges)
+        if RANK[_part(module)] > RANK[_part(own)]
+    ] == []
+
+
+def test_only_the_last_two_groups_know_flower(edges: list[tuple[str, str]]):
+    assert [
+        f"{own} imports {module}"
+        for own, module in edges
+        if module.split(".")[0] == "flwr" and _part(own) not in WITH_FLOWER
+    ] == []
+
+
+def test_sibling_components_do_not_import_each_other(edges: list[tuple[str, str]]):
+    apart = {f"fdd_flower.{name}" for name in SIBLINGS_APART}
+    assert [
+        f"{own} imports {module}"
+        for own, module in _within(edges)
+        if own not in PACKAGES
+        and _folder(own) in apart
+        and module.rpartition(".")[0] == _folder(own)
+        and not (module.rpartition(".")[2] in HELPERS or module.rpartition(".")[2].startswith("_"))
+    ] == []
+
+
+def test_a_file_with_an_underscore_is_used_by_its_own_folder_alone(edges: list[tuple[str, str]]):
+    assert [
+        f"{own} imports {module}"
+        for own, module in _within(edges)
+        if module.rpartition(".")[2].startswith("_") and module.rpartition(".")[0] != _folder(own)
+    ] == []
+
+
+def test_a_folder_holds_one_idea():
+    files = Counter(
+        str(path.parent.relative_to(PACKAGE)) for path in FILES if path.stem != "__init__"
+    )
+    assert {folder: count for folder, count in files.items() if count > MOST_FILES} == {}
 
 
 @pytest.mark.parametrize("name", ["client_app", "server_app"])

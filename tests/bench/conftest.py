@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from fdd_flower.bench.distil import sets
 from fdd_flower.bench.distil.message import Made, load_made
 from fdd_flower.bench.distil.settings import Bench
 from fdd_flower.bench.distil.worker import work
+from fdd_flower.bench.federated import cell
 from fdd_flower.bench.job import Job
+from fdd_flower.cli import app
 from fdd_flower.config import Config, DataConfig, DistillerConfig, TrainingConfig
 
 
 @pytest.fixture
 def in_process(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
     """Do every distillation here, which saves the seconds of a start; return the jobs done."""
+    return distil_here(monkeypatch)
+
+
+def distil_here(patch: pytest.MonkeyPatch) -> list[Job]:
+    """Do every distillation in this process; see `in_process`."""
     jobs: list[Job] = []
 
     def here(job: Job) -> Made:
@@ -26,8 +36,28 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
         work(job).save(Path(job.out))
         return load_made(Path(job.out))
 
-    monkeypatch.setattr(sets, "spawn", here)
+    patch.setattr(sets, "spawn", here)
     return jobs
+
+
+class Here:
+    """Stands for `subprocess.Popen`: `fdd` in this process, which saves the seconds of a start."""
+
+    def __init__(self, words: list[str], **_: object) -> None:
+        assert words[:3] == [sys.executable, "-m", "fdd_flower.cli"]
+        done = CliRunner().invoke(app, words[3:])
+        self.stdout = iter(done.output.splitlines())
+        self._status = done.exit_code
+
+    def wait(self) -> int:
+        """Return the exit status."""
+        return self._status
+
+
+def run_here(patch: pytest.MonkeyPatch) -> None:
+    """Do every run of the federated bench here."""
+    here = SimpleNamespace(Popen=Here, DEVNULL=None, PIPE=None, STDOUT=None)
+    patch.setattr(cell, "subprocess", here)
 
 
 def small(**values: Any) -> Bench:

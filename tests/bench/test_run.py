@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
 import tomllib
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,11 +19,12 @@ from fdd_flower.bench.distil.worker import work
 from fdd_flower.bench.folder import toml
 from fdd_flower.bench.job import job_for
 from fdd_flower.bench.memory import peak_bytes
+from fdd_flower.bench.rows import Row
 from fdd_flower.bench.spawn import spawn
 from fdd_flower.config import DistillerConfig
 from fdd_flower.errors import ConfigError, DistillError
 from fdd_flower.run_folder.saved_set import load_set
-from tests.bench.conftest import small, with_distiller
+from tests.bench.conftest import distil_here, small, with_distiller
 
 FIXED = ["distiller", "model", "ipc", "seed", "accuracy", "seconds", "peak_mb", "bytes"]
 
@@ -29,10 +34,32 @@ def said() -> list[str]:
     return []
 
 
-def test_what_a_bench_leaves(in_process, tmp_path, said):
-    bench = small()
-    rows = run(bench, tmp_path / "out", say=said.append)
-    folder = tmp_path / "out"
+@dataclass(frozen=True)
+class Done:
+    """A bench that was run once for all tests that only look at it."""
+
+    folder: Path
+    rows: list[Row]
+    said: list[str]
+    sizes: list[int]  # of the file of rows whenever something was said
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
+    folder = tmp_path_factory.mktemp("bench") / "out"
+    file, said, sizes = folder / "rows.json", [], []
+
+    def say(line: str) -> None:
+        said.append(line)
+        sizes.append(len(file.read_bytes()) if file.exists() else 0)
+
+    with pytest.MonkeyPatch.context() as patch:
+        distil_here(patch)
+        return Done(folder, run(small(), folder, say=say), said, sizes)
+
+
+def test_what_a_bench_leaves(done):
+    folder, rows, said = done.folder, done.rows, done.said
     found = json.loads((folder / "rows.json").read_text())
     assert all(list(row)[:8] == FIXED for row in found)
     assert len(found) == len(rows) == 2 * 4 + 1 + 2
@@ -60,13 +87,10 @@ def test_what_a_bench_leaves(in_process, tmp_path, said):
     assert said[-1].startswith("[15/15]")
 
 
-def test_rows_that_are_there_are_not_made_again(in_process, tmp_path, said):
-    bench = small()
-    first = run(bench, tmp_path, say=said.append)
-    done = len(in_process)
-    said.clear()
-    assert run(bench, tmp_path, say=said.append) == first
-    assert len(in_process) == done
+def test_rows_that_are_there_are_not_made_again(in_process, done, tmp_path, said):
+    folder = shutil.copytree(done.folder, tmp_path / "out")
+    assert run(small(), folder, say=said.append) == done.rows
+    assert in_process == []
     assert said == []
 
 
@@ -81,12 +105,8 @@ def test_one_row_more_is_all_that_is_made(in_process, tmp_path, said):
     assert all(known[row.key] == row.accuracy for row in first)
 
 
-def test_a_row_is_on_disk_before_the_next_begins(in_process, tmp_path):
-    sizes = []
-    rows = tmp_path / "rows.json"
-    run(small(), tmp_path, say=lambda _: sizes.append(rows.exists() and len(rows.read_bytes())))
-    counts = [bool(size) for size in sizes]
-    assert counts == [False] + [True] * 14
+def test_a_row_is_on_disk_before_the_next_begins(in_process, done, tmp_path):
+    assert [bool(size) for size in done.sizes] == [False] + [True] * 14
 
     class Killed(BaseException):
         pass
@@ -106,26 +126,22 @@ def test_a_row_is_on_disk_before_the_next_begins(in_process, tmp_path):
     ]
     assert (tmp_path / "cut" / "table.txt").exists()
     whole = run(small(), tmp_path / "cut", say=lambda _: None)
-    before = json.loads(rows.read_text())
-    assert [row.accuracy for row in whole] == [row["accuracy"] for row in before]
+    assert [row.accuracy for row in whole] == [row.accuracy for row in done.rows]
 
 
-@pytest.mark.parametrize(
-    ("change", "named"),
-    [
+def test_a_folder_of_other_settings_is_refused_by_name(done):
+    before = {path: path.stat().st_mtime_ns for path in done.folder.rglob("*")}
+    for change, named in (
         ({"single_class": True}, "bench.single-class"),
         ({"holdout": True}, "bench.holdout"),
         ({"full_steps": 6}, "bench.full-steps"),
         ({"distillers": ("kmeans",)}, "bench.distillers"),
-    ],
-)
-def test_a_folder_of_other_settings_is_refused_by_name(in_process, tmp_path, change, named):
-    run(small(models=("ridge",), full_steps=0), tmp_path, say=lambda _: None)
-    with pytest.raises(ConfigError, match=named):
-        run(small(models=("ridge",), **({"full_steps": 0} | change)), tmp_path, say=print)
-    other = with_distiller(small(models=("ridge",), full_steps=0), steps=4)
+    ):
+        with pytest.raises(ConfigError, match=named):
+            run(small(**change), done.folder, say=print)
     with pytest.raises(ConfigError, match=r"distiller\.steps = 4"):
-        run(other, tmp_path, say=print)
+        run(with_distiller(small(), steps=4), done.folder, say=print)
+    assert {path: path.stat().st_mtime_ns for path in done.folder.rglob("*")} == before
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path):
@@ -155,28 +171,23 @@ class Failing(KMeansCentres):
         error.kept = good
         raise error
 
-class Dying(KMeansCentres):
-    def distill(self, data, *, plan, start, rng):
-        raise MemoryError("no more of it")
 """
 
 
 def test_a_failed_distillation_is_recorded_and_the_others_go_on(tmp_path, monkeypatch, said):
     (tmp_path / "failing_for_bench.py").write_text(FAILING)
     monkeypatch.syspath_prepend(tmp_path)
-    names = ("failing_for_bench:Failing", "failing_for_bench:Dying")
-    bench = small(distillers=names, models=("ridge",), full_steps=0)
-    first, second, summed = run(bench, tmp_path / "out", say=said.append)
+    bench = small(distillers=("failing_for_bench:Failing",), models=("ridge",), full_steps=0)
+    first, summed = run(bench, tmp_path / "out", say=said.append)
     assert first.error == "loss: expected a number; got nan. Lower it."
     assert first.accuracy is None
-    assert "MemoryError: no more of it" in second.error
     assert summed.accuracy is not None
     kept = tmp_path / "out" / "sets" / "failing_for_bench-Failing-ipc2-seed0-kept.safetensors"
     assert len(load_set(kept).set) == 20
     table = (tmp_path / "out" / "table.txt").read_text()
     assert "failed: loss: expected a number" in table
     assert [list(row)[:8] for row in json.loads((tmp_path / "out" / "rows.json").read_text())] == (
-        [FIXED] * 3
+        [FIXED] * 2
     )
 
 
@@ -205,10 +216,21 @@ def test_a_process_of_its_own_gives_the_same_set_and_its_own_costs(tmp_path):
     assert 50 < there.base_mb <= there.peak_mb
 
 
-def test_the_peak_of_a_large_parent_is_not_its_childs(tmp_path):
-    import subprocess
-    import sys
+def test_a_process_that_broke_down_is_told_by_how_it_ended(tmp_path, monkeypatch):
+    values = {"seed": 1, "single_class": False, "holdout": False}
+    job = job_for(small().settings("dm", 2), out=str(tmp_path), **values)
+    for status, stderr, told in (
+        (1, "Traceback\nMemoryError: no more of it\n", "exit status 1: MemoryError: no more of it"),
+        (-9, "", "a process ended by SIGKILL, as the system does when memory runs out"),
+    ):
+        ended = subprocess.CompletedProcess([], status, "", stderr)
+        monkeypatch.setattr(subprocess, "run", lambda *_, ended=ended, **__: ended)
+        with pytest.raises(DistillError) as broke:
+            spawn(job)
+        assert (broke.value.what, broke.value.got) == ("process of dm", told)
 
+
+def test_the_peak_of_a_large_parent_is_not_its_childs(tmp_path):
     ballast = torch.ones(100_000_000)  # 400 MB
     code = "from fdd_flower.bench.memory import peak_bytes; print(peak_bytes())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

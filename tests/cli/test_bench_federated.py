@@ -15,6 +15,7 @@ from fdd_flower.bench.federated.methods import Method
 from fdd_flower.bench.federated.settings import Federated
 from fdd_flower.run_folder.rows import COMPLETED
 from fdd_flower.run_folder.run_dir import RunDir
+from tests.bench.conftest import run_here
 
 ROUNDS = 30  # so that a stop after the first is one in the middle
 QUICK = {
@@ -41,7 +42,9 @@ def test_a_run_that_was_stopped_is_gone_on_with_and_ends_the_same(tmp_path: Path
         data="digits",
         common=QUICK,
     )
-    bench.run(small, tmp_path / "whole", say=lambda line: None)
+    with pytest.MonkeyPatch.context() as patch:
+        run_here(patch)
+        bench.run(small, tmp_path / "whole", say=lambda line: None)
 
     class StoppedError(Exception):
         pass
@@ -64,8 +67,9 @@ def test_a_run_that_was_stopped_is_gone_on_with_and_ends_the_same(tmp_path: Path
 
 
 def test_the_command_runs_every_method_and_says_what_is_left(
-    fdd: Callable[..., Result], tmp_path: Path
+    fdd: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    run_here(monkeypatch)
     words = [word for key, value in QUICK.items() for word in ("--set", f"{key}={value}")]
     found = fdd(
         "bench",

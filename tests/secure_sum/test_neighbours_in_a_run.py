@@ -19,7 +19,6 @@ from tests.secure_sum.test_protocol import ring
 from tests.secure_sum.test_sum_in_a_run import (
     PLAIN,
     SECURE,
-    _clock,  # noqa: F401
     changed,
     gone_at,
     noise,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,6 @@ from fdd_flower.ledger import Ledger
 from fdd_flower.methods.sketch import SketchSum
 from fdd_flower.run_folder.load import load_run
 from fdd_flower.secure_sum.server import SecureRound
-from fdd_flower.server import grid as grid_module
 from fdd_flower.server.forget import scope_of
 from fdd_flower.wire.records import ARRAYS
 from tests.methods.test_end_to_end import QUICK, rounds, run, summary
@@ -32,27 +31,6 @@ from tests.server.test_resume import Killed, killing, result, resume, start
 ONE_ROUND: dict[str, Any] = {"num_server_rounds": 1, "strategy__deadline": 600.0}
 SECURE: dict[str, Any] = RIDGE | ONE_ROUND | {"sketch__secure_sum": True}
 PLAIN: dict[str, Any] = RIDGE | ONE_ROUND | {"sketch__precision": "exact"}
-
-
-class Clock:
-    """Time that passes while the server has nothing to do, and at no other moment."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += 100 * seconds
-
-
-@pytest.fixture(autouse=True)
-def _clock() -> Iterator[None]:
-    # a client that is silent is waited for; how busy this machine is does not matter
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(grid_module, "time", Clock())
-        yield
 
 
 def name_of(message: Message) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,28 @@ def run(folder: Path, method: str = "warm", *, faults: Any = None, **changes: Sc
     return folder
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Return a function that gives the folder of a run, which is made once and left as it is.
+
+    `absent` are clients that send nothing usable up to the round `until`. A test that changes
+    the folder copies it first.
+    """
+    done: dict[tuple[Any, ...], Path] = {}
+
+    def folder(
+        method: str = "warm", *, absent: tuple[str, ...] = (), until: int = 99, **changes: Scalar
+    ) -> Path:
+        key = (method, absent, until if absent else 99, *sorted(changes.items()))
+        if key not in done:
+            faults = {node: f for c in absent for node, f in without(c, until=until).items()}
+            new = tmp_path_factory.mktemp("shared") / "run"
+            done[key] = run(new, method, faults=faults, **changes)
+        return done[key]
+
+    return folder
+
+
 def forgotten(folder: Path, client: str, out: Path) -> str:
     """Forget `client` and return what the command would say."""
     found = load_run(folder)
@@ -63,10 +87,9 @@ def holds_nothing_of(folder: Path, client: str, original: Path) -> bool:
     return client not in clients and not names & (hashes - others)
 
 
-@pytest.mark.parametrize(("client", "training"), [("0", "warm"), ("2", "scratch"), ("3", "warm")])
-def test_exact_where_nothing_depended_on_it(tmp_path, client, training):
-    whole = run(tmp_path / "whole", training__start=training)
-    never = run(tmp_path / "never", faults=without(client), training__start=training)
+@pytest.mark.parametrize(("client", "changes"), [("0", {}), ("2", {"training__start": "scratch"})])
+def test_exact_where_nothing_depended_on_it(tmp_path, shared, client, changes):
+    whole, never = shared(**changes), shared(absent=(client,), **changes)
     why = forgotten(whole, client, tmp_path / "new")
     assert why == "exact: nothing depended on it"
     assert result(tmp_path / "new") == result(never)
@@ -74,20 +97,19 @@ def test_exact_where_nothing_depended_on_it(tmp_path, client, training):
     assert holds_nothing_of(tmp_path / "new", client, whole)
 
 
-def test_a_teacher_of_the_merged_set_forgets_too(tmp_path):
-    whole = run(tmp_path / "whole", "taught")
-    never = run(tmp_path / "never", "taught", faults=without("2"))
+def test_a_teacher_of_the_merged_set_forgets_too(tmp_path, shared):
+    whole, never = shared("taught"), shared("taught", absent=("2",))
     assert forgotten(whole, "2", tmp_path / "new") == "exact: nothing depended on it"
     assert result(tmp_path / "new") == result(never)
 
 
-def test_with_a_draw_it_is_exact_among_those_that_were_drawn(tmp_path):
+def test_with_a_draw_it_is_exact_among_those_that_were_drawn(tmp_path, shared):
     def only_a_name(message: Message) -> Message:
         if message.metadata.message_type == MessageType.TRAIN:
             message.content = RecordDict()
         return message
 
-    whole = run(tmp_path / "whole", strategy__fraction=0.75)
+    whole = shared(strategy__fraction=0.75)
     client = Ledger(whole / "ledger").entries()[0].client
     never = run(tmp_path / "never", faults={int(client) + 1: only_a_name}, strategy__fraction=0.75)
     why = forgotten(whole, client, tmp_path / "new")
@@ -95,11 +117,8 @@ def test_with_a_draw_it_is_exact_among_those_that_were_drawn(tmp_path):
     assert result(tmp_path / "new") == result(never)
 
 
-@pytest.mark.parametrize("training", ["warm", "scratch"])
-def test_a_client_that_came_late(tmp_path, training):
-    late = without("1", until=1)
-    whole = run(tmp_path / "whole", faults=late, training__start=training)
-    never = run(tmp_path / "never", faults=without("1"), training__start=training)
+def test_a_client_that_came_late(tmp_path, shared):
+    whole, never = shared(absent=("1",), until=1), shared(absent=("1",))
     assert forgotten(whole, "1", tmp_path / "new") == "exact: nothing depended on it"
     assert result(tmp_path / "new") == result(never)
     rows, old = load_run(tmp_path / "new").rows, load_run(whole).rows
@@ -124,13 +143,14 @@ def test_the_rows_do_not_count_what_was_refused_of_it(tmp_path):
     assert (first.bytes_up, first.bytes_down) == (sum(e.bytes for e in others), 0)
 
 
-@pytest.mark.parametrize("method", ["global", "peers", "fedaf"])
-@pytest.mark.parametrize("first", [1, 2])
-def test_exact_up_to_the_round_that_others_were_conditioned_on(tmp_path, method, first):
-    whole = run(tmp_path / "whole", method, faults=without("2", until=first - 1))
+@pytest.mark.parametrize(
+    ("method", "first"), [("global", 1), ("global", 2), ("peers", 1), ("fedaf", 1)]
+)
+def test_exact_up_to_the_round_that_others_were_conditioned_on(tmp_path, shared, method, first):
+    whole = shared(method, absent=("2",) * (first > 1), until=first - 1)
     # a run with these has at least two rounds; this is what its first one is
     alone = FIRST_ROUND[method] if first == 1 else {}
-    never = run(tmp_path / "never", method, faults=without("2"), num_server_rounds=first, **alone)
+    never = shared(method, absent=("2",), num_server_rounds=first, **alone)
     why = forgotten(whole, "2", tmp_path / "new")
     assert why.startswith(f"exact up to round {first}; later rounds were conditioned on its set")
     assert result(tmp_path / "new") == result(never)
@@ -139,21 +159,20 @@ def test_exact_up_to_the_round_that_others_were_conditioned_on(tmp_path, method,
     assert holds_nothing_of(tmp_path / "new", "2", whole)
 
 
-def test_one_round_is_exact_whatever_the_method(tmp_path):
-    whole = run(tmp_path / "whole", "global", num_server_rounds=1, **FIRST_ROUND["global"])
+def test_one_round_is_exact_whatever_the_method(tmp_path, shared):
+    whole = shared("global", num_server_rounds=1, **FIRST_ROUND["global"])
     assert forgotten(whole, "2", tmp_path / "new") == "exact: nothing depended on it"
 
 
-def test_two_clients_one_after_the_other(tmp_path):
-    whole = run(tmp_path / "whole")
-    never = run(tmp_path / "never", faults=without("0") | without("3"))
+def test_two_clients_one_after_the_other(tmp_path, shared):
+    whole, never = shared(), shared(absent=("0", "3"))
     forgotten(whole, "3", tmp_path / "one")
     forgotten(tmp_path / "one", "0", tmp_path / "two")
     assert result(tmp_path / "two") == result(never)
 
 
-def test_refusals_of_others_stay_with_their_payloads(tmp_path):
-    whole = run(tmp_path / "whole", faults=without("1"))
+def test_refusals_of_others_stay_with_their_payloads(tmp_path, shared):
+    whole = shared(absent=("1",))
     forgotten(whole, "3", tmp_path / "new")
     old, new = (Ledger(folder / "ledger").entries() for folder in (whole, tmp_path / "new"))
     assert [e for e in old if e.verdict == "rejected"] == [
@@ -162,15 +181,15 @@ def test_refusals_of_others_stay_with_their_payloads(tmp_path):
     assert len([e for e in new if e.verdict == "rejected"]) == 3
 
 
-def test_below_the_quorum_it_would_have_ended(tmp_path):
-    whole = run(tmp_path / "whole", strategy__quorum=4)
+def test_below_the_quorum_it_would_have_ended(tmp_path, shared):
+    whole = shared(strategy__quorum=4)
     with pytest.raises(DataError, match=r"only 3 sets are left, and strategy\.quorum is 4"):
         forgotten(whole, "1", tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
 
-def test_a_client_whose_sets_were_never_used(tmp_path):
-    whole = run(tmp_path / "whole", faults=without("1"))
+def test_a_client_whose_sets_were_never_used(tmp_path, shared):
+    whole = shared(absent=("1",))
     with pytest.raises(DataError, match="client '1': expected one of 0, 2, 3, node "):
         forgotten(whole, "1", tmp_path / "new")
     refused = next(e.client for e in Ledger(whole / "ledger").entries() if e.code)
@@ -178,29 +197,29 @@ def test_a_client_whose_sets_were_never_used(tmp_path):
     assert result(tmp_path / "new") == result(whole)
 
 
-def test_a_strategy_that_keeps_no_sets_is_refused(tmp_path):
-    whole = run(tmp_path / "whole", "fedavg", num_server_rounds=1)
+def test_a_strategy_that_keeps_no_sets_is_refused(tmp_path, shared):
+    whole = shared("fedavg", num_server_rounds=1)
     with pytest.raises(DataError, match=r"strategy\.name: expected fdd"):
         forgotten(whole, "1", tmp_path / "new")
 
 
-def test_a_folder_that_holds_a_run_is_refused(tmp_path):
-    whole = run(tmp_path / "whole", num_server_rounds=1)
+def test_a_folder_that_holds_a_run_is_refused(shared):
+    whole = shared(num_server_rounds=1)
     with pytest.raises(ConfigError, match="a folder without a run"):
         forgotten(whole, "1", whole)
 
 
-def test_a_damaged_set_is_named(tmp_path):
-    whole = run(tmp_path / "whole", num_server_rounds=1)
+def test_a_damaged_set_is_named(tmp_path, shared):
+    whole = shutil.copytree(shared(num_server_rounds=1), tmp_path / "whole")
     entry = next(e for e in Ledger(whole / "ledger").entries() if e.client == "3")
     (whole / "ledger" / f"{entry.sha256}.safetensors").unlink()
     with pytest.raises(DataError, match=entry.sha256):
         forgotten(whole, "1", tmp_path / "new")
 
 
-def test_a_copy_of_its_set_would_have_counted(tmp_path):
+def test_a_copy_of_its_set_would_have_counted(shared):
     """What was refused because of the client would not have been without it."""
-    found = load_run(run(tmp_path / "whole", num_server_rounds=1))
+    found = load_run(shared(num_server_rounds=1))
     entries = [
         Entry(
             round=1,
@@ -224,8 +243,8 @@ def test_a_copy_of_its_set_would_have_counted(tmp_path):
     assert scope_of(found, entries, "2").rounds == 1
 
 
-def test_after_a_purge_it_is_still_known_how_far_it_reached(tmp_path):
-    whole = run(tmp_path / "whole", "global")
+def test_after_a_purge_it_is_still_known_how_far_it_reached(tmp_path, shared):
+    whole = shutil.copytree(shared("global"), tmp_path / "whole")
     ledger = Ledger(whole / "ledger")
     before = scope_of(load_run(whole), ledger.entries(), "1")
     assert ledger.forget("1") == 3

@@ -34,6 +34,7 @@ SETTINGS: dict[str, Scalar] = QUICK | {
     "distiller.steps": 1,
     "distiller.networks": 1,
     "distiller.sample": 20,
+    "distiller.start": "noise",
 }
 RESULT = ("synthetic.safetensors", "model.safetensors")
 
