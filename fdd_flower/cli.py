@@ -13,6 +13,7 @@ from fdd_flower.commands.compare import compare
 from fdd_flower.commands.doctor import doctor
 from fdd_flower.commands.forget import forget
 from fdd_flower.commands.ledger import ledger
+from fdd_flower.commands.predict import predict
 from fdd_flower.commands.run import run
 from fdd_flower.commands.settings import settings
 from fdd_flower.commands.show import show
@@ -34,6 +35,7 @@ app.command(
 )(run)
 app.command(epilog="Example: fdd show latest")(show)
 app.command(epilog="Example: fdd train latest --model resnet18 --steps 500")(train)
+app.command(epilog="Example: fdd predict latest patients.csv --out predictions.csv")(predict)
 app.command(epilog="Example: fdd compare runs/first runs/second --out comparison.png")(compare)
 app.command(epilog="Example: fdd ledger latest --verify")(ledger)
 app.command(epilog="Example: fdd forget latest --client 3 --out runs/without-3")(forget)

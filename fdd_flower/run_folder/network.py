@@ -62,10 +62,11 @@ def load_network(run: Run, name: str = "", *, file: Path | None = None) -> Netwo
 
 
 def _settings(run: Run, name: str, facts: Mapping[str, object], path: Path) -> ModelConfig:
-    """Return what builds the model of a file: its own facts, or the settings of the run."""
+    """Return what builds the model of a file: its own facts, or its name and the run's settings."""
     found = facts.get("model")
     if found is None:
-        return replace(run.config.model, name=name) if name else run.config.model
+        family = name or path.stem.partition("model-")[2]
+        return replace(run.config.model, name=family) if family else run.config.model
     try:
         return ModelConfig(**found)  # pyright: ignore[reportCallIssue]
     except TypeError as error:

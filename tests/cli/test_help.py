@@ -10,7 +10,8 @@ from fdd_flower.config import keys
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "show", "train", "compare", "ledger", "forget", "settings", "doctor"]
+    "command",
+    ["run", "show", "train", "predict", "compare", "ledger", "forget", "settings", "doctor"],
 )
 def test_each_command_has_an_example(fdd, command):
     result = fdd(command, "--help")

@@ -49,7 +49,7 @@ def _classes(root: Path) -> dict[str, list[Path]]:
             got="no sub-folder",
             remedy="Move the images of each class into a folder that has the class's name.",
         )
-    found = {part.name: _files(part) for part in visible}
+    found = {part.name: visible_files(part) for part in visible}
     for name, files in found.items():
         if not files:
             raise refuse(
@@ -61,7 +61,8 @@ def _classes(root: Path) -> dict[str, list[Path]]:
     return found
 
 
-def _files(root: Path) -> list[Path]:
+def visible_files(root: Path) -> list[Path]:
+    """Return the files below a folder but for hidden ones, sorted."""
     paths = (path for path in root.rglob("*") if path.is_file())
     # Names in a fixed order, or a record's place would depend on the file system.
     return sorted(p for p in paths if not any(s[0] == "." for s in p.relative_to(root).parts))
@@ -73,21 +74,36 @@ def _read(
     images, labels = [], []
     for label, name in enumerate(names):
         for path in found.get(name, []):
-            images.append(_image(path, size))
+            images.append(read_image(path, (size, size)))
             labels.append(label)
     return images, labels
 
 
-def _image(path: Path, size: int) -> np.ndarray:
-    """Return uint8 (size, size, c), c = 1 for a grey image and 3 for any other."""
+def read_image(path: Path, size: tuple[int, int], *, channels: int | None = None) -> np.ndarray:
+    """Return an image as uint8 (height, width, c), upright as its EXIF says.
+
+    Parameters
+    ----------
+    size
+        Height and width that it is resized to.
+    channels
+        c, 1 or 3; None: 1 for a grey image and 3 for any other.
+
+    Raises
+    ------
+    DataError
+        If Pillow cannot read it to its end, or it has more than 8 bits a channel.
+    """
     from PIL import Image, ImageOps
 
+    height, width = size
     try:
         with Image.open(path) as opened:
             mode = opened.mode
             upright = ImageOps.exif_transpose(opened)
-            flat = upright.convert("L" if mode in ("1", "L") else "RGB")
-            pixels = np.asarray(flat.resize((size, size), Image.Resampling.BILINEAR))
+            grey = mode in ("1", "L") if channels is None else channels == 1
+            flat = upright.convert("L" if grey else "RGB")
+            pixels = np.asarray(flat.resize((width, height), Image.Resampling.BILINEAR))
     # Pillow's decoders raise anything from SyntaxError to struct.error on a damaged file.
     except Exception as error:
         raise refuse(
@@ -103,7 +119,7 @@ def _image(path: Path, size: int) -> np.ndarray:
             got=f"Pillow mode {mode}",
             remedy="Scale it to 8 bits, or save the data set as float32 for data.name=npz.",
         )
-    return pixels.reshape(size, size, -1)
+    return pixels.reshape(height, width, -1)
 
 
 def _records(images: list[np.ndarray], labels: list[int], *, grey: bool) -> Records:

@@ -30,7 +30,7 @@ def npz(cfg: DataConfig) -> Source:
         the wrong shape, type or values.
     """
     path = given_path(cfg)
-    arrays = _read(path)
+    arrays = read_arrays(path)
     train = _records(path, arrays, "x", "y")
     test = None
     if "x_test" in arrays or "y_test" in arrays:
@@ -46,7 +46,14 @@ def npz(cfg: DataConfig) -> Source:
     return Source(train=train, test=test, classes=tuple(str(i) for i in range(top + 1)))
 
 
-def _read(path: Path) -> dict[str, np.ndarray]:
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Return the arrays of an archive, by name.
+
+    Raises
+    ------
+    DataError
+        If the file is no archive, is damaged, or holds Python objects.
+    """
     try:
         archive = np.load(os.fspath(path), allow_pickle=False)
         if isinstance(archive, np.ndarray):
@@ -73,7 +80,9 @@ def _records(path: Path, arrays: dict[str, np.ndarray], x_key: str, y_key: str) 
                 remedy=f"Write it with numpy.savez(path, {x_key}={x_key}, {y_key}={y_key}).",
             )
     labels = _labels(f"{path}: {y_key}", arrays[y_key])
-    return Records(inputs=_inputs(f"{path}: {x_key}", arrays[x_key], len(labels)), labels=labels)
+    return Records(
+        inputs=check_inputs(f"{path}: {x_key}", arrays[x_key], len(labels)), labels=labels
+    )
 
 
 def _labels(what: str, y: np.ndarray) -> np.ndarray:
@@ -95,7 +104,14 @@ def _labels(what: str, y: np.ndarray) -> np.ndarray:
     return y.astype(np.int64)
 
 
-def _inputs(what: str, x: np.ndarray, count: int) -> np.ndarray:
+def check_inputs(what: str, x: np.ndarray, count: int) -> np.ndarray:
+    """Return `count` records as uint8 or float32; `what` names them in an error.
+
+    Raises
+    ------
+    DataError
+        If their type, number or shape is wrong, or a value is not finite.
+    """
     if x.dtype != np.uint8 and x.dtype.kind != "f":
         raise refuse(
             what,

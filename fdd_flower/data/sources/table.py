@@ -71,6 +71,29 @@ def _files(path: Path) -> tuple[Path, Path | None]:
 
 def _read(path: Path, label: str) -> pd.DataFrame:
     """Return the table with its labels as text."""
+    # Labels stay as written: pandas would read 1 here and 1.0 on another node.
+    frame = read_frame(path, text=label)
+    _check_columns(path, frame, label)
+    missing = np.flatnonzero(frame[label].isna())
+    if len(missing):
+        raise refuse(
+            f"{path}: column {label!r}",
+            expected="a class in every row",
+            got=f"nothing in row {missing[0] + 1}, counted from 1 below the header",
+            remedy="Fill in or drop such rows.",
+        )
+    frame[label] = frame[label].map(str)
+    return frame
+
+
+def read_frame(path: Path, *, text: str = "") -> pd.DataFrame:
+    """Return the table in a file; the column called `text`, if there is one, as it is written.
+
+    Raises
+    ------
+    DataError
+        If the file is no table that pandas can read.
+    """
     import pandas as pd
 
     if path.suffix.lower() not in SUFFIXES:
@@ -82,8 +105,7 @@ def _read(path: Path, label: str) -> pd.DataFrame:
         )
     try:
         if path.suffix.lower() == ".csv":
-            # Labels stay as written: pandas would read 1 here and 1.0 on another node.
-            frame = pd.read_csv(path, dtype={label: str}, skipinitialspace=True)
+            frame = pd.read_csv(path, dtype={text: str}, skipinitialspace=True)
             if not isinstance(frame.index, pd.RangeIndex):
                 # pandas made the first field an index, and every column holds its neighbour's.
                 raise ValueError("rows with more fields than the header")
@@ -98,16 +120,6 @@ def _read(path: Path, label: str) -> pd.DataFrame:
             remedy="Save it again as UTF-8 CSV with a header line, or as Parquet.",
         ) from error
     frame.columns = frame.columns.map(str)
-    _check_columns(path, frame, label)
-    missing = np.flatnonzero(frame[label].isna())
-    if len(missing):
-        raise refuse(
-            f"{path}: column {label!r}",
-            expected="a class in every row",
-            got=f"nothing in row {missing[0] + 1}, counted from 1 below the header",
-            remedy="Fill in or drop such rows.",
-        )
-    frame[label] = frame[label].map(str)
     return frame
 
 
@@ -142,7 +154,7 @@ def _records(path: Path, frame: pd.DataFrame, label: str, names: list[str]) -> R
     place = {name: i for i, name in enumerate(names)}
     return Records(
         inputs=np.stack(
-            [_numbers(path, frame, column) for column in _features(frame, label)], axis=1
+            [numbers(path, frame, column) for column in _features(frame, label)], axis=1
         ),
         labels=np.array([place[name] for name in frame[label]], dtype=np.int64),
     )
@@ -152,8 +164,14 @@ def _features(frame: pd.DataFrame, label: str) -> list[str]:
     return sorted(column for column in frame.columns if column != label)
 
 
-def _numbers(path: Path, frame: pd.DataFrame, column: str) -> np.ndarray:
-    """Return one column as float32 (n,)."""
+def numbers(path: Path, frame: pd.DataFrame, column: str) -> np.ndarray:
+    """Return one column of a table as float32 (n,).
+
+    Raises
+    ------
+    DataError
+        If a cell is no finite number.
+    """
     import pandas as pd
 
     values = frame[column]
@@ -168,8 +186,8 @@ def _numbers(path: Path, frame: pd.DataFrame, column: str) -> np.ndarray:
             remedy="Encode the column as numbers or drop it.",
         )
     with np.errstate(over="ignore"):
-        numbers = values.to_numpy(dtype=np.float64, na_value=np.nan).astype(np.float32)
-    bad = np.flatnonzero(~np.isfinite(numbers))
+        found = values.to_numpy(dtype=np.float64, na_value=np.nan).astype(np.float32)
+    bad = np.flatnonzero(~np.isfinite(found))
     if len(bad):
         raise refuse(
             what,
@@ -177,4 +195,4 @@ def _numbers(path: Path, frame: pd.DataFrame, column: str) -> np.ndarray:
             got=f"{values.iloc[bad[0]]} in row {bad[0] + 1}, counted from 1 below the header",
             remedy="Fill in or drop such rows.",
         )
-    return numbers
+    return found

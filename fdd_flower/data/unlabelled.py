@@ -1,0 +1,158 @@
+"""Records without labels, in the form that a run's models take: by the run's schema."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from fdd_flower.data.base import refuse, shown
+from fdd_flower.data.sources import folder, npz, table
+from fdd_flower.schema import Schema
+
+NPZ = ".npz"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unlabelled:
+    """Records as they were read.
+
+    Attributes
+    ----------
+    inputs
+        float32, (n, *feature_shape), normalised.
+    names
+        Of the records: paths of images, or numbers from 0 in the order of the file.
+    ignored
+        What was there beside: columns that the run does not know, files that are no images.
+    """
+
+    inputs: Tensor
+    names: Sequence[str | int]
+    ignored: tuple[str, ...] = ()
+
+
+def read_unlabelled(path: Path, schema: Schema) -> Unlabelled:
+    """Return the records in `path`: a CSV or Parquet table, an archive, an image, or a folder.
+
+    Labels are not needed and not read. A table's columns are found by their names, in any order;
+    an archive's array is `x`; images are resized, and made grey or coloured, to fit.
+
+    Raises
+    ------
+    DataError
+        If `path` is missing or of an unknown kind, or its records are not of the schema's.
+    """
+    if not path.exists():
+        raise refuse(
+            str(path),
+            expected="a file or folder that exists and may be read",
+            got="none",
+            remedy="Check the path.",
+        )
+    suffix = path.suffix.lower()
+    if path.is_file() and suffix in table.SUFFIXES:
+        return _table(path, schema)
+    if path.is_file() and suffix == NPZ:
+        return _archive(path, schema)
+    if path.is_dir() or suffix in _image_suffixes():
+        return _images(path, schema)
+    raise refuse(
+        str(path),
+        expected=f"{', '.join(table.SUFFIXES)}, {NPZ}, an image, or a folder of images",
+        got=suffix or "no ending",
+        remedy="Save the records in one of these forms.",
+    )
+
+
+def _table(path: Path, schema: Schema) -> Unlabelled:
+    if not schema.columns:
+        raise refuse(
+            str(path),
+            expected=_records(schema),
+            got="a table, and the run knows no names of columns",
+            remedy="Save the records with numpy.savez(path, x=x), as the run's data has them.",
+        )
+    frame = table.read_frame(path)
+    missing = [name for name in schema.columns if name not in frame.columns]
+    if missing or not len(frame):
+        raise refuse(
+            str(path),
+            expected=f"at least one row, and the run's {len(schema.columns)} columns",
+            got=f"{len(frame)} rows, without {shown(missing)}, among {shown(frame.columns)}"
+            if missing
+            else "no row",
+            remedy="Name the columns as the run's data does; their order does not count.",
+        )
+    columns = [table.numbers(path, frame, name) for name in schema.columns]
+    return Unlabelled(
+        inputs=schema.normalisation.apply(np.stack(columns, axis=1)),
+        names=range(len(frame)),
+        ignored=tuple(name for name in frame.columns if name not in schema.columns),
+    )
+
+
+def _archive(path: Path, schema: Schema) -> Unlabelled:
+    arrays = npz.read_arrays(path)
+    if "x" not in arrays:
+        raise refuse(
+            str(path),
+            expected="an array called x",
+            got=shown(sorted(arrays)) or "none",
+            remedy="Write it with numpy.savez(path, x=x).",
+        )
+    x = arrays["x"]
+    if x.shape[1:] != schema.feature_shape or not len(x):
+        raise refuse(
+            f"{path}: x",
+            expected=f"shape (n, {', '.join(map(str, schema.feature_shape))}), n at least 1",
+            got=x.shape,
+            remedy="Bring the records into the form that the run's data has.",
+        )
+    inputs = npz.check_inputs(f"{path}: x", x, len(x))
+    return Unlabelled(inputs=schema.normalisation.apply(inputs), names=range(len(x)))
+
+
+def _images(path: Path, schema: Schema) -> Unlabelled:
+    channels, *size = schema.feature_shape
+    if schema.kind != "image" or channels not in (1, 3):
+        raise refuse(
+            str(path),
+            expected=_records(schema),
+            got="images",
+            remedy="Pass a table or an archive that holds such records.",
+        )
+    root = path if path.is_dir() else path.parent
+    files = folder.visible_files(path) if path.is_dir() else [path]
+    known = _image_suffixes()
+    images = [file for file in files if file.suffix.lower() in known]
+    if not images:
+        raise refuse(
+            str(path),
+            expected="a folder with images in it",
+            got=shown(file.name for file in files) or "an empty folder",
+            remedy="Pass the folder that holds the images; hidden files do not count.",
+        )
+    pixels = [folder.read_image(file, (size[0], size[1]), channels=channels) for file in images]
+    others = [file for file in files if file.suffix.lower() not in known]
+    return Unlabelled(
+        inputs=schema.normalisation.apply(np.stack(pixels).transpose(0, 3, 1, 2)),
+        names=[file.relative_to(root).as_posix() for file in images],
+        ignored=tuple(file.relative_to(root).as_posix() for file in others),
+    )
+
+
+def _image_suffixes() -> set[str]:
+    from PIL import Image
+
+    Image.init()
+    return {suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN}
+
+
+def _records(schema: Schema) -> str:
+    """Return what a record of the schema is, in words."""
+    size = "x".join(map(str, schema.feature_shape))
+    return f"records of the run's kind, {schema.kind} of {size}"

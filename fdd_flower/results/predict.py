@@ -1,0 +1,77 @@
+"""What a run's model says of new records, as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from fdd_flower.models.base import Network
+from fdd_flower.run_folder.files import write_atomic
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMATS = (".csv", ".parquet")
+BATCH = 128
+
+
+@torch.no_grad()
+def probabilities(network: Network, inputs: Tensor) -> Tensor:
+    """Return class probabilities (n, k) of normalised inputs (n, *feature_shape)."""
+    network.eval()
+    return torch.cat([network(batch).softmax(dim=1) for batch in inputs.split(BATCH)])
+
+
+def predictions(names: Sequence[str | int], shares: Tensor, classes: Sequence[str]) -> pd.DataFrame:
+    """Return a table: `record`, a column a class, and `predicted`, the most probable class.
+
+    Where a class has the name of one of the two, that one gets a `_` at its end.
+    """
+    import pandas as pd
+
+    record, predicted = free_names(("record", "predicted"), classes)
+    frame = pd.DataFrame(shares.numpy(), columns=pd.Index(classes))
+    frame.insert(0, record, list(names))
+    frame[predicted] = [classes[place] for place in shares.argmax(dim=1).tolist()]
+    return frame
+
+
+def free_names(wanted: Sequence[str], taken: Sequence[str]) -> list[str]:
+    """Return the names `wanted`, each with as many `_` at its end as set it apart from `taken`.
+
+    >>> free_names(["label", "weight"], ["age", "weight"])
+    ['label', 'weight_']
+    """
+    used, found = set(taken), []
+    for name in wanted:
+        while name in used:
+            name += "_"
+        used.add(name)
+        found.append(name)
+    return found
+
+
+def table_bytes(frame: pd.DataFrame, suffix: str) -> bytes:
+    """Return a table as a file that ends in `suffix`, one of `FORMATS`."""
+    memory = BytesIO()
+    if suffix.lower() == ".parquet":
+        frame.to_parquet(memory, index=False)
+    else:
+        frame.to_csv(memory, index=False)
+    return memory.getvalue()
+
+
+def write_table(frame: pd.DataFrame, path: Path) -> None:
+    """Write a table whole, in the form that the ending of `path` says.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be written, or the disk is full.
+    """
+    write_atomic(path, table_bytes(frame, path.suffix))
