@@ -33,6 +33,13 @@ class Normalisation:
         """Return model inputs in the units of the data (images: [0, 1])."""
         return inputs * self._column(self.std, inputs) + self._column(self.mean, inputs)
 
+    @property
+    def of_unit_range(self) -> bool:
+        """Whether they can be of values in [0, 1], as of images: else the data had other units."""
+        # a spread above one half is impossible there; exactly 1 stands for a constant channel
+        pairs = zip(self.mean, self.std, strict=True)
+        return all(0 <= mean <= 1 and (std <= 0.5 or std == 1) for mean, std in pairs)
+
     def _column(self, values: tuple[float, ...], x: Tensor) -> Tensor:
         return torch.tensor(values).view(1, -1, *[1] * (x.ndim - 2))
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -80,6 +78,7 @@ def run(
     from fdd_flower.commands._runs import find_run
     from fdd_flower.errors import LaunchError
     from fdd_flower.launch.outcome import recorded_status
+    from fdd_flower.launch.prepare import prepare
     from fdd_flower.launch.progress import Progress
     from fdd_flower.launch.settings import given
     from fdd_flower.launch.signals import Stopped, stop_on_signals
@@ -99,8 +98,11 @@ def run(
                         raise typer.Exit(_show(found, progress, as_json))
                     begun, about = _take_up(found, values, clients, without or [])
                 else:
-                    begun, about = _prepare(
-                        values, clients or DEFAULT_CLIENTS, without or [], in_process
+                    begun, about = prepare(
+                        values,
+                        clients or DEFAULT_CLIENTS,
+                        absent=without or [],
+                        in_process=in_process,
                     )
                 folder = Path(begun.config.output.dir)
             for line in about:
@@ -117,27 +119,6 @@ def run(
             progress.note(f"to resume: fdd run --resume {folder}")
         raise typer.Exit(stopped.exit_status) from None
     raise typer.Exit(_finish(folder, outcome, progress, as_json))
-
-
-def _prepare(
-    values: dict[str, Scalar], clients: int, absent: list[str], in_process: bool
-) -> tuple[Begun, list[str]]:
-    """Return the checked settings of a new run, its folder claimed, and what it is about to do."""
-    from fdd_flower.config import from_run_config
-    from fdd_flower.launch.begun import Begun
-    from fdd_flower.launch.output import choose, claim
-    from fdd_flower.launch.preflight import check_absent, preflight
-
-    check_absent(absent, clients, in_process=in_process)
-    cfg, now = from_run_config(values), datetime.now()
-    if "strategy.min-nodes" not in values:
-        # all of a simulation's clients join, and some are slower to register
-        least = max(cfg.strategy.min_nodes, clients - len(absent))
-        cfg = replace(cfg, strategy=replace(cfg.strategy, min_nodes=least))
-    choose(cfg, now)  # a folder that is taken is told before the data is loaded
-    about = preflight(cfg, clients, absent=len(absent))
-    cfg = replace(cfg, output=replace(cfg.output, dir=str(claim(cfg, now))))
-    return Begun(config=cfg, clients=clients, absent=tuple(absent)), about
 
 
 def _take_up(
@@ -163,11 +144,13 @@ def _take_up(
             remedy="A run resumes with the clients that it began with.",
         )
     begun = take_up(run, values, clients)
-    return begun, preflight(begun.config, begun.clients, absent=len(begun.absent))
+    return begun, preflight(
+        begun.config, begun.clients, absent=len(begun.absent), own_data=begun.own_data
+    )
 
 
 def _launch(begun: Begun, progress: Progress, in_process: bool) -> Outcome:
-    if in_process:
+    if in_process or begun.own_data:
         from fdd_flower.launch.in_process import run_in_process
 
         return run_in_process(begun, progress)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import tomli_w
@@ -32,11 +32,15 @@ class Begun:
         How many shares the data is cut into.
     absent
         Keys of those that never join: a run that was made again without them.
+    own_data
+        Of clients that have data of their own, by name: what a SuperNode's node config would call
+        `data-path`. Empty: the data is cut into shares.
     """
 
     config: Config
     clients: int
     absent: tuple[str, ...] = ()
+    own_data: Mapping[str, str] = field(default_factory=dict)
 
     def write(self, folder: Path) -> None:
         """Write `launch.toml` just before the run begins; a resumed run keeps the first one.
@@ -51,6 +55,7 @@ class Begun:
         facts = {
             "clients": self.clients,
             "absent": list(self.absent),
+            "own-data": dict(self.own_data),
             "settings": nested(to_run_config(self.config)),
         }
         try:
@@ -82,8 +87,9 @@ def read_begun(folder: Path) -> Begun | None:
             config=from_run_config(flatten(found["settings"])),
             clients=int(found["clients"]),
             absent=tuple(map(str, found.get("absent", ()))),
+            own_data={name: str(path) for name, path in found.get("own-data", {}).items()},
         )
-    except (OSError, ValueError, KeyError, TypeError, FddError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, FddError) as error:
         raise DataError(
             str(path),
             expected="what `fdd run` writes before it begins",
@@ -121,9 +127,9 @@ def take_up(folder: Path, given: Mapping[str, Scalar], clients: int | None) -> B
             got="none" if clients is None else clients,
             remedy="The number decides how the data is split: give the original one.",
         )
-    absent = begun.absent if begun else ()
+    begun = begun or Begun(config=before, clients=count)
     if kept is None:  # it was killed before its server took the folder: begin it there
-        return Begun(config=replace(cfg, resume=""), clients=count, absent=absent)
+        return replace(begun, config=replace(cfg, resume=""))
     if cfg.strategy != before.strategy:
         RunDir(folder).write_config(cfg)
-    return Begun(config=cfg, clients=count, absent=absent)
+    return replace(begun, config=cfg)

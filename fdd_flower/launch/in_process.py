@@ -23,7 +23,9 @@ def run_in_process(begun: Begun, progress: Progress) -> Outcome:
     absent = {int(client) + 1 for client in begun.absent}  # client k is node k + 1 of a LocalGrid
     with instead_of_flower_log(progress):
         app = load_entry("client_app.py").app
-        grid = LocalGrid(app, begun.clients, run_config, absent=absent)
+        own = enumerate(begun.own_data.items(), start=1)
+        nodes = {node: {"client-name": name, "data-path": path} for node, (name, path) in own}
+        grid = LocalGrid(app, begun.clients, run_config, absent=absent, node_configs=nodes)
         context = Context(
             run_id=1, node_id=0, node_config={}, state=RecordDict(), run_config=dict(run_config)
         )
@@ -33,7 +35,7 @@ def run_in_process(begun: Begun, progress: Progress) -> Outcome:
             # The server names what it expects to go wrong in a marked line; the rest is a bug.
             if not progress.errors:
                 raise RuntimeError("the run failed for an unexpected reason") from error
-            return Outcome(completed=False)
+            return Outcome(completed=False, error=error)
     status = recorded_status(folder)
     if status == COMPLETED:
         return Outcome(completed=True)

@@ -18,11 +18,14 @@ class Outcome:
         Why it did not complete; empty if it did, or if its log has said so.
     log
         The log that was kept, if one was.
+    error
+        What ended a run in this process.
     """
 
     completed: bool
     reason: str = ""
     log: Path | None = None
+    error: BaseException | None = None
 
 
 def recorded_status(folder: Path) -> str | None:

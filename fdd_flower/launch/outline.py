@@ -38,24 +38,29 @@ def outline(
     cfg: Config,
     method: Method,
     dataset: Dataset,
-    shares: Sequence[np.ndarray],
+    held: Sequence[np.ndarray],
     plan: Plan,
     model: Network,
+    *,
+    own_data: bool = False,
 ) -> list[str]:
     """Return the lines that say what a run is about to do.
 
     Parameters
     ----------
-    shares
-        Each client's records, by their places in the training records.
+    held
+        The labels of each client's records.
+    own_data
+        They are not shares of one data set.
     """
-    labels = dataset.train.labels
-    counts = [np.bincount(labels[share], minlength=len(dataset.classes)) for share in shares]
+    counts = [np.bincount(labels, minlength=len(dataset.classes)) for labels in held]
+    sizes = [len(labels) for labels in held]
+    training = sum(sizes) if own_data else len(dataset.train)
     return [
-        f"data: {cfg.data.name}, {len(labels):,} training and {len(dataset.test.labels):,} test "
+        f"data: {cfg.data.name}, {training:,} training and {len(dataset.test.labels):,} test "
         f"records, {_shape(dataset.feature_shape)} each",
         _classes(dataset.classes, np.sum(counts, axis=0)),
-        _clients(cfg, [len(share) for share in shares]),
+        _clients("data of their own" if own_data else f"split: {_split(cfg)}", sizes),
         _rounds(cfg, method, plan, model, counts),
     ]
 
@@ -78,11 +83,15 @@ def _classes(names: Sequence[str], counts: np.ndarray) -> str:
     return f"{len(names)} classes: {', '.join(shown)}{more}"
 
 
-def _clients(cfg: Config, sizes: Sequence[int]) -> str:
+def _split(cfg: Config) -> str:
     split = cfg.partition.name
-    if split in ("dirichlet", "balanced"):
-        split += f", alpha {cfg.partition.alpha:g}"
-    return f"{len(sizes)} clients with {min(sizes):,} to {max(sizes):,} records (split: {split})"
+    return (
+        f"{split}, alpha {cfg.partition.alpha:g}" if split in ("dirichlet", "balanced") else split
+    )
+
+
+def _clients(where: str, sizes: Sequence[int]) -> str:
+    return f"{len(sizes)} clients with {min(sizes):,} to {max(sizes):,} records ({where})"
 
 
 def _rounds(

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from fdd_flower.config import Config, find_key
 from fdd_flower.errors import ConfigError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from fdd_flower.data.base import Dataset
 
 
 def check_absent(absent: Sequence[str], num_clients: int, *, in_process: bool) -> None:
@@ -36,7 +42,9 @@ def check_absent(absent: Sequence[str], num_clients: int, *, in_process: bool) -
         )
 
 
-def preflight(cfg: Config, num_clients: int, *, absent: int = 0) -> list[str]:
+def preflight(
+    cfg: Config, num_clients: int, *, absent: int = 0, own_data: Mapping[str, str] | None = None
+) -> list[str]:
     """Build and load what the run will, throw it away, and return lines that say what it is.
 
     Parameters
@@ -45,6 +53,8 @@ def preflight(cfg: Config, num_clients: int, *, absent: int = 0) -> list[str]:
         Shares that the data is cut into.
     absent
         How many of their clients never join.
+    own_data
+        Of clients that have data of their own, by name; the data is then not split.
 
     Raises
     ------
@@ -82,13 +92,29 @@ def preflight(cfg: Config, num_clients: int, *, absent: int = 0) -> list[str]:
     method = check_components(cfg)
     with threads(cfg.runtime.server_threads):
         dataset = load_dataset(cfg.data, seed=cfg.seed)
-        shares = partition_indices(
-            dataset.train.labels, cfg.partition, num_clients=num_clients, seed=cfg.seed
-        )
+        if own_data:
+            held = [_own_labels(cfg, dataset, path) for path in own_data.values()]
+        else:
+            labels, split = dataset.train.labels, cfg.partition
+            shares = partition_indices(labels, split, num_clients=num_clients, seed=cfg.seed)
+            held = [labels[share] for share in shares]
         server_records(cfg, dataset)
         plan = make_plan(cfg, dataset, run_id="preflight")
         model = new_model(cfg, plan)
         check_models(cfg, plan, method)
         check_method(method, cfg, plan, model)
         check_clients(cfg, num_clients)
-        return outline(cfg, method, dataset, shares, plan, model)
+        return outline(cfg, method, dataset, held, plan, model, own_data=bool(own_data))
+
+
+def _own_labels(cfg: Config, dataset: Dataset, path: str) -> np.ndarray:
+    from fdd_flower.data import load_own
+
+    own = load_own(
+        cfg.data,
+        path=path,
+        classes=dataset.classes,
+        feature_shape=dataset.feature_shape,
+        normalisation=dataset.normalisation,
+    )
+    return own.labels.numpy()

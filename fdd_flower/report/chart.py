@@ -81,11 +81,16 @@ def legend_below(figure: Figure, axes: Sequence[Axes]) -> None:
     )
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Write the PNG; whatever happens, the file is whole."""
+def png(figure: Figure) -> bytes:
+    """Return the figure as a PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     memory = io.BytesIO()
     # without a name of the software the same run draws the same bytes
     FigureCanvasAgg(figure).print_png(memory, metadata={"Software": None})
-    write_atomic(path, memory.getvalue())
+    return memory.getvalue()
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write the PNG; whatever happens, the file is whole."""
+    write_atomic(path, png(figure))

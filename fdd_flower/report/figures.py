@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -13,6 +14,9 @@ from fdd_flower.report.units import one_line
 from fdd_flower.run_folder.rows import RoundRow
 from fdd_flower.schema import Normalisation
 from fdd_flower.synthetic_set import SyntheticSet
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MAX_CLASSES = 25
 
@@ -24,14 +28,25 @@ def draw_synthetic(
     path: Path,
     max_columns: int = 10,
 ) -> None:
-    """Draw `set_` into the PNG `path`: a row a class, in the set's own order.
+    """Draw `set_` into the PNG `path`; see `synthetic_figure`."""
+    save(synthetic_figure(set_, classes, normalisation, max_columns), path)
+
+
+def synthetic_figure(
+    set_: SyntheticSet,
+    classes: Sequence[str],
+    normalisation: Normalisation,
+    max_columns: int = 10,
+) -> Figure:
+    """Return a picture of `set_`: a row a class, in the set's own order.
 
     Of more than `max_columns` records of a class so many are shown, evenly spaced: neighbours may
     stand for records that are alike.
 
-    Images of 1 or 3 channels are shown in the units of the data, cut to [0, 1]. Records of any
-    other shape are lines of a heat map, in normalised units, which features of different units
-    share. A class without records keeps its row; of more than `MAX_CLASSES` classes only the
+    Images of 1 or 3 channels are shown in the units of the data, clipped to [0, 1]; where the data
+    had other units, from black at their lowest to white at their highest. Records of any other
+    shape are lines of a heat map, in normalised units, which features of different units share. A
+    class without records keeps its row; of more than `MAX_CLASSES` classes only the
     first so many that have records are shown.
     """
     from fdd_flower.report._heat_map import heat_map
@@ -52,12 +67,14 @@ def draw_synthetic(
 
     shape = set_.feature_shape
     if len(shape) == 3 and shape[0] in (1, 3):
-        pixels = normalisation.invert(set_.inputs).clamp(0, 1)
-        figure = image_grid([pixels[rows] for rows in picks], labels, title, note, DPI)
-    else:
-        lines = [set_.inputs[rows].flatten(1) for rows in picks]
-        figure = heat_map(lines, labels, title, note, DPI)
-    save(figure, path)
+        pixels = normalisation.invert(set_.inputs)
+        if not normalisation.of_unit_range:
+            low, high = _ends(pixels)
+            pixels = (pixels - low) / (high - low).clamp_min(1e-12)
+        shown_pixels = pixels.clamp(0, 1)
+        return image_grid([shown_pixels[rows] for rows in picks], labels, title, note, DPI)
+    lines = [set_.inputs[rows].flatten(1) for rows in picks]
+    return heat_map(lines, labels, title, note, DPI)
 
 
 def draw_curves(rows: Sequence[RoundRow], path: Path) -> None:
@@ -73,6 +90,12 @@ def draw_curves(rows: Sequence[RoundRow], path: Path) -> None:
     if not rows:
         raise ValueError("rows must hold at least one round; got none")
     save(curves(rows, DPI), path)
+
+
+def _ends(pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what is shown as black and as white: the values that 5 % lie below, and above."""
+    values = pixels.flatten().sort().values
+    return values[len(values) // 20], values[-1 - len(values) // 20]
 
 
 def _evenly(places: Tensor, most: int) -> Tensor:

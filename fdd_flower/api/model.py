@@ -1,0 +1,96 @@
+"""A trained model that knows its schema, so that it takes data in the units of the data."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fdd_flower.api.inputs import model_inputs
+from fdd_flower.api.labels import names_of
+from fdd_flower.schema import Schema
+
+BATCH = 128
+
+
+class Model(nn.Module):
+    """A trained classifier with the names of its classes and the constants of its data.
+
+    It is a torch module: called, it takes normalised inputs and returns logits. `predict` and
+    `predict_proba` take data in its own units, as scikit-learn's do.
+
+    Parameters
+    ----------
+    network
+        From inputs (n, *schema.feature_shape) to logits (n, number of classes).
+    schema
+        Of the data that the network was trained for.
+
+    Examples
+    --------
+    >>> model = fdd.train(small, "convnet")  # doctest: +SKIP
+    >>> model.predict(x_test)[:3]  # doctest: +SKIP
+    array([3, 7, 0])
+    """
+
+    def __init__(self, network: nn.Module, schema: Schema) -> None:
+        super().__init__()
+        self.network, self.schema = network, schema
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return logits (n, k) of normalised inputs (n, *schema.feature_shape)."""
+        return self.network(inputs)
+
+    def logits(self, x: object) -> Tensor:
+        """Return logits: float32, (n, k), on the CPU.
+
+        Parameters
+        ----------
+        x
+            Records in the units of the data: a NumPy array, a tensor, or a DataFrame.
+
+        Raises
+        ------
+        DataError
+            If these are not records of the schema.
+        """
+        inputs = model_inputs(x, self.schema)
+        weights = next(self.network.parameters(), inputs)
+        self.network.eval()
+        with torch.no_grad():
+            found = [self.network(part.to(weights.device)) for part in inputs.split(BATCH)]
+        return torch.cat(found).to("cpu")
+
+    def predict_proba(self, x: object) -> np.ndarray:
+        """Return class probabilities: float32, (n, k), a column for each of `schema.classes`.
+
+        Parameters
+        ----------
+        x
+            As for `logits`.
+
+        Raises
+        ------
+        DataError
+            If these are not records of the schema.
+        """
+        return self.logits(x).softmax(dim=1).numpy()
+
+    def predict(self, x: object) -> np.ndarray:
+        """Return the name of each record's class, (n,); int64 if all names are numbers.
+
+        Parameters
+        ----------
+        x
+            As for `logits`.
+
+        Raises
+        ------
+        DataError
+            If these are not records of the schema.
+        """
+        return names_of(self.logits(x).argmax(dim=1).numpy(), self.schema.classes)
+
+    def extra_repr(self) -> str:
+        """Return the shape and the number of classes, for `repr`."""
+        return f"feature_shape={self.schema.feature_shape}, classes={len(self.schema.classes)}"

@@ -1,0 +1,47 @@
+"""A new run, checked and with a folder of its own, before anything is started."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from fdd_flower.config import Scalar, from_run_config
+from fdd_flower.launch.begun import Begun
+from fdd_flower.launch.output import choose, claim
+from fdd_flower.launch.preflight import check_absent, preflight
+
+
+def prepare(
+    values: Mapping[str, Scalar],
+    clients: int,
+    *,
+    absent: Sequence[str] = (),
+    own_data: Mapping[str, str] | None = None,
+    in_process: bool,
+) -> tuple[Begun, list[str]]:
+    """Return the checked settings of a new run, its folder claimed, and what it is about to do.
+
+    Parameters
+    ----------
+    values
+        Flat run config.
+    absent, own_data
+        As in `Begun`.
+
+    Raises
+    ------
+    FddError
+        If a setting, the data or the folder does not fit; nothing is written then.
+    """
+    check_absent(absent, clients, in_process=in_process)
+    cfg, now = from_run_config(values), datetime.now()
+    if "strategy.min-nodes" not in values:
+        # all of a simulation's clients join, and some are slower to register
+        least = max(cfg.strategy.min_nodes, clients - len(absent))
+        cfg = replace(cfg, strategy=replace(cfg.strategy, min_nodes=least))
+    choose(cfg, now)  # a folder that is taken is told before the data is loaded
+    about = preflight(cfg, clients, absent=len(absent), own_data=own_data)
+    cfg = replace(cfg, output=replace(cfg.output, dir=str(claim(cfg, now))))
+    begun = Begun(config=cfg, clients=clients, absent=tuple(absent), own_data=own_data or {})
+    return begun, about
