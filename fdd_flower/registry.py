@@ -1,4 +1,4 @@
-"""Names to components: a file a component, found by its file name and imported when asked for."""
+"""Components by name: one file each, found by its file name and imported on demand."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Benches that cannot flatter: what they share, and a folder for each."""
+"""What the benches share; each has its own folder."""

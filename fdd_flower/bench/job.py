@@ -24,7 +24,7 @@ class Job:
     seed
         Of the distillation; the run config's own seed draws the splits.
     target_bytes
-        0: `distiller.ipc` rows a class. Otherwise as many as take at most so many bytes.
+        0: `distiller.ipc` rows per class. Otherwise as many as take at most so many bytes.
     limit
         Training records to use; 0: all.
     out

@@ -1,4 +1,4 @@
-"""How long a bench will still take, from what its tasks took so far."""
+"""The remaining time of a bench, estimated from finished tasks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Start the process of one distillation, and take in what became of it."""
+"""Start the process of one distillation, and collect its result."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class Memory:
         # the nonce comes from the server: as a hash it is no path
         name = hashlib.sha256(f"{side.plan.nonce}/{side.client}".encode()).hexdigest()[:32]
         folder = _state_folder(side)
-        # one folder a client: no client looks through the files of a thousand others
+        # one folder per client: no client looks through the files of a thousand others
         self._folder = None if folder is None else folder / name
 
     def remember(self, tensors: Mapping[str, Tensor]) -> None:

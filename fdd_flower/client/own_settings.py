@@ -48,7 +48,7 @@ def with_own(cfg: Config, node: Mapping[str, Scalar], client: str) -> Config:
 
 
 def read_clients(path: str) -> dict[str, dict[str, Scalar]]:
-    """Return each client's own settings, by its key, from a TOML file with a table a client.
+    """Return each client's own settings, by its key, from a TOML file with a table per client.
 
     Raises
     ------

@@ -1,1 +1,1 @@
-"""The commands of `fdd`, a file each; what is heavy to import is imported when one runs."""
+"""The commands of `fdd`, one per file; heavy imports wait until a command runs."""

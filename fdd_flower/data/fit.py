@@ -15,7 +15,7 @@ STD_FLOOR = 1e-6
 
 
 def fit_normalisation(records: Records) -> Normalisation:
-    """Return mean and standard deviation a channel, or a feature, of `records`.
+    """Return mean and standard deviation per channel, or a feature, of `records`.
 
     uint8 is measured on the [0, 1] scale; a spread below `STD_FLOOR` counts as 1.
     """

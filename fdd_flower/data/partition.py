@@ -50,7 +50,7 @@ def partition_indices(
 
     Returns
     -------
-    One sorted int64 array a client, never empty, no record twice.
+    One sorted int64 array per client, never empty, no record twice.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Feature shift: the same classes seen through other cameras, a way a client."""
+"""Feature shift: the same classes seen through other cameras, one per client."""
 
 from __future__ import annotations
 

@@ -137,7 +137,7 @@ class Distiller(Protocol):
         ...
 
 
-LEAST_PACKED = 16  # pixels a side of the smallest images that are packed by default
+LEAST_PACKED = 16  # pixels per side of the smallest images that are packed by default
 
 DISTILLERS: Registry[Callable[[DistillerConfig], Distiller]] = Registry(
     "distiller", "fdd_flower.distillers"

@@ -25,7 +25,7 @@ class MatchingAndRegression(Pipeline):
 
     Sets that fit a kernel train networks badly, and matched sets are poor support for a kernel;
     a set under both objectives keeps most of what each gives (docs/decisions/0003-two-losses.md).
-    At ten rows a class it gains four points on ridge and costs networks one. `dm` works on
+    At ten rows per class it gains four points on ridge and costs networks one. `dm` works on
     the networks that the settings ask for, `krr` on `KERNELS` draws of random features
     (RFAD, arXiv:2210.12067, with one layer).
 

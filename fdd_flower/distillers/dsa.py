@@ -1,4 +1,4 @@
-"""Gradient matching under siamese augmentation: records and rows are changed alike."""
+"""Gradient matching under siamese augmentation: records and rows are changed the same way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Herding: records picked one by one, so that the mean of the picked stays near that of all."""
+"""Herding: records picked one by one so that their mean stays near the mean of all."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ class KernelRidge(Pipeline):
     arXiv:2210.12067), `trained` and `global` partly trained ones (FRePo, arXiv:2206.00719).
 
     Differs from the papers: KIP (arXiv:2107.13034) takes the network's infinite-width kernel, here
-    the kernel is that of finite features, so that all records enter through two sums a network
+    the kernel is that of finite features, so that all records enter through two sums per network
     that are computed once. Learned labels are probabilities of which the row's own class keeps at
     least half, so that they can be sent, and a row never changes class; the papers' are any
     numbers. FRePo trains its networks on the rows in turn, here they are fixed. Each class counts

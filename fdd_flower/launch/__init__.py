@@ -1,1 +1,1 @@
-"""Starting a run: settings, checks before anything starts, a private Flower, the final truth."""
+"""Starting a run: settings, checks before anything starts, a private Flower, the outcome."""

@@ -1,4 +1,4 @@
-"""Whether a run completed: what it left says so, and nothing else is believed alone."""
+"""Whether a run completed, by the files it left and by what Flower says."""
 
 from __future__ import annotations
 

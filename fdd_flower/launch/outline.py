@@ -124,7 +124,7 @@ def _down(plan: Plan, model: Network | None) -> int:
 
 
 def _rows(cfg: DistillerConfig, counts: np.ndarray, cells: int) -> int:
-    """Return the most rows of a client with `counts` records a class; see `usable_classes`."""
+    """Return the most rows of a client with `counts` records per class; see `usable_classes`."""
     usable = counts[counts >= cfg.min_records]
     if not len(usable):
         return 0

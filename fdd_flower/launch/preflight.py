@@ -1,4 +1,4 @@
-"""Everything that can be known to be wrong before a process is started or a file written."""
+"""Every check that needs no process started and no file written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A simulated run again, round by round, by its clients but for one that never joins."""
+"""A simulated run repeated round by round, without one of its clients."""
 
 from __future__ import annotations
 

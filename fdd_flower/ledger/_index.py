@@ -1,4 +1,4 @@
-"""The index of a ledger: an SQLite file with a row a reply.
+"""The index of a ledger: an SQLite file with one row per reply.
 
 One transaction a change, with SQLite's rollback journal. Each waits for the disk four times, so
 that the sets of a round are one change. A write-ahead log would serve many readers beside a writer,

@@ -1,4 +1,4 @@
-"""The index of earlier versions, a JSON object a line: read, never written."""
+"""The index of earlier versions, one JSON object per line: read, never written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of one reply."""
+"""The verdict on one reply, as the ledger keeps it."""
 
 from __future__ import annotations
 

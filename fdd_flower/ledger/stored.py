@@ -1,4 +1,4 @@
-"""Sets that are on the disk and not in memory: before they are accepted, and after.
+"""Sets on disk and not in memory: before they are accepted, and after.
 
 A thousand clients' sets are a few hundred megabytes once decoded. A round needs all of them only in
 the merged set, so that each is written before the next is decoded, and read when it is used.

@@ -1,4 +1,4 @@
-"""Holding everything that a ledger kept against the hash it was kept under."""
+"""Comparing everything in a ledger with the hash it is stored under."""
 
 from __future__ import annotations
 

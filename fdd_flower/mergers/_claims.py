@@ -1,4 +1,4 @@
-"""How far a client's claims of what its rows stand for are believed."""
+"""How far the server trusts a client's claims of what its rows stand for."""
 
 from __future__ import annotations
 

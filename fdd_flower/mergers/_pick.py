@@ -1,4 +1,4 @@
-"""Some rows of a merged set, and merged sets joined: each row keeps its origin."""
+"""Selecting rows of merged sets and joining them: each row keeps its origin."""
 
 from __future__ import annotations
 

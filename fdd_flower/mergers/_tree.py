@@ -1,4 +1,4 @@
-"""Rows of many clients bounded a part at a time, so that each that came counts alike.
+"""Rows of many clients reduced part by part, so that every received row counts the same.
 
 A class with too many rows to be held is cut into leaves of equal size. A full leaf is reduced to
 as many rows as a class may have; these wait for those of other leaves, and so on upwards. All nodes

@@ -1,4 +1,4 @@
-"""Dedupe: rows that are nearly those of an earlier client go."""
+"""Dedupe: rows that nearly repeat those of an earlier client are dropped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Herded: of each class the rows whose mean follows that of all, up to a number."""
+"""Herded: a bounded number of rows per class, picked so that their mean follows that of all."""
 
 from __future__ import annotations
 

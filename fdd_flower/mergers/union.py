@@ -1,4 +1,4 @@
-"""Union: all rows of all sets, as they came."""
+"""Union: all rows of all sets, unchanged."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fdd_flower.synthetic_set import SyntheticSet, concatenate
 
 @MERGERS.register("union")
 class Union:
-    """Concatenates, weights included: for federations whose clients' counts are to be believed."""
+    """Concatenates, weights included: for federations that trust their clients' counts."""
 
     uses: ClassVar[tuple[str, ...]] = ()
 

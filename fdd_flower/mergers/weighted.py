@@ -1,4 +1,4 @@
-"""Weighted: all rows, each under what its client says that it stands for, within reason."""
+"""Weighted: all rows, each with the weight that its client claims, within bounds."""
 
 from __future__ import annotations
 

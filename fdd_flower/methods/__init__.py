@@ -1,1 +1,1 @@
-"""The federated methods: a method a file, both halves named side by side."""
+"""The federated methods, one per file, with both halves side by side."""

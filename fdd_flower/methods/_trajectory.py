@@ -75,7 +75,7 @@ def rows_of_path(
     Parameters
     ----------
     path
-        Parameters of global models by name, one a round, in order: more than `dynafed.reach`.
+        Parameters of global models by name, one per round, in order: more than `dynafed.reach`.
     progress
         Gets the steps done, and how many there are.
     """

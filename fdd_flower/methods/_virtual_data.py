@@ -83,7 +83,7 @@ def train_beside(
 def noise_rows(
     feature_shape: tuple[int, ...], num_classes: int, each: int, *, rng: torch.Generator
 ) -> SyntheticSet:
-    """Return `each` rows a class of the noise that normalised records would be without a shape."""
+    """Return `each` rows per class of noise: what normalised records without a shape would be."""
     labels = torch.arange(num_classes).repeat_interleave(each)
     return SyntheticSet(
         inputs=torch.randn(len(labels), *feature_shape, generator=rng),

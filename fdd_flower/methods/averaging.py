@@ -60,7 +60,7 @@ def _averaging(
 
 
 class _Momentum(FedAvgM):
-    """FedAvgM that a killed run can go on with."""
+    """FedAvgM that can be resumed after a kill."""
 
     def configure_train(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
@@ -103,11 +103,11 @@ class _Moments(FedOpt):
 
 
 class _Adam(_Moments, FedAdam):
-    """FedAdam that a killed run can go on with."""
+    """FedAdam that can be resumed after a kill."""
 
 
 class _Yogi(_Moments, FedYogi):
-    """FedYogi that a killed run can go on with."""
+    """FedYogi that can be resumed after a kill."""
 
 
 def _step_size(cfg: StrategyConfig) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""DynaFed: averaged models, fine-tuned on rows that the server finds from where they went."""
+"""DynaFed: averaged models, fine-tuned on rows that the server distils from their path."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class FromTrajectory(FedAvg):
     rows. So it takes no data of its own, and nothing of the rows leaves it.
 
     Differs from the paper, as far as its abstract and method say: labels are hard and stay so; rows
-    start from noise; the path has one model a round; the rows are found once.
+    start from noise; the path has one model per round; the rows are found once.
     """
 
     side: ServerSide

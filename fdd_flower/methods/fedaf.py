@@ -1,4 +1,4 @@
-"""FedAF: sets as with `fdd`, and beside them mean logits a class, which all sides agree on."""
+"""FedAF: sets as with `fdd`, and mean logits per class, on which all sides agree."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class AggregationFree(FederatedDistillation):
     Differs from the paper, as far as that and https://github.com/tejarshaarigila/FedAF (of others)
     tell:
 
-    - one exchange a round, not two: the logits that a round's rows are drawn to are of the round
+    - one exchange per round, not two: the logits that a round's rows are drawn to are of the round
       before, found under the model of then. Until the model has learned there are none: the
       server's term begins in round 2, the clients' in round 3;
     - logits are those of the global model as it was sent; its resampled copies serve the matching.

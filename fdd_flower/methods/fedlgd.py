@@ -1,4 +1,4 @@
-"""FedLGD: models trained on virtual data are averaged, beside global virtual data for all."""
+"""FedLGD: averages models trained on virtual data, with global virtual data for all."""
 
 from __future__ import annotations
 

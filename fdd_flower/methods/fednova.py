@@ -1,4 +1,4 @@
-"""FedNova (arXiv:2007.07481): clients that take more steps do not pull the model their way.
+"""FedNova (arXiv:2007.07481): clients that take more steps do not dominate the average.
 
 The server divides each client's way by |a_i|_1, the count of gradients that its steps add up to,
 and goes their weighted mean times the weighted mean of |a_i|_1:

@@ -1,4 +1,4 @@
-"""SCAFFOLD (arXiv:1910.06378): each step is shifted by the mean of all clients' gradients.
+"""SCAFFOLD (arXiv:1910.06378): each local step is corrected by the mean gradient of all clients.
 
 Client i keeps a control variate c_i, the mean gradient of its last round, and the server c, the
 mean of them. A local step goes along g + c - c_i, so that clients with different records do not

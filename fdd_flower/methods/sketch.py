@@ -1,4 +1,4 @@
-"""Sketches: clients send sums over their records, which add; the server works from the total."""
+"""Sketches: clients send sums over their records; the server works from the total."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A linear layer on one layer of fixed random features: the kernel model of the field, in short."""
+"""A linear layer on one layer of fixed random features: a cheap kernel model."""
 
 from __future__ import annotations
 

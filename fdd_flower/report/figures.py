@@ -38,10 +38,10 @@ def synthetic_figure(
     normalisation: Normalisation,
     max_columns: int = 10,
 ) -> Figure:
-    """Return a picture of `set_`: a row a class, in the set's own order.
+    """Return a picture of `set_`: one row per class, in the set's own order.
 
-    Of more than `max_columns` records of a class so many are shown, evenly spaced: neighbours may
-    stand for records that are alike.
+    Of a class with more than `max_columns` records so many are shown, evenly spaced: neighbours
+    may stand for similar records.
 
     Images of 1 or 3 channels are shown in the units of the data, clipped to [0, 1]; where the data
     had other units, from black at their lowest to white at their highest. Records of any other

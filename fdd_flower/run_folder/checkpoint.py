@@ -1,4 +1,4 @@
-"""Where a run stands after a round: all that a new process needs to go on as if it were the old.
+"""The state of a run after a round: all that a new process needs to continue as the old one.
 
 Random numbers need no place here: every draw comes from a stream named by the seed, the purpose
 and the round (`rng`), and no generator outlives a round.

@@ -1,4 +1,4 @@
-"""Which settings a resumed run has: those it began with, but for what does not shape the result."""
+"""The settings of a resumed run: the original ones, except those that do not affect the result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The folder of a run: where it is, how it is filled, and how a killed run goes on in it."""
+"""The folder of a run: where it is, how it is filled, and how a killed run resumes in it."""
 
 from __future__ import annotations
 

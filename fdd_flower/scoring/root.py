@@ -56,7 +56,7 @@ def hold_out_root(test: Split, *, per_class: int, seed: int) -> tuple[Split, Spl
         raise DataError(
             "the server's test records, for scoring.mode",
             expected="two records of a class or more",
-            got=f"{len(test)} records, at most one a class",
+            got=f"{len(test)} records, at most one per class",
             remedy="Give the server more records, or set scoring.mode to off.",
         )
     return _take(test, chosen), _take(test, ~chosen)

@@ -1,4 +1,4 @@
-"""From signals to a verdict: a set is kept aside only where signals agree."""
+"""From signals to a verdict: a set is quarantined only where signals agree."""
 
 from __future__ import annotations
 

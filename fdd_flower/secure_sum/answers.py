@@ -1,4 +1,4 @@
-"""What an answer of a secure sum must be, step by step. What a mask hides, nobody can see."""
+"""What an answer in a secure sum must be, step by step. What a mask hides is not checked."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def masked_sketch(
         raise _off("clients whose shares this one has", "others")
     clients = _clients(_arrays(peers), group)
     if "places" in state:  # a second sum under the same masks would give the difference away
-        raise _off("one question a round for the masked sketch", "a second one")
+        raise _off("one question per round for the masked sketch", "a second one")
     state["places"] = places
     values = to_ring(flat(sketch), clients)
     found = mask(values, keys, group, places).astype(np.int64)
@@ -117,7 +117,7 @@ def _shares(arrays: Arrays, plan: Plan, context: Context) -> Arrays:
         raise _off("public keys as bytes", publics.dtype)
     state = _state(plan, context)
     if "publics" in state:  # shares for another group would let it take this one's masks off
-        raise _off("one question a round for shares", "a second one")
+        raise _off("one question per round for shares", "a second one")
     keys = Keys.from_bytes(_bytes(state, "keys"))
     group = Group(tuple(row.tobytes() for row in publics))
     sealed = share(keys, group)
@@ -129,7 +129,7 @@ def _shares(arrays: Arrays, plan: Plan, context: Context) -> Arrays:
 def _open(arrays: Arrays, plan: Plan, context: Context) -> Arrays:
     keys, group, state = _held(plan, context)
     if "heard" in state:
-        raise _off("one question a round for what opens", "a second one")
+        raise _off("one question per round for what opens", "a second one")
     places, sealed = _places(arrays, keys, group), _read(arrays, "sealed", 2)
     if sealed.dtype != np.uint8 or sealed.shape != (len(places), SEALED):
         raise _off("sealed shares for this client", "others")

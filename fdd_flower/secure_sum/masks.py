@@ -1,4 +1,4 @@
-"""Masks in a ring of integers: added by clients, and gone from the sum."""
+"""Masks in a ring of integers: added by clients, removed from the sum."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run again without one client: from the ledger, and as far as nothing else depended on it.
+"""A run replayed without one client: from the ledger, as far as nothing else depended on it.
 
 Exact means bit for bit what a run gives in which the client never joined. Merging and training draw
 from streams named by seed and round, and a client's work from one named by its own key, so that

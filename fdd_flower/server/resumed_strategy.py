@@ -1,4 +1,4 @@
-"""The rounds that are left: a strategy that goes on where an earlier process stopped."""
+"""The remaining rounds: a strategy that continues where an earlier process stopped."""
 
 from __future__ import annotations
 

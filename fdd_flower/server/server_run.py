@@ -1,4 +1,4 @@
-"""The server half of every run: check, prepare, let the strategy run, save what it leaves."""
+"""The server half of every run: check, prepare, run the strategy, save the results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A large symmetric matrix of sums in 15 bits a value: its main part apart, the rest beside it.
+"""A large symmetric matrix of sums in 15 bits per value: its main part apart, then the rest.
 
 A gram matrix is mostly its few main directions. In half precision, float16 as it is, the error of
 these drowns all others, and ridge regression on the sum of ten such matrices guesses. What is left

@@ -1,4 +1,4 @@
-"""What a sketch is: sums over records, class by class, of public functions of a record."""
+"""What a sketch is: sums over records, per class, of public functions of a record."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Kind(ABC):
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shape of each sum of a sketch: (k, d) where it is one a class, else (d,)."""
+        """The shape of each sum of a sketch: (k, d) where it is one per class, else (d,)."""
         shapes = self.own_shapes()
         if self.cfg.start == "class-mean":
             shapes[INPUTS] = (self.classes, math.prod(self.plan.feature_shape))
@@ -108,7 +108,7 @@ class Kind(ABC):
     def terms(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Yield, of records (n, *feature_shape) of one class, what is added and to what.
 
-        Whole numbers as doubles: (n, d) where the sum is one a class, (k, d); else what is added
+        Whole numbers as doubles: (n, d) where the sum is one per class, (k, d); else what is added
         for all of them together, of the shape of the sum, (d,).
         """
 
@@ -223,7 +223,7 @@ class Kind(ABC):
         return sketch
 
     def largest(self, name: str) -> int:
-        """Return the largest term of a sum that is one a class."""
+        """Return the largest term of a sum that is one per class."""
         return LIMIT
 
     def check(self, sketch: Sketch) -> None:  # noqa: B027 (a kind may have nothing to add)

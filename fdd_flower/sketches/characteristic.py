@@ -86,7 +86,7 @@ class CharacteristicSums(Kind):
         require(bool((length <= most).all()), COS, "waves of so many records", "longer", Code.RANGE)
 
     def losses(self, total: Sketch, canvas: Canvas, step: int) -> Iterable[Tensor]:
-        """Yield the distance of each class's rows from its records, under one network a step."""
+        """Yield the distance of each class's rows from its records, under one network per step."""
         index = step % len(self.views)
         view, directions = self.views[index], self.directions[index]
         for part, label in enumerate(canvas.labels):

@@ -67,7 +67,7 @@ class GramSums(Kind):
         self._last: tuple[Sketch, Sums] | None = None
 
     def own_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return the sums of features, one a class, and of their products, an upper triangle."""
+        """Return the sums of features, one per class, and of their products, an upper triangle."""
         return {MEANS: (self.classes, self.size), PRODUCTS: (self.size * (self.size + 1) // 2,)}
 
     def terms(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:

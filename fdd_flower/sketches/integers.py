@@ -1,4 +1,4 @@
-"""Whole numbers in place of real ones: their sums are the same in any order and any grouping."""
+"""Whole numbers instead of real ones: their sums are the same in any order and grouping."""
 
 from __future__ import annotations
 

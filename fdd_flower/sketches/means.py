@@ -83,7 +83,7 @@ class MomentSums(Kind):
         require(fits, SECOND, "sums of squares with these sums", "smaller ones", Code.RANGE)
 
     def losses(self, total: Sketch, canvas: Canvas, step: int) -> Iterable[Tensor]:
-        """Yield how far the moments of each class's rows are off, under one network a step."""
+        """Yield how far the moments of each class's rows are off, under one network per step."""
         index = step % len(self.views)
         for part, label in enumerate(canvas.labels):
             found = self.views[index].embed(canvas.show(part))

@@ -1,4 +1,4 @@
-"""Mean logits a class: what FedAF's clients tell beside their sets, and how far apart two are."""
+"""Mean logits per class: what FedAF's clients send beside their sets, and their distance."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ class Evaluation:
 
 @torch.no_grad()
 def evaluate(model: nn.Module, split: Split, *, batch_size: int = 128) -> Evaluation:
-    """Return accuracy, mean cross-entropy and accuracy a class of `model` on `split`."""
+    """Return accuracy, mean cross-entropy and accuracy per class of `model` on `split`."""
     model.eval()
     logits = torch.cat([model(batch) for batch in split.inputs.split(batch_size)])
     right = (logits.argmax(dim=1) == split.labels).double()

@@ -1,4 +1,4 @@
-"""Ridge regression on features: in its dual form for few rows, from summed matrices for many."""
+"""Ridge regression on features: in dual form for few rows, from summed matrices for many."""
 
 from __future__ import annotations
 

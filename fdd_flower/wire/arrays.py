@@ -1,4 +1,4 @@
-"""The strict checks that every codec shares: what strangers send is believed in nothing."""
+"""The strict checks that every codec shares: nothing in a message is trusted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Class logits <-> two arrays of a message: which of them mean something, and what they are."""
+"""Class logits <-> two arrays of a message: which classes are known, and their logits."""
 
 from __future__ import annotations
 

@@ -173,7 +173,7 @@ def read_envelope(content: RecordDict) -> Envelope:
             got = type(meta[key]).__name__ if key in meta else "nothing"
             raise _bad(f"reply.meta.{key}", kind.__name__, got)
     client = str(meta["client"])
-    # One spelling a client: in NFKC a full-width 3 is a 3, and nothing hides in its width.
+    # One spelling per client: in NFKC a full-width 3 is a 3, and nothing hides in its width.
     if not 0 < len(client) <= MAX_KEY or not client.isprintable():
         got = f"{len(client)} of them"
         raise _bad("reply.meta.client", f"1 to {MAX_KEY} printable characters", got, _KEY)

@@ -1,4 +1,4 @@
-"""Why a reply is refused, in a word: a closed list that logs, ledgers and tests compare."""
+"""Codes for why a reply is refused: a closed list for logs, ledgers and tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images sent at fewer pixels and interpolated by their reader."""
+"""Images sent with fewer pixels and interpolated by the reader."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The bench of distillers: each set beside its baselines at equal bytes, under one recipe."""
+"""The bench of distillers: each set beside baselines at equal bytes, under one recipe."""

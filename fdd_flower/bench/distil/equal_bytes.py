@@ -1,4 +1,4 @@
-"""How large a baseline may be, to take as many bytes as a distilled set."""
+"""How large a baseline may be at the bytes of a distilled set."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def bracket_rows(make: Callable[[int], tuple[int, T]], *, target: int, start: in
     Parameters
     ----------
     make
-        From rows a class to the bytes that such a set takes, which grow with the rows (nearly:
+        From rows per class to the bytes that such a set takes, which grow with the rows (nearly:
         a lossy codec may waver), and the set.
     start
         Where to look first. A codec of fixed size needs one look if that is what was distilled.

@@ -46,7 +46,7 @@ class Made:
     Attributes
     ----------
     parts
-        Encoded arrays, one a client: one in all, or one a class.
+        Encoded arrays, one per client: one in all, or one per class.
     codec
         What they were encoded with.
     packing

@@ -1,4 +1,4 @@
-"""Accuracy against bytes: a panel a model, a curve a distiller, the baselines beside."""
+"""Accuracy against bytes: one panel per model, one curve per distiller and baseline."""
 
 from __future__ import annotations
 

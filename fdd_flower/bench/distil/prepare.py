@@ -1,4 +1,4 @@
-"""Everything of a bench that can be known to be wrong before any work."""
+"""The checks of a bench before any work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a bench leaves for people: tables, a plot, pictures, the sets."""
+"""What a bench leaves: tables, a plot, pictures, the sets."""
 
 from __future__ import annotations
 

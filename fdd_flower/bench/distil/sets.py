@@ -1,4 +1,4 @@
-"""The sets of a bench: each is made once, in a process of its own, and kept."""
+"""The sets of a bench: each is made once, in its own process, and kept."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def header(bench: Bench, *, tested: int, trained: int) -> list[str]:
 
 
 def plain(head: Sequence[str], rows: Sequence[Row]) -> str:
-    """Return the header and a table a model, aligned, for a terminal."""
+    """Return the header and one table per model, aligned, for a terminal."""
     text = "\n".join(head) + "\n"
     for model, table in tables(rows):
         widths = [max(len(line[i]) for line in table) for i in range(len(HEADS))]

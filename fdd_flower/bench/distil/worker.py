@@ -1,4 +1,4 @@
-"""One distillation in a process of its own: `python -m fdd_flower.bench.distil.worker`.
+"""One distillation in its own process: `python -m fdd_flower.bench.distil.worker`.
 
 The job comes on stdin. Alone, its time and its peak of memory are its own.
 """
@@ -68,9 +68,9 @@ class _Worker:
         )
 
     def equal(self, target: int) -> Made:
-        """Return as many rows as take at most `target` bytes; of one a class, whatever it takes.
+        """Return as many rows as take at most `target` bytes; of one per class, whatever it takes.
 
-        Where one more row a class is too much, it comes for some of the classes.
+        Where one more row per class is too much, it comes for some of the classes.
         """
 
         def make(ipc: int) -> tuple[int, Made]:

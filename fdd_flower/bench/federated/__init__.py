@@ -1,1 +1,1 @@
-"""Federated methods beside each other: the same cut of the same records, bytes and time counted."""
+"""Federated methods compared on the same split of the same records, with bytes and time."""

@@ -1,4 +1,4 @@
-"""One run of the bench, by `fdd run` in a process of its own; what was killed is gone on with."""
+"""One run of the bench: `fdd run` in its own process; a killed one is resumed."""
 
 from __future__ import annotations
 

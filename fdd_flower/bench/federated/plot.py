@@ -1,4 +1,4 @@
-"""The picture that matters: accuracy against what was paid for it, every method a curve."""
+"""Accuracy against bytes and against time, one curve per method."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LABELS = {
 
 
 def draw(rows: Sequence[Row], title: str, path: Path, *, against: int) -> None:
-    """Draw a panel a split into the PNG `path`; nothing if no run completed.
+    """Draw one panel per split into the PNG `path`; nothing if no run completed.
 
     A hollow mark is the best of `server.models`, trained on the last merged set.
 

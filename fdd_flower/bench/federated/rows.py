@@ -1,4 +1,4 @@
-"""A line of the federated bench: one run, and its way there round by round."""
+"""A row of the federated bench: one run, round by round."""
 
 from __future__ import annotations
 

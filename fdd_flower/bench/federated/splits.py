@@ -1,4 +1,4 @@
-"""How the records are cut, by a short name: `dirichlet-0.1`, `classes-2+quantity`, `iid+shift`."""
+"""Short names of splits: `dirichlet-0.1`, `classes-2+quantity`, `iid+shift`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of the federated bench as tables: a split a table, a method a line."""
+"""The rows of the federated bench as tables: one table per split, one line per method."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def line(row: Row) -> str:
 
 
 def plain(head: Sequence[str], rows: Sequence[Row]) -> str:
-    """Return the header and a table a split, aligned, for a terminal."""
+    """Return the header and one table per split, aligned, for a terminal."""
     text = "\n".join(head) + "\n"
     for split, table in tables(rows):
         widths = [max(len(cells[i]) for cells in table) for i in range(len(table[0]))]

@@ -1,4 +1,4 @@
-"""A line of a bench of load, and whether the goals held in it."""
+"""A row of the load bench, and whether it meets the goals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bench of load itself: one number of clients after another, each in a process of its own."""
+"""The load bench itself: one number of clients after another, each in its own process."""
 
 from __future__ import annotations
 

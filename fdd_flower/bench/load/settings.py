@@ -1,4 +1,4 @@
-"""What a bench of load is asked to do, checked before any work."""
+"""What a load bench is asked to do, checked before any work."""
 
 from __future__ import annotations
 

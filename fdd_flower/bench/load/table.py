@@ -1,4 +1,4 @@
-"""The rows of a bench of load as tables, and in words what of goal R6 held."""
+"""The rows of the load bench as tables, and in words whether goal R6 is met."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clients that have nothing but random sets to send: each is made when its reply is pulled."""
+"""Clients that send random sets, each made when its reply is collected."""
 
 from __future__ import annotations
 

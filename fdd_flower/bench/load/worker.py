@@ -1,4 +1,4 @@
-"""A round of replies in a process of its own: `python -m fdd_flower.bench.load.worker`.
+"""A round of replies in its own process: `python -m fdd_flower.bench.load.worker`.
 
 A job comes on stdin, a row leaves as the last line of stdout. What runs is what a server runs: the
 strategy asks, the grid collects, each reply is judged and written to a ledger, the sets are merged.

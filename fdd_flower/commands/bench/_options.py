@@ -1,4 +1,4 @@
-"""Options that several commands of the bench have, each written once."""
+"""Options that several bench commands share."""
 
 from pathlib import Path
 from typing import Annotated

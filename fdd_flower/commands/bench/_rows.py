@@ -1,4 +1,4 @@
-"""What the commands of the bench share: cores to use, and how they end."""
+"""What the bench commands share: the number of cores, and how they end."""
 
 from __future__ import annotations
 

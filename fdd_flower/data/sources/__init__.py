@@ -1,1 +1,1 @@
-"""Where records come from, a source a file."""
+"""Where records come from, one source per file."""

@@ -1,4 +1,4 @@
-"""A folder of images: a class a sub-folder, read by Pillow."""
+"""A folder of images: one sub-folder per class, read by Pillow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A NumPy archive: `x` and `y`, and `x_test` and `y_test` where there is a test split."""
+"""A NumPy archive: `x` and `y`, and `x_test` and `y_test` if there is a test split."""
 
 from __future__ import annotations
 

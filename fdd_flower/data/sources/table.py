@@ -1,4 +1,4 @@
-"""A table, CSV or Parquet: a record a row, a feature a column, the class in a column."""
+"""A table, CSV or Parquet: one record per row, one feature per column, the class in a column."""
 
 from __future__ import annotations
 

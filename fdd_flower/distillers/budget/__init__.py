@@ -1,1 +1,1 @@
-"""Filling a byte budget: how many rows, and how finely they are coded."""
+"""Filling a byte budget: how many rows, and at which quality."""

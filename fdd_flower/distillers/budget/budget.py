@@ -1,4 +1,4 @@
-"""Filling `distiller.bytes`: how many rows to distil, and the finest quality that then fits."""
+"""Filling `distiller.bytes`: how many rows to distil, and the best quality that then fits."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from fdd_flower.errors import DistillError
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.wire.codecs.base import Codec, Tunable, array_bytes
 
-MANY = 10_000  # rows a class that no budget is expected to pass
+MANY = 10_000  # rows per class that no budget is expected to pass
 FINEST, COARSEST = 90, 5  # qualities worth sending
 # Records whose mean stands for a row to come. With `trade` a finer quality makes up for too few
 # rows. At a fixed one, means of two cost 13 to 28 % more than what `dm` makes of Fashion-MNIST,
@@ -111,7 +111,7 @@ def fit(
     Raises
     ------
     DistillError
-        If one row a class does not fit.
+        If one row per class does not fit.
     """
     if keep_quality:
         kept = _shortened(synthetic, codec, max_bytes)
@@ -153,7 +153,7 @@ def _finest(synthetic: SyntheticSet, codec: Codec, max_bytes: int) -> Codec | No
 
 
 def _shortened(synthetic: SyntheticSet, codec: Codec, max_bytes: int) -> SyntheticSet | None:
-    """Return the set without the rows that do not fit; None where one row a class does not."""
+    """Return the set without the rows that do not fit; None where one row per class does not."""
     while (size := array_bytes(codec.encode(synthetic))) > max_bytes:
         if int(torch.bincount(synthetic.labels).max()) == 1:
             return None

@@ -1,4 +1,4 @@
-"""The most rows whose size is within a budget, found in few looks."""
+"""The largest number of rows within a byte budget, found in few measurements."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What travels must have room: rows in a mosaic, and a row in the byte budget."""
+"""Whether rows fit: into a mosaic, and into the byte budget."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How finely to code images under `distiller.bytes`: fewer, finer ones, or more, coarser ones."""
+"""Quality against number of images under `distiller.bytes`."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Judge:
         self._orders = orders
 
     def distance(self, codec: Codec) -> float:
-        """Return the mean energy distance over classes; infinite if not a row a class fits."""
+        """Return the mean energy distance over classes; infinite if not one row per class fits."""
         classes, coded = len(self._plan.classes), {}
 
         def size(rows: int) -> int:

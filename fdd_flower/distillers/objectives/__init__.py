@@ -1,1 +1,1 @@
-"""What is minimised: distances of rows from records, a term a file."""
+"""What is minimised: distances of rows from records, one term per file."""

@@ -1,4 +1,4 @@
-"""FedAF's term of a client: rows are drawn to what all clients' records are to the global model."""
+"""FedAF's client term: it pulls rows towards all clients' mean logits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The matching term of an objective: moments of rows and records, group by group of a class."""
+"""The matching term: moments of rows and records, per group of a class."""
 
 from __future__ import annotations
 

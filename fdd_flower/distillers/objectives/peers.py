@@ -1,4 +1,4 @@
-"""What joint distillers need beside a client's own records: other classes."""
+"""Other classes beside a client's own, which joint distillers need."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is optimised, and what the server will see of it: unpacked and through the codec."""
+"""What is optimised, and what the server sees of it: unpacked and through the codec."""
 
 from __future__ import annotations
 

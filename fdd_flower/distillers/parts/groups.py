@@ -29,7 +29,7 @@ class Group:
 
 
 def count_of(rows: int, *, cells: int, size: int) -> int:
-    """Return into how many groups a class of `rows` rows, of `cells` images each, is cut.
+    """Return into how many groups a class of `rows` rows, of `cells` images each, is split.
 
     `size` is the least number of images of a group; 0 leaves the class whole.
     """

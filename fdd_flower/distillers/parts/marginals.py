@@ -1,4 +1,4 @@
-"""The values of a table's columns: as few of them as there are rows, spread as the records are."""
+"""The values of a table's columns: one per row, spread as the records are."""
 
 from __future__ import annotations
 

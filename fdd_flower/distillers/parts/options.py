@@ -1,4 +1,4 @@
-"""Options that do not fit are refused by name before any work."""
+"""Refusing options that do not fit, by name, before any work."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fdd_flower.distillers.parts.unused import check_unused
 from fdd_flower.errors import ConfigError
 from fdd_flower.schema import is_image
 
-SMALLEST = 2  # pixels a side of a packed image
+SMALLEST = 2  # pixels per side of a packed image
 
 
 def check_options(cfg: DistillerConfig, feature_shape: tuple[int, ...], *, rounds: int) -> None:
@@ -125,7 +125,7 @@ def _check_packing(cfg: DistillerConfig, feature_shape: tuple[int, ...]) -> None
     if min(feature_shape[1:]) // cfg.packing < SMALLEST:
         raise ConfigError(
             "distiller.packing",
-            expected=f"at least {SMALLEST} pixels a side for each image",
+            expected=f"at least {SMALLEST} pixels per side for each image",
             got=f"{cfg.packing} for images of {feature_shape[1]}x{feature_shape[2]} pixels",
             remedy="Lower distiller.packing.",
         )

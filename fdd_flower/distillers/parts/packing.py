@@ -1,4 +1,4 @@
-"""Packing: several images in the room of one, at a lower resolution or in fewer frequencies."""
+"""Packing: several images in the space of one, at lower resolution or with fewer frequencies."""
 
 from __future__ import annotations
 

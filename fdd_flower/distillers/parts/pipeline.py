@@ -1,4 +1,4 @@
-"""What all distillers do alike: check the options, pick the classes, pack the rows, label them."""
+"""What all distillers share: check options, pick classes, pack rows, label them."""
 
 from __future__ import annotations
 
@@ -207,7 +207,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What a distiller finds: packed rows a class, and targets if it learned them."""
+    """What a distiller finds: packed rows per class, and targets if it learned them."""
 
     inputs: list[Tensor]  # (m, *feature_shape) each
     targets: Tensor | None = None  # (sum of m, num_classes), rows sum to 1

@@ -1,4 +1,4 @@
-"""A network somewhere near the global model: its weights and a share of noise."""
+"""A network near the global model: its weights and a share of noise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where synthetic rows start: means of records, noise round the class mean, noise, real rows."""
+"""Where synthetic rows start: means of records, noise around the class mean, noise, real rows."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def group_means(inputs: Tensor, groups: int) -> Tensor:
 
     Each group has n / groups records or up to one more; see `_groups.deal`.
     """
-    one_each = torch.zeros(groups, inputs.shape[1])  # a row a group: only their number counts
+    one_each = torch.zeros(groups, inputs.shape[1])  # one row per group: only their number counts
     return torch.stack([inputs[g.records].mean(dim=0) for g in deal(inputs, one_each, groups)])
 
 

@@ -1,4 +1,4 @@
-"""Networks that are partly trained on the client's own records: embedders and local teachers."""
+"""Networks partly trained on the client's own records: embedders and local teachers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings that would have no effect are refused by name, before anyone waits for them."""
+"""Refusing settings that would have no effect, by name, before any work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A folder of its own for each run: Flower's home, the app as it will be bundled, its settings.
+"""A temporary folder for each run: Flower's home, the app to be bundled, its settings.
 
 `flwr run` bundles a folder. A copy made at the start means that a run uses one state of the
 code throughout, and that `flwr run`, which may rewrite pyproject.toml, has its own to rewrite.

@@ -1,4 +1,4 @@
-"""A SuperLink of its own for one run, on a port that no other has."""
+"""A SuperLink for one run alone, on a free port."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two replies under one client key, or with one set: which of them stays.
+"""Two replies under one client key, or with one set: which of them is kept.
 
 The first to arrive would be simple, and would let a fast liar push out a slow honest client, and
 the network decide a run's result. So what decides is what the server knew before the round, then

@@ -1,4 +1,4 @@
-"""From accepted sets to those that are merged: each is scored, and may be kept aside."""
+"""From accepted sets to those that are merged: each is scored, and may be quarantined."""
 
 from __future__ import annotations
 

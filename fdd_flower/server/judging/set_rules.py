@@ -1,4 +1,4 @@
-"""How much a client may send under the settings of a run, and the checks that hold it to that."""
+"""How much a client may send under the settings of a run, and the checks that enforce it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the codecs of images share: a mosaic a class, and all the rest of a set beside it."""
+"""What the image codecs share: one mosaic per class, and the rest of a set beside it."""
 
 from __future__ import annotations
 

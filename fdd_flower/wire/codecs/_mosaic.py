@@ -1,4 +1,4 @@
-"""Many images of one size side by side in one, so that they share what an image costs."""
+"""Many images of one size side by side in one, so that they share the overhead of a file."""
 
 from __future__ import annotations
 

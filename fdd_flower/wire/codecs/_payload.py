@@ -102,7 +102,7 @@ def read(data: bytes, feature_shape: tuple[int, ...], num_classes: int) -> Paylo
     require(form < 2 * WHOLE, "payload", f"a form below {2 * WHOLE}", form)
     hard = bool(form % 2)
     require(n > 0, "payload", "at least one row", n, Code.EMPTY)
-    require(0 < streams <= n, "payload", "from one stream to one a row", streams)
+    require(0 < streams <= n, "payload", "from one stream to one per row", streams)
     _check_size(n, num_classes, feature_shape, len(data))
 
     label = _label_type(num_classes)

@@ -1,4 +1,4 @@
-"""avif: the images of a class in one AVIF, some eighth of the bytes of uint8 at quality 35."""
+"""avif: the images of a class in one AVIF, about an eighth of the bytes of uint8 at quality 35."""
 
 from __future__ import annotations
 

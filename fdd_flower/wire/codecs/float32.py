@@ -1,4 +1,4 @@
-"""float32: every bit as it is."""
+"""float32: exact."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""uint8: a quarter of the bytes, 256 levels a channel."""
+"""uint8: a quarter of the bytes, 256 levels per channel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""webp: the images of a class in one lossy WebP, some sixth of the bytes of uint8 at quality 35."""
+"""webp: the images of a class in one lossy WebP, a sixth of the bytes of uint8 at quality 35."""
 
 from __future__ import annotations
 
