@@ -137,7 +137,7 @@ def test_what_went_is_kept_with_reason_and_scores(
     server, sent = Digits(config(), tmp_path), attacked("label flip", honest())
     with caplog.at_level("INFO", logger="flwr"):
         server.take(sent)
-    assert "put the set of client 2 in quarantine: 0% of its labels agree" in caplog.text
+    assert "quarantined the set of client 2: 0% of its labels agree" in caplog.text
     (entry,) = [entry for entry in server.entries() if entry.client == "2"]
     assert entry.code == QUARANTINED
     assert entry.reason.startswith("0% of its labels agree with the root model; its utility is -")
@@ -199,7 +199,7 @@ def test_to_shout_is_no_lie_about_labels_and_is_held_by_a_quota(tmp_path: Path) 
     assert server.aside() == HOSTILE
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("partition", ["iid", "dirichlet", "classes"])
 def test_honest_clients_stay_however_uneven_their_data(
     tmp_path: Path, partition: str, seed: int

@@ -1,6 +1,7 @@
 """Every codec, by being there: round trips, and arrays from strangers."""
 
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -384,18 +385,16 @@ for label, value in {
 
 
 ON_IMAGES_ONLY = {"fortran-order", "channels-last", "another-image-of-the-same-size"}
-CASES = [(how, (3, 4, 4)) for how in ATTACKS]
-CASES += [(how, (13,)) for how in ATTACKS if how not in ON_IMAGES_ONLY]
 
 
-@pytest.mark.parametrize(("how", "shape"), CASES)
-@pytest.mark.parametrize("name", APART)
-def test_a_malformed_set_is_a_wire_error(name: str, how: str, shape: tuple[int, ...]) -> None:
-    good = codec(name).encode(part(shape))
-    bad = ATTACKS[how](dict(good))
-    with pytest.raises(WireError) as caught:
-        codec(name).decode(bad, feature_shape=shape, num_classes=CLASSES)
-    assert len(str(caught.value)) < 1000
+@pytest.mark.parametrize("how", ATTACKS)
+def test_a_malformed_set_is_a_wire_error(how: str) -> None:
+    shapes = [(3, 4, 4), (13,)][: 1 if how in ON_IMAGES_ONLY else 2]
+    for name, shape in product(APART, shapes):
+        bad = ATTACKS[how](dict(codec(name).encode(part(shape))))
+        with pytest.raises(WireError) as caught:
+            codec(name).decode(bad, feature_shape=shape, num_classes=CLASSES)
+        assert len(str(caught.value)) < 1000
 
 
 FLOATS = [("float32", np.float32), ("float16", np.float16)]
