@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from fdd_flower.api.inputs import model_inputs
 from fdd_flower.api.labels import names_of
+from fdd_flower.results.predict import probabilities
 from fdd_flower.schema import Schema
-
-BATCH = 128
 
 
 class Model(nn.Module):
@@ -41,13 +39,14 @@ class Model(nn.Module):
         """Return logits (n, k) of normalised inputs (n, *schema.feature_shape)."""
         return self.network(inputs)
 
-    def logits(self, x: object) -> Tensor:
-        """Return logits: float32, (n, k), on the CPU.
+    def predict_proba(self, x: object) -> np.ndarray:
+        """Return class probabilities: float32, (n, k), a column for each of `schema.classes`.
 
         Parameters
         ----------
         x
-            Records in the units of the data: a NumPy array, a tensor, or a DataFrame.
+            Records in the units of the data: a NumPy array, a tensor, or a DataFrame with the
+            columns of the training data.
 
         Raises
         ------
@@ -56,25 +55,7 @@ class Model(nn.Module):
         """
         inputs = model_inputs(x, self.schema)
         weights = next(self.network.parameters(), inputs)
-        self.network.eval()
-        with torch.no_grad():
-            found = [self.network(part.to(weights.device)) for part in inputs.split(BATCH)]
-        return torch.cat(found).to("cpu")
-
-    def predict_proba(self, x: object) -> np.ndarray:
-        """Return class probabilities: float32, (n, k), a column for each of `schema.classes`.
-
-        Parameters
-        ----------
-        x
-            As for `logits`.
-
-        Raises
-        ------
-        DataError
-            If these are not records of the schema.
-        """
-        return self.logits(x).softmax(dim=1).numpy()
+        return probabilities(self.network, inputs.to(weights.device)).to("cpu").numpy()
 
     def predict(self, x: object) -> np.ndarray:
         """Return the name of each record's class, (n,); int64 if all names are numbers.
@@ -82,14 +63,14 @@ class Model(nn.Module):
         Parameters
         ----------
         x
-            As for `logits`.
+            As for `predict_proba`.
 
         Raises
         ------
         DataError
             If these are not records of the schema.
         """
-        return names_of(self.logits(x).argmax(dim=1).numpy(), self.schema.classes)
+        return names_of(self.predict_proba(x).argmax(axis=1), self.schema.classes)
 
     def extra_repr(self) -> str:
         """Return the shape and the number of classes, for `repr`."""

@@ -11,6 +11,7 @@ import torch
 
 from fdd_flower.report.chart import png
 from fdd_flower.report.figures import synthetic_figure
+from fdd_flower.results.predict import free_names
 
 if TYPE_CHECKING:
     from fdd_flower.api.synthetic import SyntheticSet
@@ -39,9 +40,7 @@ def set_html(part: SyntheticSet) -> str:
 
 
 def _table(part: SyntheticSet) -> str:
-    label, weight = "class", "weight"
-    while {label, weight} & set(part.schema.columns):
-        label, weight = f"{label}_", f"{weight}_"
+    label, weight = free_names(("class", "weight"), part.schema.columns)
     frame = part.to_frame(label=label, weight=weight)
     frame = frame[[label, weight, *frame.columns[:-2]]]
     shown = frame.iloc[_spread(part)]

@@ -20,6 +20,7 @@ from fdd_flower.launch.prepare import prepare
 from fdd_flower.launch.progress import Progress
 from fdd_flower.launch.settings import absolute
 from fdd_flower.report.units import human_bytes, human_seconds, human_share
+from fdd_flower.results.train import kept_set
 from fdd_flower.run_folder import load
 from fdd_flower.run_folder.network import load_network
 from fdd_flower.run_folder.rows import RoundRow, Summary
@@ -63,10 +64,16 @@ class Run:
         return self._run.config
 
     @cached_property
-    def synthetic(self) -> SyntheticSet | None:
-        """The merged synthetic set; None where the strategy averages parameters."""
-        saved, schema = self._run.synthetic, self._run.schema
-        return None if saved is None else from_saved(saved, schema.columns if schema else ())
+    def synthetic(self) -> SyntheticSet:
+        """The merged synthetic set.
+
+        Raises
+        ------
+        DataError
+            If the run has none: its strategy averages parameters, or it failed before.
+        """
+        schema = self._run.schema
+        return from_saved(kept_set(self._run), schema.columns if schema else ())
 
     @cached_property
     def model(self) -> Model:

@@ -58,10 +58,8 @@ def _key_name(name: str) -> str:
     known = _by_python_name()
     if name in known:
         return known[name]
-    near = [
-        *difflib.get_close_matches(name, known, n=3),
-        *(k for k in known if k.endswith(f"_{name}")),
-    ]
+    near = [key for key in known if key in (f"distiller_{name}", f"training_{name}")]
+    near += difflib.get_close_matches(name, known, n=3)
     raise ConfigError(
         f"{name}=",
         expected="an argument, or a setting such as distiller_steps for distiller.steps",

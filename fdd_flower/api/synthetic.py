@@ -88,10 +88,11 @@ class SyntheticSet(synthetic_set.SyntheticSet):
         '100 rows of 10 classes for 1,437 records; images of 1x8x8; 7.9 kB'
         """
         held, k = int(self.labels.unique().numel()), len(self.classes)
+        # the weights of a merged set are relative
+        records = "" if self.sources else f" for {float(self.weights.sum()):,.0f} records"
         return (
-            f"{len(self)} rows of {held if held == k else f'{held} of {k}'} classes for "
-            f"{float(self.weights.sum()):,.0f} records; {shape_in_words(self.schema)}; "
-            f"{human_bytes(self.num_bytes)}"
+            f"{len(self)} rows of {held if held == k else f'{held} of {k}'} classes{records}; "
+            f"{shape_in_words(self.schema)}; {human_bytes(self.num_bytes)}"
         )
 
     def show(self, path: str | Path | None = None) -> None:

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from fdd_flower.models.base import Network
 from fdd_flower.run_folder.files import write_atomic
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ BATCH = 128
 
 
 @torch.no_grad()
-def probabilities(network: Network, inputs: Tensor) -> Tensor:
+def probabilities(network: nn.Module, inputs: Tensor) -> Tensor:
     """Return class probabilities (n, k) of normalised inputs (n, *feature_shape)."""
     network.eval()
     return torch.cat([network(batch).softmax(dim=1) for batch in inputs.split(BATCH)])

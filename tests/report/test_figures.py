@@ -182,3 +182,13 @@ def test_of_many_records_some_are_shown_evenly_spaced():
             assert (shown[0], shown[-1]) == (0, count - 1)
     gaps = torch.diff(_evenly(torch.arange(40), 10))
     assert int(gaps.max() - gaps.min()) <= 1
+
+
+def test_images_of_other_units_are_shown_from_black_to_white(tmp_path: Path) -> None:
+    # constants of pixels from 0 to 16, as scikit-learn's digits have
+    scale = Normalisation(mean=(5.0,), std=(6.0,))
+    values = torch.tensor([0.0, 8.0, 16.0]).repeat(12).view(1, 1, 6, 6)
+    draw_synthetic(make((values - 5) / 6, [0], 1), ["a"], scale, tmp_path / "s.png")
+    colours, counts = np.unique(pixels(tmp_path / "s.png"), return_counts=True)
+    # a third of 36 pixels each, of 12 x 12 points in three channels
+    assert set(colours[counts >= 12 * 144 * 3]) >= {0, 127, 255}
