@@ -11,6 +11,7 @@ import typer
 from fdd_flower.commands.bench import app as bench
 from fdd_flower.commands.compare import compare
 from fdd_flower.commands.doctor import doctor
+from fdd_flower.commands.export import export
 from fdd_flower.commands.forget import forget
 from fdd_flower.commands.ledger import ledger
 from fdd_flower.commands.predict import predict
@@ -36,6 +37,7 @@ app.command(
 app.command(epilog="Example: fdd show latest")(show)
 app.command(epilog="Example: fdd train latest --model resnet18 --steps 500")(train)
 app.command(epilog="Example: fdd predict latest patients.csv --out predictions.csv")(predict)
+app.command(epilog="Example: fdd export latest --to huggingface --out digits-distilled")(export)
 app.command(epilog="Example: fdd compare runs/first runs/second --out comparison.png")(compare)
 app.command(epilog="Example: fdd ledger latest --verify")(ledger)
 app.command(epilog="Example: fdd forget latest --client 3 --out runs/without-3")(forget)
