@@ -115,7 +115,7 @@ def test_a_client_is_forgotten_without_a_trace_or_it_is_said_what_to_do(strategy
     if not entries:  # its replies are not kept
         with pytest.raises(DataError) as refused:
             scope_of(found, entries, "2")
-        assert "run again without the client" in refused.value.remedy
+        assert "run again without" in refused.value.remedy
         return
     scope = scope_of(found, entries, "2")
     assert scope.rounds == (1 if STRATEGIES.get(strategy).conditions else 2)
@@ -158,21 +158,21 @@ def answers_of(of: scene.Server) -> list[Message]:
     return [scene.message(honest(of, key), scene.node_of(key)) for key in scene.HONEST]
 
 
-@pytest.mark.parametrize("position", scene.POSITIONS)
 @pytest.mark.parametrize("strategy", ALL)
-def test_a_bad_reply_in_any_place_is_as_none(strategy, position):
+def test_a_bad_reply_in_any_place_is_as_none(strategy):
     of = server(strategy)
     expected = outcome(of, answers_of(of))
-    of = server(strategy)
     bad = honest(of, scene.LIAR)
     record = scene.record(bad)
     name = max(name for name, array in record.items() if "float" in array.dtype)
     record[name] = scene.Array(record[name].numpy() * float("nan"))
-    answers = answers_of(of)
-    answers.insert(scene.POSITIONS[position], scene.message(bad, scene.node_of(scene.LIAR)))
-    assert outcome(of, answers) == expected
-    (refused,) = [verdict for verdict in of.side.tally.verdicts if not verdict.accepted]
-    assert (refused.client, refused.code) == (scene.LIAR, "not-finite")
+    for position in scene.POSITIONS.values():
+        of = server(strategy)
+        answers = answers_of(of)
+        answers.insert(position, scene.message(bad, scene.node_of(scene.LIAR)))
+        assert outcome(of, answers) == expected
+        (refused,) = [verdict for verdict in of.side.tally.verdicts if not verdict.accepted]
+        assert (refused.client, refused.code) == (scene.LIAR, "not-finite")
 
 
 @pytest.mark.parametrize("strategy", ALL)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import pkgutil
 import time
@@ -65,6 +64,14 @@ def rounds(folder: Path) -> list[dict]:
     return [json.loads(line) for line in (folder / "rounds.jsonl").read_text().splitlines()]
 
 
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a run of the settings above, for tests that only look at it."""
+    folder, done = run(tmp_path_factory.mktemp("plain"))
+    assert done
+    return folder
+
+
 @pytest.mark.usefixtures("pictures")
 @pytest.mark.parametrize("strategy", ["fdd", "fedavg"])
 def test_a_run_completes_and_leaves_the_same_files(tmp_path, strategy):
@@ -85,20 +92,18 @@ def test_a_run_completes_and_leaves_the_same_files(tmp_path, strategy):
     assert files == want
 
 
-def test_the_model_left_behind_has_the_accuracy_that_was_reported(tmp_path):
-    folder, _ = run(tmp_path)
+def test_the_model_left_behind_has_the_accuracy_that_was_reported(plain):
     dataset = load_dataset(Config().data, seed=0)
     test = dataset.split(dataset.test)
-    model = load_file(folder / "model.safetensors")
+    model = load_file(plain / "model.safetensors")
     weight, bias = (model[k] for k in sorted(model, reverse=True))
     logits = test.inputs.flatten(1).numpy() @ weight.T + bias
     accuracy = float((logits.argmax(axis=1) == test.labels.numpy()).mean())
-    assert accuracy == pytest.approx(summary(folder)["accuracy"], abs=1e-9)
+    assert accuracy == pytest.approx(summary(plain)["accuracy"], abs=1e-9)
 
 
 @pytest.mark.usefixtures("pictures")
-def test_several_models_are_trained_on_the_same_merged_set(tmp_path):
-    plain, _ = run(tmp_path, "plain")
+def test_several_models_are_trained_on_the_same_merged_set(tmp_path, plain):
     # the global model, logistic, is not trained twice
     folder, done = run(tmp_path, server__models="mlp, logistic, convnet")
     assert done
@@ -220,18 +225,11 @@ def test_a_teacher_that_cannot_teach_is_refused_before_anything(tmp_path, caplog
     assert what in caplog.text
 
 
-def test_same_seed_same_bits_and_another_seed_others(tmp_path):
-    hashes = []
-    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
-        folder, _ = run(tmp_path, name, seed=seed)
-        hashes.append(
-            [
-                hashlib.sha256((folder / f).read_bytes()).hexdigest()
-                for f in ("synthetic.safetensors", "model.safetensors")
-            ]
-        )
-    assert hashes[0] == hashes[1]
-    assert hashes[0][0] != hashes[2][0]
+def test_same_seed_same_bits_and_another_seed_others(tmp_path, plain):
+    same, other = run(tmp_path, "same", seed=0)[0], run(tmp_path, "other", seed=1)[0]
+    for name in ("synthetic.safetensors", "model.safetensors"):
+        found = [(folder / name).read_bytes() for folder in (plain, same, other)]
+        assert found[0] == found[1] != found[2]
 
 
 def test_the_merged_set_is_what_the_ledger_accepted(tmp_path):
@@ -291,19 +289,23 @@ def _silent(message: Message) -> None:
     return None
 
 
-BAD = [_poison, _shrink, _old, _twin, _garbage, _overclaim]
+# tests/attacks has every kind of reply; here they go through a whole run
+BAD = [("fdd", fault, 1) for fault in (_poison, _shrink, _old, _twin, _garbage, _overclaim)]
+BAD += [("fedavg", _poison, 2), ("fedavg", _shrink, 1)]
 
 
-@pytest.mark.parametrize("strategy", ["fdd", "fedavg"])
-@pytest.mark.parametrize("fault", BAD)
-def test_a_bad_reply_is_dropped_with_a_reason_and_the_round_goes_on(tmp_path, strategy, fault):
-    folder, done = run(tmp_path, faults={4: fault}, strategy__name=strategy)
+@pytest.mark.parametrize(("strategy", "fault", "number"), BAD)
+def test_a_bad_reply_is_dropped_with_a_reason_and_the_round_goes_on(
+    tmp_path, strategy, fault, number
+):
+    settings = {"strategy__name": strategy, "num_server_rounds": number}
+    folder, done = run(tmp_path, faults={4: fault}, **settings)
     assert done
-    assert [(row["replies"], row["rejected"]) for row in rounds(folder)] == [(3, 1), (3, 1)]
+    assert [(row["replies"], row["rejected"]) for row in rounds(folder)] == [(3, 1)] * number
     (codes,) = {tuple(row["rejected_codes"].items()) for row in rounds(folder)}
     index = Ledger(folder / "ledger").entries()
     dropped = [entry for entry in index if entry.verdict == "rejected"]
-    assert len(dropped) == 2
+    assert len(dropped) == number
     assert all("expected" in entry.reason for entry in dropped)
     assert {((entry.code, 1),) for entry in dropped} == {codes}
 
@@ -342,18 +344,16 @@ def test_a_late_client_is_left_out_after_the_deadline(tmp_path):
     assert [row["replies"] for row in rounds(folder)] == [3, 3]
 
 
-def test_warm_start_refines_and_cold_state_does_not_leak_between_runs(tmp_path):
-    one, _ = run(tmp_path, "one", num_server_rounds=1)
-    two, _ = run(tmp_path, "two", num_server_rounds=2)
-    first, second = (load_file(f / "synthetic.safetensors")["inputs"] for f in (one, two))
+def test_warm_start_refines_and_cold_state_does_not_leak_between_runs(tmp_path, plain):
+    one, _ = run(tmp_path, num_server_rounds=1)
+    first, second = (load_file(f / "synthetic.safetensors")["inputs"] for f in (one, plain))
     assert first.shape == second.shape
     assert 0 < np.abs(first - second).mean() < 0.5
 
 
-def test_warm_server_training_differs_from_scratch(tmp_path):
-    cold, _ = run(tmp_path, "cold")
-    warm, _ = run(tmp_path, "warm", training__start="warm")
-    a, b = (load_file(f / "model.safetensors") for f in (cold, warm))
+def test_warm_server_training_differs_from_scratch(tmp_path, plain):
+    warm, _ = run(tmp_path, training__start="warm")
+    a, b = (load_file(f / "model.safetensors") for f in (plain, warm))
     assert any(not np.array_equal(a[k], b[k]) for k in a)
 
 
@@ -364,13 +364,12 @@ def test_feature_vectors_run_as_images_do(tmp_path, data):
     assert summary(folder)["model"] == "mlp"
 
 
-def test_every_key_of_the_config_left_behind_reproduces_the_run(tmp_path):
+def test_every_key_of_the_config_left_behind_reproduces_the_run(plain):
     import tomllib
 
     from fdd_flower.config import flatten, from_run_config
 
-    folder, _ = run(tmp_path)
-    kept = from_run_config(flatten(tomllib.loads((folder / "config.toml").read_text())))
+    kept = from_run_config(flatten(tomllib.loads((plain / "config.toml").read_text())))
     assert kept == dataclasses.replace(kept)
     assert kept.distiller.steps == 3
-    assert kept.output.dir == str(folder)
+    assert kept.output.dir == str(plain)
