@@ -61,10 +61,10 @@ def distill(
     bytes
         Size of the message, in bytes, to fill; the number of rows follows. None: by `ipc`.
     ipc
-        Synthetic records a class; None: the default of `distiller.ipc`.
+        Synthetic records per class; None: the default of `distiller.ipc`.
     distiller
-        dm, dm-krr, krr, ncfm, dc, dsa, kmeans, herding or random; the last two give real records
-        away. A name may also be "package.module:Factory".
+        dm, dm-krr, krr, ncfm, dc, dsa, kmeans, herding or random; the last two send real
+        records as they are. A name may also be "package.module:Factory".
     seed
         The same seed and data give the same set.
     classes
@@ -88,7 +88,7 @@ def distill(
     ConfigError
         If a setting is unknown, out of range, or does not fit the records.
     DistillError
-        If no class has enough records, or `bytes` has no room for one row a class.
+        If no class has enough records, or `bytes` has no room for one row per class.
 
     Warns
     -----

@@ -48,7 +48,7 @@ class Evaluation:
         return sum(held) / len(held)
 
     def __repr__(self) -> str:
-        """Return what a notebook user looks for, a line each."""
+        """Return the main numbers, one per line."""
         lines = [
             f"accuracy {human_share(self.accuracy)}, loss {human_number(self.loss)} "
             f"on {self.records:,} records",

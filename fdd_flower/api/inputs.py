@@ -1,4 +1,4 @@
-"""Records as people hold them - NumPy, torch, pandas - as arrays, and as inputs of a model."""
+"""Records from NumPy, torch or pandas as arrays, and as inputs of a model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Labels as people hold them - integers, names, a pandas Series - and back."""
+"""Labels as integers, names or a pandas Series: to class indices and back."""
 
 from __future__ import annotations
 

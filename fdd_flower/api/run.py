@@ -94,7 +94,7 @@ class Run:
         return (
             f"Run({found.strategy} on {found.data}: accuracy {human_share(found.accuracy)} after "
             f"{found.rounds} round{'s' * (found.rounds != 1)} with {found.num_clients} clients; "
-            f"{human_bytes(found.bytes_up_per_client)} up a client; "
+            f"{human_bytes(found.bytes_up_per_client)} up per client; "
             f"{human_seconds(found.seconds_total)}; {self.folder})"
         )
 
@@ -115,7 +115,7 @@ def run(
     Parameters
     ----------
     clients
-        How many to simulate: the data is cut into so many shares. Or the data that each has of
+        How many to simulate: the data is split into so many shares. Or the data that each has of
         its own: paths, or paths by the clients' names. `data` is then the server's: it names the
         classes, gives the constants of normalisation, and is what is tested on.
     rounds

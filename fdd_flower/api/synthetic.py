@@ -146,7 +146,7 @@ class SyntheticSet(synthetic_set.SyntheticSet):
         return (*found, self.weights.numpy().copy()) if weights else found
 
     def to_frame(self, *, label: str = "class", weight: str = "weight") -> pd.DataFrame:
-        """Return a table: a row each, its features in the units of the data, class and weight.
+        """Return a table: one row each: its features in the units of the data, class and weight.
 
         Parameters
         ----------

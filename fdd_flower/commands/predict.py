@@ -1,4 +1,4 @@
-"""`fdd predict`: what a run's model says of new records."""
+"""`fdd predict`: predictions of a run's model for new records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`fdd train`: another model from the set that a run kept."""
+"""`fdd train`: another model from the set of a run."""
 
 from __future__ import annotations
 
@@ -36,19 +36,21 @@ def train(
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option("--seed", metavar="N", help="Of weights and draws; by default the run's."),
+        typer.Option(
+            "--seed", metavar="N", help="Seed of weights and draws; by default that of the run."
+        ),
     ] = None,
     assignments: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
             metavar="KEY=VALUE",
-            help="A setting of training, model, data or runtime; may be given many times.",
+            help="A setting of training, model, data or runtime; may be repeated.",
         ),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="DIR", help="Where to leave the model; by default RUN."),
+        typer.Option("--out", metavar="DIR", help="Folder for the model; by default RUN."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

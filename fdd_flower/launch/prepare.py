@@ -1,4 +1,4 @@
-"""A new run, checked and with a folder of its own, before anything is started."""
+"""A new run: checked, and with its own folder, before anything is started."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run's model says of new records, as a table."""
+"""Predictions of a run's model for new records, as a table."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def probabilities(network: nn.Module, inputs: Tensor) -> Tensor:
 
 
 def predictions(names: Sequence[str | int], shares: Tensor, classes: Sequence[str]) -> pd.DataFrame:
-    """Return a table: `record`, a column a class, and `predicted`, the most probable class.
+    """Return a table: `record`, a column per class, and `predicted`, the most probable class.
 
     Where a class has the name of one of the two, that one gets a `_` at its end.
     """

@@ -1,4 +1,4 @@
-"""Another model from the set that a run kept, measured as the run's own model was."""
+"""Another model from the set of a run, measured as the run's own model was."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def training_settings(run: Run, name: str, given: Mapping[str, Scalar]) -> Confi
                 key,
                 expected=f"a setting of training: seed, {', '.join(f'{s}*' for s in SETTABLE)}",
                 got="one that made the set",
-                remedy="The set is kept as it is; for another one start a new run.",
+                remedy="The set stays as it is; for another one start a new run.",
             )
     cfg = from_run_config({**to_run_config(run.config), **given})
     name = resolve_name(name, saved.set.feature_shape)
@@ -167,5 +167,5 @@ def _require_same(found: Schema, schema: Schema) -> None:
                 "the test records",
                 expected=f"{what.replace('_', ' ')} {getattr(schema, what)}, as in the run",
                 got=getattr(found, what),
-                remedy="The data was changed since: set data.path to what the run read.",
+                remedy="The data has changed since: set data.path to the data that the run read.",
             )

@@ -1,4 +1,4 @@
-"""A schema as `schema.json`: what a stranger needs to bring data to a run's model."""
+"""A schema as `schema.json`: what others need to bring data to the model of a run."""
 
 from __future__ import annotations
 
