@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,8 +87,11 @@ def png(figure: Figure) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     memory = io.BytesIO()
-    # without a name of the software the same run draws the same bytes
-    FigureCanvasAgg(figure).print_png(memory, metadata={"Software": None})
+    with warnings.catch_warnings():
+        # a class name in a script that the font lacks is drawn as boxes
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        # without a name of the software the same run draws the same bytes
+        FigureCanvasAgg(figure).print_png(memory, metadata={"Software": None})
     return memory.getvalue()
 
 

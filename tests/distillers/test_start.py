@@ -108,7 +108,7 @@ def test_the_principal_axis_is_that_of_the_singular_value_decomposition(columns)
     assert abs(np.corrcoef(got, left[:, 0])[0, 1]) > 0.99
 
 
-@pytest.mark.filterwarnings("ignore:Number of distinct clusters")
+@pytest.mark.filterwarnings("error")
 def test_equal_records_have_equal_means():
     same = torch.full((64, 1, 8, 8), 2.0)
     rng = torch.Generator().manual_seed(0)

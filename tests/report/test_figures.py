@@ -143,6 +143,12 @@ def test_the_same_set_draws_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_name_that_the_font_lacks_is_no_warning(tmp_path: Path) -> None:
+    scale = Normalisation(mean=(0.5,), std=(0.25,))
+    draw_synthetic(make_set(), ["\u732b", "b"], scale, tmp_path / "a.png")
+
+
 @pytest.mark.parametrize("count", [1, 3, 60])
 def test_curves_draw_any_number_of_rounds(tmp_path: Path, count: int) -> None:
     draw_curves([make_row(i + 1) for i in range(count)], tmp_path / "c.png")

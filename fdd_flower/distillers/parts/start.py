@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -84,11 +85,18 @@ def kmeans_centres(inputs: Tensor, rows: int, *, min_records: int, rng: torch.Ge
 
 
 def lloyd(flat: np.ndarray, clusters: int, *, seed: int) -> np.ndarray:
-    """Return the k-means cluster, from 0, of each row of `flat` (n, d): int, (n,)."""
+    """Return the k-means cluster, from 0, of each row of `flat` (n, d): int, (n,).
+
+    Equal rows share a cluster, so that there may be fewer than `clusters`.
+    """
     from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
 
     options: dict[str, Any] = {"n_init": 1, "random_state": seed}
-    return np.asarray(KMeans(n_clusters=clusters, **options).fit(flat).labels_)
+    with warnings.catch_warnings():
+        # fewer distinct rows than clusters: callers count what they get
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return np.asarray(KMeans(n_clusters=clusters, **options).fit(flat).labels_)
 
 
 def dissolve_small(flat: np.ndarray, members: np.ndarray, min_records: int) -> np.ndarray:
