@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 BYTES, SECONDS = 1, 2  # places in a point of `Row.curve`
 OTHERS = "best of server.models"
 LABELS = {
-    BYTES: "bytes per client, all rounds so far",
+    BYTES: "bytes sent per client, all rounds so far",
     SECONDS: "time: slowest client and server, all rounds so far",
 }
 
