@@ -106,7 +106,7 @@ def spawn(job: Job) -> Made:
         raise DistillError(
             f"process of {job.cfg.distiller.name}",
             expected="a distilled set",
-            got=error,
+            got=str(error),
             remedy="Repeat the distillation with smaller settings, or report this.",
         ) from error
     return load_made(Path(out))
