@@ -20,9 +20,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from fdd_flower.bench.distil.sets import spawn
 from fdd_flower.bench.job import job_for
-from fdd_flower.bench.spawn import spawn
-from fdd_flower.config import Config, from_run_config, to_run_config
+from fdd_flower.config import Config, from_run_config, to_run_config, without_removed
 from fdd_flower.data import load_dataset
 from fdd_flower.errors import DistillError, FddError
 from fdd_flower.launch.settings import parse_assignment
@@ -130,7 +130,9 @@ def _kept(out: Path, cfg: Config) -> list[Row]:
     if not path.exists():
         return []
     found = json.loads(path.read_text())
-    if any(found[key] != value for key, value in _facts(cfg).items()):
+    stored, lost = without_removed(found["settings"], strict=False)
+    found["settings"] = to_run_config(Config()) | stored
+    if lost or any(found[key] != value for key, value in _facts(cfg).items()):
         return []
     return [row for row in found["rows"] if not row["error"]]
 

@@ -28,7 +28,7 @@ from fdd_flower.errors import DistillError
 from fdd_flower.mergers.base import MERGERS
 from fdd_flower.models import build_model
 from fdd_flower.rng import stream
-from fdd_flower.scoring import Root, bound_shares, hold_out_root, score_sets
+from fdd_flower.scoring import ROOT_PER_CLASS, Root, bound_shares, hold_out_root, score_sets
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.training.evaluation import evaluate
 from fdd_flower.training.loop import train_on
@@ -68,7 +68,7 @@ class Federation:
         )
         self.data = load_dataset(self.cfg.data, seed=seed)
         root, self.test = hold_out_root(
-            self.data.split(self.data.test), per_class=self.cfg.scoring.root_per_class, seed=seed
+            self.data.split(self.data.test), per_class=ROOT_PER_CLASS, seed=seed
         )
         self.root = Root.of(root, seed=seed)
         self.parts = dict(self._distil(args.clients))
@@ -134,9 +134,7 @@ def attack(world: Federation, name: str, share: float, row: Row) -> None:
     hostile = [clients[i] for i in sorted(order[: round(share * len(clients))])]
     sent = poisoned(name, world.parts, hostile, rng)
     earlier = world.parts if name == "replay" else {}
-    scores = score_sets(
-        sent, root=world.root, cfg=world.cfg.scoring, earlier=earlier, seed=world.cfg.seed
-    )
+    scores = score_sets(sent, root=world.root, earlier=earlier, seed=world.cfg.seed)
     aside = {client for client, score in scores.items() if score.reason}
     kept = {client: part for client, part in sent.items() if client not in aside}
     honest = {client: part for client, part in sent.items() if client not in hostile}
@@ -179,9 +177,7 @@ def main() -> None:
     for cut in CUTS:
         for seed in range(args.seeds):
             world = Federation(args, cut, seed)
-            clean = score_sets(
-                world.parts, root=world.root, cfg=world.cfg.scoring, earlier={}, seed=seed
-            )
+            clean = score_sets(world.parts, root=world.root, earlier={}, seed=seed)
             quiet[cut][0] += sum(bool(score.reason) for score in clean.values())
             quiet[cut][1] += len(clean)
             for share in args.shares:

@@ -2,6 +2,8 @@
 
     python benchmarks/scale.py --clients 10,100,1000 --out benchmarks/results/scale
 
+Seconds a round are of the rounds after the first, in which Flower's simulation starts Ray.
+
 Both run the same rounds with the same clients: `fdd run` judges every reply, keeps it in the
 ledger and writes checkpoints and a report; bare Flower (benchmarks/bare_flower) sends, collects,
 merges and trains. They take turns, `--repeats` times; medians count. Memory is the peak of the
@@ -21,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -61,7 +63,7 @@ class Row:
     app: str
     engine: str
     clients: int
-    seconds: float  # of all rounds, once the server has data and model
+    seconds: float  # a round, from the second on
     wall: float  # of the whole command
     peak_mb: float
     accuracy: float
@@ -77,7 +79,7 @@ def main() -> None:
             rows.append(run(app, engine, clients, asked))
             found = rows[-1]
             print(
-                f"{engine:10} {clients:5} clients  {app:4}  {found.seconds:8.1f} s  "
+                f"{engine:10} {clients:5} clients  {app:4}  {found.seconds:8.2f} s a round  "
                 f"{found.peak_mb:7.0f} MB",
                 flush=True,
             )
@@ -113,24 +115,36 @@ def run(app: str, engine: str, clients: int, asked: argparse.Namespace) -> Row:
         log, started = folder / "log", time.monotonic()
         with log.open("wb") as stream:
             process = subprocess.Popen(words, stdout=stream, stderr=subprocess.STDOUT)
-            peak = watch(process, inside=engine == "in-process")
+            peak, ends = watch(process, out / "rounds.jsonl", inside=engine == "in-process")
         wall = time.monotonic() - started
         if process.returncode:
             sys.exit(log.read_text(errors="replace")[-4000:] + f"\n{' '.join(words)} failed")
         if not peak:
             sys.exit(f"the memory of the server's process was never seen: is it {SERVER} still?")
-        if app == "fdd":
-            found = json.loads((out / "summary.json").read_text())
-            seconds, accuracy = found["seconds_total"], found["accuracy"]
-        else:
-            found = json.loads((out / "bare.json").read_text())
-            seconds, accuracy = found["seconds"], found["accuracy"][-1]
-    return Row(app, engine, clients, seconds, wall, peak / 1e6, accuracy)
+        accuracy = json.loads((out / "rounds.jsonl").read_text().splitlines()[-1])["accuracy"]
+    return Row(app, engine, clients, seconds_a_round(ends), wall, peak / 1e6, accuracy)
 
 
-def watch(process: subprocess.Popen[bytes], *, inside: bool) -> int:
-    """Wait for `process` to end and return the peak bytes of the server's process."""
+def seconds_a_round(ends: Mapping[int, float]) -> float:
+    """Return the mean seconds of a round but the first, from when rounds had ended, by number.
+
+    Rounds that are over between two looks have one time.
+    """
+    first, last = min(ends), max(ends)
+    if first == last:
+        sys.exit("no two rounds were seen to end: are they too short?")
+    return (ends[last] - ends[first]) / (last - first)
+
+
+def watch(
+    process: subprocess.Popen[bytes], rounds: Path, *, inside: bool
+) -> tuple[int, dict[int, float]]:
+    """Wait for `process` to end; return the peak bytes of the server's process, and ends of rounds.
+
+    A round has ended when its line is in the file `rounds`.
+    """
     root, server, peak = psutil.Process(process.pid), None, 0
+    ends: dict[int, float] = {}
     if inside:
         server = root
     while process.poll() is None:
@@ -138,8 +152,11 @@ def watch(process: subprocess.Popen[bytes], *, inside: bool) -> int:
             server = server or _server_below(root)
             if server is not None:
                 peak = max(peak, peak_of(server.pid) or 0)
+        with suppress(OSError):
+            ends.setdefault(rounds.read_bytes().count(b"\n"), time.monotonic())
         time.sleep(LOOK_SECONDS)
-    return peak
+    ends.pop(0, None)
+    return peak, ends
 
 
 def _server_below(root: psutil.Process) -> psutil.Process | None:
@@ -163,8 +180,8 @@ def write(rows: Sequence[Row], asked: argparse.Namespace) -> None:
     name = asked.out.name
     text = (json.dumps(facts, indent=1) + "\n").encode()
     write_atomic(asked.out.with_name(name + ".json"), text)
-    write_atomic(asked.out.with_name(name + ".md"), table(rows, asked.rounds).encode())
-    draw(rows, asked.rounds, asked.out.with_name(name + ".png"))
+    write_atomic(asked.out.with_name(name + ".md"), table(rows).encode())
+    draw(rows, asked.out.with_name(name + ".png"))
 
 
 def medians(rows: Sequence[Row]) -> Iterator[tuple[str, int, dict[str, tuple[float, float]]]]:
@@ -181,7 +198,7 @@ def medians(rows: Sequence[Row]) -> Iterator[tuple[str, int, dict[str, tuple[flo
         yield engine, clients, found
 
 
-def table(rows: Sequence[Row], rounds: int) -> str:
+def table(rows: Sequence[Row]) -> str:
     """Return the medians in Markdown."""
     lines = [
         "| engine | clients | seconds a round | bare Flower | more | ms a client | server MB "
@@ -193,14 +210,14 @@ def table(rows: Sequence[Row], rounds: int) -> str:
             continue
         (own, own_mb), (bare, bare_mb) = found["fdd"], found["bare"]
         lines.append(
-            f"| {engine} | {clients:,} | {own / rounds:.2f} | {bare / rounds:.2f} "
-            f"| {100 * (own / bare - 1):+.0f} % | {1000 * own / rounds / clients:.1f} "
+            f"| {engine} | {clients:,} | {own:.2f} | {bare:.2f} "
+            f"| {100 * (own / bare - 1):+.0f} % | {1000 * own / clients:.1f} "
             f"| {own_mb:.0f} | {bare_mb:.0f} |"
         )
     return "\n".join(lines) + "\n"
 
 
-def draw(rows: Sequence[Row], rounds: int, path: Path) -> None:
+def draw(rows: Sequence[Row], path: Path) -> None:
     """Draw seconds a round and memory over clients."""
     figure = paper((9, 3.8))
     left, right = figure.subplots(1, 2)
@@ -212,7 +229,7 @@ def draw(rows: Sequence[Row], rounds: int, path: Path) -> None:
             clients, seconds, peak = zip(*points, strict=True) if points else ((), (), ())
             label = f"{engine}{', bare Flower' if app == 'bare' else ''}"
             look = {"color": colours[engine], "linestyle": style, "marker": "o", "markersize": 4}
-            left.plot(clients, [s / rounds for s in seconds], label=label, **look)
+            left.plot(clients, seconds, label=label, **look)
             right.plot(clients, peak, label=label, **look)
     for axes, label in ((left, "seconds a round"), (right, "peak of the server's process (MB)")):
         axes.set_xscale("log")
@@ -239,6 +256,10 @@ def _arguments() -> argparse.Namespace:
     asked = parser.parse_args()
     if unknown := set(asked.engines) - set(ENGINES):
         parser.error(f"--engines: expected some of {','.join(ENGINES)}; got {','.join(unknown)}")
+    if asked.rounds < 2:
+        parser.error(
+            f"--rounds: expected 2 or more, as the first is not counted; got {asked.rounds}"
+        )
     return asked
 
 

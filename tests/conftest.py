@@ -12,6 +12,7 @@ import torch
 
 from fdd_flower.data.base import Split
 from fdd_flower.distillers.base import Plan
+from fdd_flower.methods import _trajectory, _virtual_data
 from fdd_flower.report.html import write_report
 from fdd_flower.run_folder.run_dir import SYNTHETIC
 from fdd_flower.schema import Normalisation
@@ -90,6 +91,14 @@ def _one_flower_at_a_time(
 
     with (tmp_path_factory.getbasetemp().parent / "flower.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _few_steps() -> Iterator[None]:
+    """Let servers take a few steps where a method takes hundreds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_trajectory, "STEPS", 2)
+        patch.setattr(_virtual_data, "STEPS", 5)
         yield
 
 

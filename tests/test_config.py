@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from fdd_flower.config import (
+    REMOVED,
     Config,
     Key,
     find_key,
@@ -18,6 +19,7 @@ from fdd_flower.config import (
     nested,
     sections,
     to_run_config,
+    without_removed,
 )
 from fdd_flower.errors import ConfigError
 
@@ -161,7 +163,7 @@ def test_an_unknown_key_that_is_near_none_suggests_none() -> None:
         ("model.name", "mlp", "mlp"),
         ("model.name", "'mlp'", "mlp"),
         ("output.dir", '""', ""),
-        ("model.norm", "none", "none"),
+        ("training.start", "warm", "warm"),
     ],
 )
 def test_text_from_a_command_line_is_read_in_the_keys_type(
@@ -182,7 +184,7 @@ def test_text_from_a_command_line_is_read_in_the_keys_type(
         ("strategy.deadline", "nan"),
         ("distiller.augment", "yes"),
         ("distiller.augment", "1"),
-        ("model.norm", "instanse"),
+        ("training.start", "wram"),
     ],
 )
 def test_text_of_another_type_is_a_config_error(name: str, text: str) -> None:
@@ -208,3 +210,23 @@ def test_an_error_travels_between_processes() -> None:
         "x",
         "Set it.",
     )
+
+
+def test_a_key_of_an_older_version_says_what_replaces_it() -> None:
+    for name, removed in REMOVED.items():
+        assert name not in keys()
+        assert {type(value) for value in removed.same} <= {type(removed.same[0])}
+        with pytest.raises(ConfigError) as caught:
+            from_run_config({name: removed.same[0]})
+        assert caught.value.what == name
+        assert caught.value.remedy == removed.instead
+
+
+def test_stored_settings_of_old_open_where_they_mean_what_is_done_now() -> None:
+    old = {"seed": 3, **{name: removed.same[0] for name, removed in REMOVED.items()}}
+    assert without_removed(old) == ({"seed": 3}, {})
+    old["scoring.copied"] = 0.9
+    with pytest.raises(ConfigError, match=r"scoring\.copied: .* got 0\.9\. .*0\.5"):
+        without_removed(old)
+    assert without_removed(old, strict=False) == ({"seed": 3}, {"scoring.copied": 0.9})
+    assert "seed" in old

@@ -2,7 +2,7 @@
 
     python benchmarks/bare_flower/run.py --clients 100 --config FILE.toml --out DIR [--in-process]
 
-Leaves DIR/bare.json: seconds of the server, accuracy after each round.
+Leaves DIR/rounds.jsonl: a line after each round, with its accuracy.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ def main() -> int:
     cfg = from_run_config(given(config_file=asked.config, assignments=(), rounds=None, out=None))
     cfg = replace(cfg, output=replace(cfg.output, dir=str(asked.out.resolve())))
     (in_process if asked.in_process else in_simulation)(cfg, asked.clients)
-    return 0 if (asked.out / "bare.json").exists() else 1
+    rounds = asked.out / "rounds.jsonl"
+    done = len(rounds.read_text().splitlines()) if rounds.exists() else 0
+    return 0 if done == cfg.num_server_rounds else 1
 
 
 def in_process(cfg: Config, clients: int) -> None:

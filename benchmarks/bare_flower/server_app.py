@@ -1,7 +1,6 @@
 """The server of bare Flower: no verdicts, ledger, checkpoint or report; merge, train, evaluate."""
 
 import json
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +13,8 @@ from fdd_flower.data import load_dataset
 from fdd_flower.distillers.base import packing_of
 from fdd_flower.mergers.base import MERGERS
 from fdd_flower.rng import stream
-from fdd_flower.server.checks import make_plan, server_records
+from fdd_flower.scoring import server_records
+from fdd_flower.server.checks import make_plan
 from fdd_flower.threads import threads
 from fdd_flower.training.evaluation import evaluate
 from fdd_flower.training.loop import train_on
@@ -27,7 +27,7 @@ MANY = 2**31  # bytes: nothing is judged here
 
 @app.main()
 def main(grid: Grid, context: Context) -> None:
-    """Run every round, and write what it took to `output.dir`."""
+    """Run every round, and add its line to `rounds.jsonl` in `output.dir`, as `fdd run` does."""
     cfg = from_run_config(context.run_config)
     dataset = load_dataset(cfg.data, seed=cfg.seed)
     plan = make_plan(cfg, dataset, "bare")
@@ -35,8 +35,8 @@ def main(grid: Grid, context: Context) -> None:
     codec, model = CODECS.get(cfg.codec.name)(cfg.codec), new_model(cfg, plan)
     packing = packing_of(cfg.distiller, plan.feature_shape, codec)
     merger = MERGERS.get(cfg.merger.name)(cfg.merger)
-    accuracy = []
-    started = time.monotonic()  # with data and model at hand, where `fdd run` starts its clock
+    folder = Path(cfg.output.dir)
+    folder.mkdir(parents=True, exist_ok=True)
     with threads(cfg.runtime.server_threads):
         for number in range(1, cfg.num_server_rounds + 1):
             content = RecordDict(
@@ -52,7 +52,6 @@ def main(grid: Grid, context: Context) -> None:
             merged = merger.merge(parts, rng=stream(cfg.seed, "merge", number))
             model = new_model(cfg, plan, round_=number)
             train_on(merged, model, cfg.training, rng=stream(cfg.seed, "train", number))
-            accuracy.append(evaluate(model, test).accuracy)
-    found = {"seconds": time.monotonic() - started, "accuracy": accuracy}
-    Path(cfg.output.dir).mkdir(parents=True, exist_ok=True)
-    (Path(cfg.output.dir) / "bare.json").write_text(json.dumps(found))
+            accuracy = evaluate(model, test).accuracy
+            with (folder / "rounds.jsonl").open("a") as rows:
+                rows.write(json.dumps({"round": number, "accuracy": accuracy}) + "\n")

@@ -8,14 +8,17 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from fdd_flower.bench.distil.settings import Bench
 from fdd_flower.bench.rows import Row, from_json, to_json
-from fdd_flower.config import flatten, nested, to_run_config
+from fdd_flower.config import flatten, keys, nested, to_run_config, without_removed
 from fdd_flower.errors import ConfigError
 from fdd_flower.run_folder.files import write_atomic
 from fdd_flower.run_folder.versions import versions
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 CONFIG, ROWS, TABLE, MARKDOWN, PLOT = (
     "config.toml",
@@ -25,6 +28,7 @@ CONFIG, ROWS, TABLE, MARKDOWN, PLOT = (
     "accuracy.png",
 )
 SETS, PICTURES = "sets", "pictures"
+COMMON = "common."  # before settings that all methods of a bench have
 LISTS = ("bench.distillers", "bench.ipc", "bench.seeds", "bench.models")
 
 
@@ -74,7 +78,7 @@ class BenchDir:
             If the file is not whole.
         """
         path = self.path / ROWS
-        return from_json(path.read_bytes(), where=str(path)) if path.exists() else []
+        return from_json(path.read_bytes(), Row, where=str(path)) if path.exists() else []
 
     def write_rows(self, rows: list[Row]) -> None:
         """Replace `rows.json`, whole."""
@@ -137,6 +141,15 @@ def claim_folder(path: Path, wanted: Mapping[str, Any], *, folders: Sequence[str
         _refuse(path, "a folder that can be written", error.strerror or str(error))
 
 
+def write_results(
+    path: Path, rows: Sequence[DataclassInstance], *, plain: str, markdown: str
+) -> None:
+    """Replace the rows of a bench and both forms of its tables, each whole."""
+    write_atomic(path / ROWS, to_json(rows))
+    write_atomic(path / TABLE, plain.encode())
+    write_atomic(path / MARKDOWN, markdown.encode())
+
+
 def set_name(distiller: str, ipc: int, seed: int) -> str:
     """Return the name of a set's files; `package.module:Factory` holds a colon."""
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", distiller).strip("-.") or "custom"
@@ -180,8 +193,14 @@ def _compare(path: Path, wanted: Mapping[str, Any], lists: Sequence[str]) -> Non
         _refuse(path, "a folder of a bench", f"a {CONFIG} that cannot be read ({error})")
     if lists[0] not in found:
         _refuse(path, "a folder of a bench", f"a {CONFIG} of something else")
+    stored = {name.removeprefix(COMMON): value for name, value in found.items()}
+    _, lost = without_removed(stored, strict=False)
+    for name, value in lost.items():
+        _refuse(path, f"a bench of settings that there are, without {name}", json.dumps(value))
     for name, value in wanted.items():
-        before = found.get(name)
+        # what this version added had no other value than its default before
+        added = keys().get(name.removeprefix(COMMON))
+        before = found.get(name, added.default if added else None)
         grown = name in lists and isinstance(before, list) and set(before) <= set(value)
         new = before is None and name.rpartition(".")[0] + "." in lists
         if not (grown or new) and before != value and not name.startswith("versions."):

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from fdd_flower.config import Config, Scalar, from_run_config, to_run_config
+from fdd_flower.wire.resolution import WHOLE
 
-REFUSED = 3  # exit status of a distillation that ended with an error of its own
 KEPT = ".kept.npz"  # beside the result: the last good set of a failed distillation
 
 
@@ -29,6 +29,8 @@ class Job:
         Training records to use; 0: all.
     out
         The file to write.
+    resolution
+        Sixteenths of an image's sides that a codec for images sends.
     """
 
     settings: Mapping[str, Scalar]
@@ -38,6 +40,7 @@ class Job:
     out: str
     target_bytes: int = 0
     limit: int = 0
+    resolution: int = WHOLE
 
     @property
     def cfg(self) -> Config:

@@ -1,13 +1,53 @@
-"""The remaining time of a bench, estimated from finished tasks."""
+"""The tasks of a bench, one after another, and the time they will still take."""
 
 from __future__ import annotations
 
+import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import TypeVar
 
 from fdd_flower.report.units import human_seconds
 
 Say = Callable[[str], None]
+Task = TypeVar("Task", bound=Hashable)
+Row = TypeVar("Row")
+
+
+def one_by_one(
+    tasks: Sequence[Task],
+    do: Callable[[Task], Row],
+    *,
+    done: Mapping[Task, Row],
+    kind: Callable[[Task], str],
+    keep: Callable[[list[Row]], None],
+    line: Callable[[Row], str],
+    say: Say,
+) -> list[Row]:
+    """Do `tasks` but those `done`, no two at a time, so that no timing disturbs another.
+
+    Parameters
+    ----------
+    kind
+        Tasks of a kind take about as long.
+    keep
+        Gets all rows so far, in the order of the tasks, after each task and in the end.
+    line
+        A row in words, which `say` gets with the time left.
+    """
+    progress, rows = Progress(Counter(map(kind, tasks)), say), dict(done)
+    for task in done:
+        progress.skip(kind(task))
+    for task in tasks:
+        if task in rows:
+            continue
+        started = time.monotonic()
+        rows[task] = do(task)
+        keep([rows[each] for each in tasks if each in rows])
+        progress.done(kind(task), time.monotonic() - started, line(rows[task]))
+    found = [rows[task] for task in tasks]
+    keep(found)
+    return found
 
 
 class Progress:

@@ -11,7 +11,8 @@ from fdd_flower.data import load_dataset
 from fdd_flower.data.base import Dataset, Split
 from fdd_flower.distillers.base import Plan
 from fdd_flower.rng import derive, numpy_stream
-from fdd_flower.wire.codecs.base import CODECS
+from fdd_flower.wire.codecs.base import CODECS, Tunable
+from fdd_flower.wire.resolution import WHOLE
 
 HELD_OUT = 0.1
 
@@ -63,8 +64,11 @@ def load_material(cfg: Config, *, holdout: bool, limit: int = 0) -> Material:
     )
 
 
-def make_plan(cfg: Config, dataset: Dataset, seed: int) -> Plan:
+def make_plan(cfg: Config, dataset: Dataset, seed: int, *, resolution: int = WHOLE) -> Plan:
     """Return the plan of the first round that a run of `seed` would send."""
+    codec = CODECS.get(cfg.codec.name)(cfg.codec)
+    if isinstance(codec, Tunable):
+        codec = codec.at_resolution(resolution)
     return Plan(
         round=1,
         seed=derive(seed, "plan"),
@@ -72,5 +76,5 @@ def make_plan(cfg: Config, dataset: Dataset, seed: int) -> Plan:
         classes=dataset.classes,
         feature_shape=dataset.feature_shape,
         normalisation=dataset.normalisation,
-        codec=CODECS.get(cfg.codec.name)(cfg.codec),
+        codec=codec,
     )

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from fdd_flower.errors import DataError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+
+    R = TypeVar("R", bound=DataclassInstance)
 
 DISTILLED, BASELINE, FULL, SUMMED_GRAM = "distilled", "baseline", "full", "summed-gram"
 
@@ -97,17 +99,19 @@ def to_json(rows: Sequence[DataclassInstance]) -> bytes:
     return (json.dumps([asdict(row) for row in rows], indent=1, allow_nan=False) + "\n").encode()
 
 
-def from_json(text: bytes, *, where: str) -> list[Row]:
-    """Return the rows in `rows.json`; keys that this version does not know are passed over.
+def from_json(text: bytes, kind: type[R], *, where: str) -> list[R]:
+    """Return the rows of a `kind` in `rows.json`, without keys that this version does not know.
 
     Raises
     ------
     DataError
         If it holds something else; it names `where`.
     """
-    known = {item.name for item in fields(Row)}
+    known = {item.name for item in fields(kind)}
     try:
-        return [Row(**{k: v for k, v in found.items() if k in known}) for found in json.loads(text)]
+        return [
+            kind(**{k: v for k, v in found.items() if k in known}) for found in json.loads(text)
+        ]
     except (ValueError, TypeError, AttributeError) as error:
         raise DataError(
             where,

@@ -1,4 +1,7 @@
-"""Start the process of one distillation, and collect its result."""
+"""Workers of a bench: a process for each job, whose memory and libraries are its own.
+
+A job comes on stdin as a line of JSON; the answer leaves as the last line of stdout.
+"""
 
 from __future__ import annotations
 
@@ -7,41 +10,61 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
+from typing import Any
 
-from fdd_flower.bench.distil.message import Made, load_made
-from fdd_flower.bench.job import REFUSED, Job
-from fdd_flower.errors import DistillError
+from fdd_flower.errors import FddError
+
+REFUSED = 3  # exit status of a job that ended with an error of its own
 
 
-def spawn(job: Job) -> Made:
-    """Do `job` in a process of its own and return what it made.
+class DiedError(Exception):
+    """A worker that broke down or was killed; the message says how it ended."""
+
+
+def ask(module: str, job: str, *, threads: int) -> Any:
+    """Let the worker `module` do `job` in a process of its own and return its answer.
 
     Raises
     ------
-    DistillError
-        If the distillation refused, broke down or was killed.
+    FddError
+        The worker's own, if it refused.
+    DiedError
+        If it did not come to an answer.
     """
     done = subprocess.run(
-        [sys.executable, "-m", "fdd_flower.bench.distil.worker"],
-        input=job.to_json(),
+        [sys.executable, "-m", module],
+        input=job,
         capture_output=True,
         text=True,
         errors="replace",
-        env=environment(job.cfg.runtime.client_threads),
+        env=environment(threads),
         check=False,
     )
-    if done.returncode == 0:
-        return load_made(Path(job.out))
+    if done.returncode not in (0, REFUSED):
+        raise DiedError(last_words(done.returncode, done.stderr))
+    found = json.loads(done.stdout.splitlines()[-1])
     if done.returncode == REFUSED:
-        raise DistillError(**json.loads(done.stdout.splitlines()[-1]))
-    raise DistillError(
-        f"process of {job.cfg.distiller.name}",
-        expected="a distilled set",
-        got=last_words(done.returncode, done.stderr),
-        remedy="Repeat the distillation with smaller settings, or report this.",
-    )
+        raise FddError(**found)
+    return found
+
+
+def answer(do: Callable[[str], object]) -> int:
+    """Do the job on stdin, and leave what `do` returns, or its error; return the exit status."""
+    status = 0
+    try:
+        told = do(sys.stdin.read())
+    except FddError as error:
+        status = REFUSED
+        told = {
+            "what": error.what,
+            "expected": error.expected,
+            "got": str(error.got),
+            "remedy": error.remedy,
+        }
+    sys.stdout.write("\n" + json.dumps(told) + "\n")
+    return status
 
 
 def environment(threads: int) -> dict[str, str]:

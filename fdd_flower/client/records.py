@@ -44,11 +44,9 @@ def guard_own_data(cfg: Config, node: Mapping[str, Scalar]) -> None:
             got="false",
             remedy="Set it; or the owner of the data may remove secure-sum from the node config.",
         )
-    real = [
-        f"distiller.{key}={name}"
-        for key, name in (("name", cfg.distiller.name), ("first", cfg.distiller.first))
-        if name and declares(name, "sends_real")
-    ]
+    real = []
+    if declares(cfg.distiller.name, "sends_real"):
+        real.append(f"distiller.name={cfg.distiller.name}")
     if cfg.distiller.start == "real-unsafe":
         real.append("distiller.start=real-unsafe")
     if real and node.get("allow-real-records") is not True:

@@ -1,38 +1,48 @@
-"""`fdd settings`: every run config key."""
+"""`fdd settings`: the run config keys, those that matter first or all of them."""
 
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from collections.abc import Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fdd_flower.config import Key, keys
+from fdd_flower.config import Key, keys, sections
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def settings(
     contains: Annotated[
         str, typer.Argument(metavar="[TEXT]", help="Only keys or meanings that contain TEXT.")
     ] = "",
+    every: Annotated[bool, typer.Option("--all", help="All, not only the first to know.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
 ) -> None:
-    """List settings: key, default, allowed values and meaning."""
-    found = [key for key in keys().values() if contains.lower() in f"{key.name} {key.doc}".lower()]
+    """List settings: the key, the default, the meaning and what is allowed.
+
+    Without TEXT and --all only those that matter first. A TEXT is looked for in all settings.
+    """
+    known = list(keys().values())
+    found = [
+        key
+        for key in known
+        if contains.lower() in f"{key.name} {key.doc}".lower() and (key.first or contains or every)
+    ]
     if as_json:
         typer.echo(json.dumps([_as_json(key) for key in found], indent=2))
         return
-    from rich.table import Table
-    from rich.text import Text
-
     from fdd_flower.commands._screen import print_table
 
-    table = Table(title="Settings")
-    table.add_column("key", no_wrap=True, style="bold")
-    for name in ("default", "allowed", "meaning"):
-        table.add_column(name, overflow="fold")
-    for key in found:
-        table.add_row(key.name, *(Text(text) for text in (shown(key), key.allowed, key.doc)))
-    print_table(table)
+    print_table(_table(found))
+    if not contains and not every:
+        typer.echo(
+            f"{len(found)} of {len(known)} settings. `fdd settings --all` lists the others, "
+            "`fdd settings TEXT` searches all."
+        )
 
 
 def shown(key: Key) -> str:
@@ -40,6 +50,36 @@ def shown(key: Key) -> str:
     if isinstance(key.default, bool):
         return str(key.default).lower()
     return str(key.default) or '""'
+
+
+def _table(found: Sequence[Key]) -> Table:
+    """Return a table with a heading for each section, narrow enough for 80 columns."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("key", no_wrap=True)
+    table.add_column("default", overflow="fold", max_width=16)
+    table.add_column("meaning", overflow="fold")
+    for section, own in groupby(found, key=lambda key: key.section):
+        kind = sections().get(section)
+        about = (kind.__doc__ or "").split("\n")[0] if kind else "Of the whole run."
+        table.add_row()
+        table.add_row(Text(section or "run", style="bold underline"), "", Text(about, "italic"))
+        for key in own:
+            meaning = Text.assemble(key.doc, (_range(key), "dim"))
+            table.add_row(Text(key.name, style="bold"), Text(shown(key)), meaning)
+    return table
+
+
+def _range(key: Key) -> str:
+    """Return the values that `key` allows, where its default and meaning do not tell."""
+    if key.choices:
+        return f" ({', '.join(key.choices)})"
+    if key.low is None or key.high is None:
+        return ""
+    low, high = (f"{end:,g}" if abs(end) < 1e6 else f"{end:,.0f}" for end in (key.low, key.high))
+    return f" ({low} to {high})"
 
 
 def _as_json(key: Key) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from fdd_flower.config._config import Config
 from fdd_flower.config._keys import Key, find_key, keys, sections
 from fdd_flower.config._methods import DynafedConfig, FedlgdConfig, LocalConfig, StrategyConfig
+from fdd_flower.config._removed import REMOVED, without_removed
 from fdd_flower.config._run import (
     DataConfig,
     OutputConfig,
@@ -22,9 +23,33 @@ from fdd_flower.config._sets import CodecConfig, DistillerConfig, SketchConfig
 from fdd_flower.config._setting import Scalar
 
 __all__ = [
-    "CodecConfig", "Config", "DataConfig", "DistillerConfig", "DynafedConfig", "FedlgdConfig",
-    "Key", "LocalConfig", "MergerConfig", "ModelConfig", "OutputConfig", "PartitionConfig",
-    "PrivacyConfig", "RuntimeConfig", "Scalar", "ScoringConfig", "ServerConfig", "SketchConfig",
-    "StrategyConfig", "TrainingConfig", "find_key", "flatten", "from_run_config", "keys", "nested",
-    "sections", "to_run_config",
+    "REMOVED",
+    "CodecConfig",
+    "Config",
+    "DataConfig",
+    "DistillerConfig",
+    "DynafedConfig",
+    "FedlgdConfig",
+    "Key",
+    "LocalConfig",
+    "MergerConfig",
+    "ModelConfig",
+    "OutputConfig",
+    "PartitionConfig",
+    "PrivacyConfig",
+    "RuntimeConfig",
+    "Scalar",
+    "ScoringConfig",
+    "ServerConfig",
+    "SketchConfig",
+    "StrategyConfig",
+    "TrainingConfig",
+    "find_key",
+    "flatten",
+    "from_run_config",
+    "keys",
+    "nested",
+    "sections",
+    "to_run_config",
+    "without_removed",
 ]  # fmt: skip

@@ -33,9 +33,9 @@ from fdd_flower.config._setting import setting
 class Config:
     """Every setting of a run; `[tool.flwr.app.config]` holds the same defaults."""
 
-    num_server_rounds: int = setting(3, "rounds", low=1, high=100_000)
-    seed: int = setting(0, "seed of everything random", low=0, high=2**31 - 1)
-    resume: str = setting("", "absolute folder of a run to go on with; empty: a new run")
+    num_server_rounds: int = setting(3, "number of rounds", low=1, high=100_000, first=True)
+    seed: int = setting(0, "seed of everything random", low=0, high=2**31 - 1, first=True)
+    resume: str = setting("", "folder of a run to resume, an absolute path; empty: start a new run")
     strategy: StrategyConfig = field(default_factory=StrategyConfig)
     local: LocalConfig = field(default_factory=LocalConfig)
     dynafed: DynafedConfig = field(default_factory=DynafedConfig)

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, cast, get_type_hints
 
 from fdd_flower.config._config import Config
+from fdd_flower.config._removed import refuse_removed
 from fdd_flower.config._setting import Scalar
 from fdd_flower.errors import ConfigError
 
@@ -26,6 +27,7 @@ class Key:
     low: float | None
     high: float | None
     choices: tuple[str, ...]
+    first: bool
 
     def check(self, value: object) -> Scalar:
         """Return `value` in this key's type.
@@ -95,6 +97,7 @@ def _scalar_keys(section: str, kind: type) -> Iterator[Key]:
             low=meta["low"],
             high=meta["high"],
             choices=meta["choices"],
+            first=meta["first"],
         )
 
 
@@ -119,13 +122,14 @@ def find_key(name: str) -> Key:
     Raises
     ------
     ConfigError
-        If there is none, with the nearest names.
+        If there is none, with the nearest names, or with what replaces one of an older version.
     """
     import difflib
 
     known = keys()
     if name in known:
         return known[name]
+    refuse_removed(name)
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     raise ConfigError(
         f"run config key {name!r}",

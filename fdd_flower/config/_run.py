@@ -14,20 +14,25 @@ class DataConfig:
     name: str = setting(
         "digits",
         "breast-cancer, cifar10, digits, fashion-mnist, folder, mnist, npz, table, wine",
+        first=True,
     )
-    path: str = setting("", "file or folder; a SuperNode's node config data-path goes before it")
-    label: str = setting("label", "table: the column that holds the class")
+    path: str = setting(
+        "",
+        "file or folder of the data; on a SuperNode, data-path in the node config comes first",
+        first=True,
+    )
+    label: str = setting("label", "table: name of the column with the class", first=True)
     test_fraction: float = setting(
         0.2,
-        "share held out for testing where the data has no test split of its own",
+        "share of the records held out for testing, where the data has no test split",
         low=0.01,
         high=1,
     )
     image_size: int = setting(32, "folder: height and width in pixels", low=4, high=1_024)
     holdout: float = setting(
         0.0,
-        "share of each class of the training records that takes the place of the test split: for "
-        "choosing settings; 0: measure on the test split",
+        "share of the training records of each class to measure on instead of the test split, for "
+        "choosing settings; 0: use the test split",
         low=0,
         high=0.9,
     )
@@ -35,34 +40,37 @@ class DataConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartitionConfig:
-    """How one data set is cut into clients, in simulation."""
+    """How one data set is split into clients, in simulation."""
 
     name: str = setting(
         "dirichlet",
-        "the split; balanced: dirichlet with clients of equal size; pathological: classes drawn at "
-        "random, as by NIID-Bench",
+        "kind of split; balanced: dirichlet with clients of equal size; pathological: classes "
+        "drawn at random, as in NIID-Bench",
         choices=("iid", "dirichlet", "balanced", "classes", "pathological", "shards"),
+        first=True,
     )
     alpha: float = setting(
-        0.3, "dirichlet, balanced: concentration; small is uneven", low=1e-3, high=1e4
+        0.3,
+        "dirichlet, balanced: concentration; smaller is more uneven",
+        low=1e-3,
+        high=1e4,
+        first=True,
     )
     classes_per_client: int = setting(
-        2, "classes, pathological: classes a client holds", low=1, high=10_000
+        2, "classes, pathological: classes per client", low=1, high=10_000
     )
-    shards_per_client: int = setting(
-        2, "shards: label-sorted shards a client holds", low=1, high=1_000
-    )
+    shards_per_client: int = setting(2, "shards: label-sorted shards per client", low=1, high=1_000)
     quantity: float = setting(
         0.0,
-        "after the cut, clients keep shares of their records that are uneven by a Dirichlet "
-        "distribution of this concentration; 0: all of them",
+        "concentration of a Dirichlet distribution of client sizes, smaller is more uneven; 0: "
+        "clients keep all their records",
         low=0,
         high=1e4,
     )
     shift: str = setting(
         "none",
-        "each client's images turned, inverted, blurred or noised in another of ten ways, and the "
-        "test split's in all ten; fewer clients than ten leave ways that none of them has",
+        "images: each client sees its images turned, inverted, blurred or noised in one of ten "
+        "ways, and the test split has all ten",
         choices=("none", "images"),
     )
 
@@ -71,14 +79,21 @@ class PartitionConfig:
 class PrivacyConfig:
     """What a client promises about its records."""
 
-    mode: str = setting("none", "formal guarantee; this version has none", choices=("none",))
+    mode: str = setting(
+        "none", "formal guarantee; this version has none", choices=("none",), first=True
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputConfig:
     """What a run leaves."""
 
-    dir: str = setting("", "absolute folder; empty: $FDD_OUTPUT_DIR or ~/.fdd-flower/runs/<run id>")
+    dir: str = setting(
+        "",
+        "folder of the results, an absolute path; empty: $FDD_OUTPUT_DIR or ~/.fdd- "
+        "flower/runs/<run id>",
+        first=True,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +104,6 @@ class RuntimeConfig:
     server_threads: int = setting(1, "torch threads of the server", low=1, high=1_024)
     clients_file: str = setting(
         "",
-        "absolute TOML file, in simulation: a table of budgets and networks for each client that "
-        "has its own, as the node config of a real one",
+        "simulation: absolute path of a TOML file with a table of own budgets and networks per "
+        "client, as a real client has them in its node config",
     )

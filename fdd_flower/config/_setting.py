@@ -15,8 +15,14 @@ def setting(
     low: float | None = None,
     high: float | None = None,
     choices: tuple[str, ...] = (),
+    first: bool = False,
 ) -> Any:
-    """Declare a setting: its default, what it means, and the values allowed (ends included)."""
-    return field(
-        default=default, metadata={"doc": doc, "low": low, "high": high, "choices": choices}
-    )
+    """Declare a setting: its default, what it means, and the values allowed (ends included).
+
+    Parameters
+    ----------
+    first
+        One of the few that `fdd settings` shows without `--all`.
+    """
+    meta = {"doc": doc, "low": low, "high": high, "choices": choices, "first": first}
+    return field(default=default, metadata=meta)

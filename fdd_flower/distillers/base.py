@@ -150,10 +150,10 @@ def packing_of(
     """Return how the rows of a run hold images; 0 becomes the choice for shape and codec."""
     if not declares(cfg.name, "packs"):
         return Packing()
-    if cfg.packing:
-        return Packing(cfg.packing, cfg.packing_basis)
+    # frequencies hold more of an image (decision 2), but are no image that a codec could code
+    basis = "pixels" if takes_images(codec) else "dct"
     large = is_image(feature_shape) and min(feature_shape[1:]) >= LEAST_PACKED
-    return Packing(2 if large and not takes_images(codec) else 1, cfg.packing_basis)
+    return Packing(cfg.packing or (2 if large and basis == "dct" else 1), basis)
 
 
 def declares(name: str, flag: str) -> bool:
@@ -192,8 +192,7 @@ def usable_classes(
     """Return the classes that hold enough records, and the names of those withheld.
 
     A class gets at most one image for `min_records` records, so that none can stand for a
-    handful of people. Under `spread = classes` the rows of the classes that a client lacks go
-    to those that it has.
+    handful of people.
 
     Parameters
     ----------
@@ -203,7 +202,7 @@ def usable_classes(
     Raises
     ------
     DistillError
-        If a class is too small under `small-classes = refuse`, or none is large enough.
+        If none is large enough.
     """
     usable, withheld, sizes = [], [], []
     for label, name in enumerate(data.classes):
@@ -213,7 +212,7 @@ def usable_classes(
         elif len(inputs):
             withheld.append(name)
             sizes.append(len(inputs))
-    if withheld and (cfg.small_classes == "refuse" or not usable):
+    if withheld and not usable:
         raise DistillError(
             f"records of class {withheld[0]!r}",
             expected=f"at least distiller.min-records = {cfg.min_records}",
@@ -227,9 +226,6 @@ def usable_classes(
             got="none",
             remedy="Give the client data, or split the data among fewer clients.",
         )
-    if cfg.spread == "classes":
-        share = cfg.ipc * len(data.classes) // len(usable)
-        usable = [replace(part, rows=share) for part in usable]
     most = [-(-(len(part.inputs) // cfg.min_records) // cells) for part in usable]
     bounded = [
         replace(part, rows=min(part.rows, rows)) for part, rows in zip(usable, most, strict=True)

@@ -38,7 +38,7 @@ class MatchingAndRegression(Pipeline):
 
     def _rows(self, job: Job) -> Rows:
         canvas = job.canvas(job.first_rows())
-        kernels = replace(job.cfg, pool="random-features", networks=KERNELS, levels="last")
+        kernels = replace(job.cfg, pool="random-features", networks=KERNELS)
         kernel = KernelTerm(job, random_views(kernels, job.plan), canvas)
         matching = MatchingTerm(job, job.views(), canvas)
         with torch.no_grad():

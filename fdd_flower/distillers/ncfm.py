@@ -17,6 +17,7 @@ from fdd_flower.rng import stream
 
 AMPLITUDE, PHASE = 0.5, 0.5  # weights of the two terms, as published
 SPREADS = (0.5, 1.0, 2.0)  # of a class's records along a frequency, in radians
+FREQUENCIES = 256  # of a network; not measured
 EPSILON = 1e-8  # under square roots, whose slope at zero is infinite
 
 
@@ -78,7 +79,7 @@ class CharacteristicFunctionMatching(Pipeline):
 def waves_of(job: Job, view: View, index: int) -> tuple[Tensor, list[Wave]]:
     """Return the directions of view `index` and, along them, the wave of each class."""
     width = view.embed(job.parts[0].inputs[:1]).shape[1]
-    directions = frequencies(width, job.cfg.frequencies, seed=job.plan.seed, index=index)
+    directions = frequencies(width, FREQUENCIES, seed=job.plan.seed, index=index)
     return directions, [wave_of(view, job.seen(part, index), directions) for part in job.parts]
 
 

@@ -13,7 +13,15 @@ from pathlib import Path
 
 import tomli_w
 
-from fdd_flower.config import Config, Scalar, flatten, from_run_config, nested, to_run_config
+from fdd_flower.config import (
+    Config,
+    Scalar,
+    flatten,
+    from_run_config,
+    nested,
+    to_run_config,
+    without_removed,
+)
 from fdd_flower.errors import ConfigError, DataError, FddError, LaunchError
 from fdd_flower.run_folder.files import write_atomic
 from fdd_flower.run_folder.resume import changed_settings, kept_settings
@@ -84,7 +92,7 @@ def read_begun(folder: Path) -> Begun | None:
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
         return Begun(
-            config=from_run_config(flatten(found["settings"])),
+            config=from_run_config(without_removed(flatten(found["settings"]))[0]),
             clients=int(found["clients"]),
             absent=tuple(map(str, found.get("absent", ()))),
             own_data={name: str(path) for name, path in found.get("own-data", {}).items()},

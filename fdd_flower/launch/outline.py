@@ -126,10 +126,7 @@ def _down(plan: Plan, model: Network | None) -> int:
 def _rows(cfg: DistillerConfig, counts: np.ndarray, cells: int) -> int:
     """Return the most rows of a client with `counts` records per class; see `usable_classes`."""
     usable = counts[counts >= cfg.min_records]
-    if not len(usable):
-        return 0
-    most = cfg.ipc * len(counts) // len(usable) if cfg.spread == "classes" else cfg.ipc
-    return int(np.minimum(most, -(-(usable // cfg.min_records) // cells)).sum())
+    return int(np.minimum(cfg.ipc, -(-(usable // cfg.min_records) // cells)).sum())
 
 
 def _up(cfg: Config, plan: Plan, rows: int) -> str:

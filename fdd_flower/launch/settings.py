@@ -7,7 +7,14 @@ import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
-from fdd_flower.config import Config, Scalar, find_key, flatten, from_run_config
+from fdd_flower.config import (
+    Config,
+    Scalar,
+    find_key,
+    flatten,
+    from_run_config,
+    without_removed,
+)
 from fdd_flower.errors import ConfigError
 
 
@@ -86,7 +93,8 @@ def read_file(path: Path) -> dict[str, Scalar]:
     except ValueError as error:  # broken TOML and broken UTF-8 alike
         raise _unreadable(path, str(error)) from error
     try:
-        return {name: find_key(name).check(value) for name, value in flatten(tables).items()}
+        known, _ = without_removed(flatten(tables))  # it may be the config.toml of an old run
+        return {name: find_key(name).check(value) for name, value in known.items()}
     except ConfigError as error:
         raise ConfigError(
             f"{path}, {error.what}",

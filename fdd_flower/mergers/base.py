@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, overload
+from typing import ClassVar, Protocol, overload
 
 import torch
 from torch import Tensor
@@ -33,6 +33,15 @@ class Merger(Protocol):
         another never has all of them in memory.
         """
         ...
+
+
+class MergeRule:
+    """Base of the rules that ship: which settings one reads, and these."""
+
+    uses: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, cfg: MergerConfig) -> None:
+        self.cfg = cfg
 
 
 @dataclass(frozen=True, slots=True)

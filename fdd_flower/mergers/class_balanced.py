@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 import torch
 
-from fdd_flower.config import MergerConfig
 from fdd_flower.mergers._claims import ages, rebalanced
-from fdd_flower.mergers.base import MERGERS
+from fdd_flower.mergers.base import MERGERS, MergeRule
 from fdd_flower.synthetic_set import SyntheticSet, concatenate
 
 
 @MERGERS.register("class-balanced")
-class ClassBalanced:
+class ClassBalanced(MergeRule):
     """Concatenates, and gives every class that is present the same total weight.
 
     A weight is a count that a client claims and nobody can check. Between classes claims count
@@ -22,11 +20,6 @@ class ClassBalanced:
     less than a tenth of, the weight of its class's median row: a client that claims a billion
     records gets what ten ordinary rows get.
     """
-
-    uses: ClassVar[tuple[str, ...]] = ()
-
-    def __init__(self, cfg: MergerConfig) -> None:
-        self.cfg = cfg
 
     def merge(self, parts: Sequence[SyntheticSet], *, rng: torch.Generator) -> SyntheticSet:
         """Return the rows of `parts` in order, under balanced weights; see `Merger.merge`.

@@ -3,35 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from fdd_flower.config import MergerConfig
 from fdd_flower.mergers._claims import ages, rebalanced
 from fdd_flower.mergers._pick import picked
-from fdd_flower.mergers.base import MERGERS
+from fdd_flower.mergers.base import MERGERS, MergeRule
 from fdd_flower.synthetic_set import SyntheticSet, concatenate
 
 TILE = 512  # rows compared with the kept ones at once
+# Root mean square of a difference, in standard deviations of the data, below which rows are one:
+# what eight bits and a little noise change, and far below what lies between two records.
+NEAR = 0.1
 
 
 @MERGERS.register("dedupe")
-class Dedupe:
+class Dedupe(MergeRule):
     """`class-balanced` without the rows that repeat an earlier one of their class.
 
-    A row repeats another where the root mean square of their difference is at most `merger.near`,
+    A row repeats another where the root mean square of their difference is at most `NEAR`,
     in standard deviations of the data; of each such chain the first row in the order of clients
     stays, and of one client's the newest. Rows are compared as they are, not in features: nearly
     the same record is looked for, and not one that means the same. What goes leaves no weight
     behind, so that copies gain nothing.
     """
-
-    uses: ClassVar[tuple[str, ...]] = ("near",)
-
-    def __init__(self, cfg: MergerConfig) -> None:
-        self.cfg = cfg
 
     def merge(self, parts: Sequence[SyntheticSet], *, rng: torch.Generator) -> SyntheticSet:
         """Return the first rows of their kind, in order; see `Merger.merge`.
@@ -42,7 +38,7 @@ class Dedupe:
             If there is no part, or their feature shapes or class counts differ.
         """
         whole = concatenate(parts)
-        near = self.cfg.near * whole.inputs[0].numel() ** 0.5
+        near = NEAR * whole.inputs[0].numel() ** 0.5
         kept = torch.zeros(len(whole), dtype=torch.bool)
         for label in whole.labels.unique():
             places = (whole.labels == label).nonzero()[:, 0]

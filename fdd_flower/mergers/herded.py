@@ -8,11 +8,10 @@ from typing import ClassVar
 
 import torch
 
-from fdd_flower.config import MergerConfig
 from fdd_flower.distillers.parts.herd import herd
 from fdd_flower.mergers._claims import ages, rebalanced
 from fdd_flower.mergers._tree import Rows, bounded
-from fdd_flower.mergers.base import MERGERS
+from fdd_flower.mergers.base import MERGERS, MergeRule
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.training.ridge_features import draw_features
 
@@ -20,7 +19,7 @@ WIDTH = 16  # 256 features
 
 
 @MERGERS.register("herded")
-class Herded:
+class Herded(MergeRule):
     """`class-balanced` with at most `merger.rows` rows of a class: the merged set stays bounded.
 
     Rows are picked by herding (Welling, ICML 2009), in random features of one network that the
@@ -31,9 +30,6 @@ class Herded:
     """
 
     uses: ClassVar[tuple[str, ...]] = ("rows",)
-
-    def __init__(self, cfg: MergerConfig) -> None:
-        self.cfg = cfg
 
     def merge(self, parts: Sequence[SyntheticSet], *, rng: torch.Generator) -> SyntheticSet:
         """Return the picked rows, in the order in which they came; see `Merger.merge`.

@@ -10,12 +10,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from fdd_flower.config import DistillerConfig, MergerConfig
+from fdd_flower.config import DistillerConfig
 from fdd_flower.data.base import Split
 from fdd_flower.distillers.base import DISTILLERS, Plan
 from fdd_flower.mergers._claims import clamped, rebalanced
 from fdd_flower.mergers._tree import Rows, bounded, is_cut, together
-from fdd_flower.mergers.base import MERGERS
+from fdd_flower.mergers.base import MERGERS, MergeRule
 from fdd_flower.schema import Normalisation
 from fdd_flower.synthetic_set import SyntheticSet
 
@@ -24,7 +24,7 @@ MOST = torch.finfo(torch.float32).max
 
 
 @MERGERS.register("redistil")
-class Redistil:
+class Redistil(MergeRule):
     """At most `merger.rows` rows of a class, matched to all rows of it by distribution matching.
 
     The global synthesis of the field (as in FedLGD, arXiv:2303.02278, which matches gradients
@@ -41,9 +41,6 @@ class Redistil:
 
     uses: ClassVar[tuple[str, ...]] = ("rows", "steps")
     blends: ClassVar[bool] = True
-
-    def __init__(self, cfg: MergerConfig) -> None:
-        self.cfg = cfg
 
     def merge(self, parts: Sequence[SyntheticSet], *, rng: torch.Generator) -> SyntheticSet:
         """Return the bounded set, class-balanced; see `Merger.merge`.

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 import torch
 
-from fdd_flower.config import MergerConfig
-from fdd_flower.mergers.base import MERGERS
+from fdd_flower.mergers.base import MERGERS, MergeRule
 from fdd_flower.synthetic_set import SyntheticSet, concatenate
 
 
 @MERGERS.register("union")
-class Union:
+class Union(MergeRule):
     """Concatenates, weights included: for federations that trust their clients' counts."""
-
-    uses: ClassVar[tuple[str, ...]] = ()
-
-    def __init__(self, cfg: MergerConfig) -> None:
-        self.cfg = cfg
 
     def merge(self, parts: Sequence[SyntheticSet], *, rng: torch.Generator) -> SyntheticSet:
         """Return the rows of `parts` in order; see `Merger.merge`.

@@ -12,7 +12,7 @@ import torch.nn.functional as F  # noqa: N812 (the field's customary name)
 from torch import Tensor
 from torch.func import functional_call
 
-from fdd_flower.config import DistillerConfig, DynafedConfig
+from fdd_flower.config import DistillerConfig
 from fdd_flower.distillers.parts.canvas import Canvas
 from fdd_flower.distillers.parts.clock import Clock
 from fdd_flower.distillers.parts.optimise import NonFiniteError, optimise
@@ -20,6 +20,16 @@ from fdd_flower.errors import FddError
 from fdd_flower.models.base import Network
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.training.optimisers import Sgd
+
+# As in benchmarks/results/federated.md; not tuned.
+STEPS = 200  # of the optimisation of the rows
+REACH = 1  # rounds ahead that training on the rows aims at
+RATE = 0.1  # step size of Adam on the rows
+INNER_STEPS = 10  # training steps on the rows a match
+INNER_RATE = 0.02  # step size of that training at first; it is learned
+TUNING_STEPS = 20  # on the rows, that each later global model takes
+TUNING_RATE = 0.01  # step size of SGD there
+TUNING_BATCH = 256  # rows a step there
 
 Weights = Mapping[str, Tensor]
 
@@ -61,7 +71,6 @@ def rows_of_path(
     start: SyntheticSet,
     model: Network,
     path: Sequence[Weights],
-    cfg: DynafedConfig,
     *,
     rng: torch.Generator,
     progress: Callable[[int, int], None] | None = None,
@@ -69,13 +78,13 @@ def rows_of_path(
     """Return `start` changed so that training `model` on it follows `path`.
 
     Each step draws a place on the path, and brings training on the rows from there nearer to the
-    place `dynafed.reach` further on. The step size of that training is learned beside the rows.
+    place `REACH` further on. The step size of that training is learned beside the rows.
     Where a loss is no finite number, the rows before stay.
 
     Parameters
     ----------
     path
-        Parameters of global models by name, one per round, in order: more than `dynafed.reach`.
+        Parameters of global models by name, one per round, in order: more than `REACH`.
     progress
         Gets the steps done, and how many there are.
     """
@@ -84,18 +93,16 @@ def rows_of_path(
     canvas = Canvas(
         list(start.inputs.split(sizes)), list(range(len(sizes))), num_classes=start.num_classes
     )
-    log_rate = torch.tensor(math.log(cfg.inner_rate), requires_grad=True)
-    settings = replace(
-        DistillerConfig(), name="dynafed", steps=cfg.steps, learning_rate=cfg.learning_rate
-    )
+    log_rate = torch.tensor(math.log(INNER_RATE), requires_grad=True)
+    settings = replace(DistillerConfig(), name="dynafed", steps=STEPS, learning_rate=RATE)
 
     def objective(step: int) -> Iterator[Tensor]:
         if progress is not None:
-            progress(step, cfg.steps)
-        place = int(torch.randint(len(path) - cfg.reach, (), generator=rng))
-        begin, end = path[place], path[place + cfg.reach]
+            progress(step, STEPS)
+        place = int(torch.randint(len(path) - REACH, (), generator=rng))
+        begin, end = path[place], path[place + REACH]
         found = unrolled(
-            network, begin, canvas.rows, start.targets, log_rate.exp(), steps=cfg.inner_steps
+            network, begin, canvas.rows, start.targets, log_rate.exp(), steps=INNER_STEPS
         )
         yield distance(found, end, begin)
 
@@ -106,8 +113,8 @@ def rows_of_path(
     return replace(start, inputs=canvas.rows.detach().clone())
 
 
-def tune(model: Network, rows: SyntheticSet, cfg: DynafedConfig, *, rng: torch.Generator) -> None:
-    """Train `model` in place on `rows` by `dynafed.tuning-steps` steps of SGD.
+def tune(model: Network, rows: SyntheticSet, *, rng: torch.Generator) -> None:
+    """Train `model` in place on `rows` by `TUNING_STEPS` steps of SGD.
 
     Raises
     ------
@@ -116,16 +123,16 @@ def tune(model: Network, rows: SyntheticSet, cfg: DynafedConfig, *, rng: torch.G
     """
     sgd = Sgd(model.parameters())
     model.train()
-    for step in range(cfg.tuning_steps):
-        batch = torch.randperm(len(rows), generator=rng)[: cfg.batch_size]
+    for step in range(TUNING_STEPS):
+        batch = torch.randperm(len(rows), generator=rng)[:TUNING_BATCH]
         loss = F.cross_entropy(model(rows.inputs[batch]), rows.targets[batch])
         if not bool(torch.isfinite(loss)):
             raise FddError(
                 f"fine-tuning loss at step {step}",
                 expected="a finite number",
                 got=float(loss.detach()),
-                remedy=f"Lower dynafed.tuning-rate (now {cfg.tuning_rate:g}).",
+                remedy="Lower local.learning-rate, or choose another model.",
             )
         sgd.clear()
         loss.backward()
-        sgd.step(cfg.tuning_rate)
+        sgd.step(TUNING_RATE)

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (the field's customary name)
 from torch import Tensor
 
-from fdd_flower.config import DistillerConfig, FedlgdConfig, LocalConfig
+from fdd_flower.config import DistillerConfig, LocalConfig
 from fdd_flower.distillers.objectives.gradients import distance
 from fdd_flower.distillers.parts.canvas import Canvas
 from fdd_flower.distillers.parts.clock import Clock
@@ -21,8 +21,12 @@ from fdd_flower.models.base import Network
 from fdd_flower.synthetic_set import SyntheticSet, concatenate
 from fdd_flower.training.optimisers import Sgd
 
+TEMPERATURE = 0.07  # of the contrastive term; the default of SupCon's code
+STEPS = 500  # of gradient matching in an update of the global rows
+RATE = 0.06  # step size of Adam on the global rows, as of the distillers (decision 1)
 
-def contrast(features: Tensor, labels: Tensor, *, temperature: float) -> Tensor:
+
+def contrast(features: Tensor, labels: Tensor) -> Tensor:
     """Return the supervised contrastive loss of features (n, d) with labels (n,), in nats.
 
     SupCon (arXiv:2004.11362, its L_out), on features of unit length: the mean over rows of the mean
@@ -30,7 +34,7 @@ def contrast(features: Tensor, labels: Tensor, *, temperature: float) -> Tensor:
     """
     unit = F.normalize(features, dim=1)
     itself = torch.eye(len(unit), dtype=torch.bool)
-    similar = (unit @ unit.T / temperature).masked_fill(itself, -math.inf)
+    similar = (unit @ unit.T / TEMPERATURE).masked_fill(itself, -math.inf)
     log_share = similar - similar.logsumexp(dim=1, keepdim=True)
     alike = (labels[:, None] == labels[None]) & ~itself
     gained = log_share.masked_fill(~alike, 0).sum(dim=1) / alike.sum(dim=1).clamp_min(1)
@@ -44,7 +48,6 @@ def train_beside(
     cfg: LocalConfig,
     *,
     weight: float,
-    temperature: float,
     rng: torch.Generator,
 ) -> None:
     """Train `model` in place by SGD on a client's virtual data and the global one.
@@ -67,7 +70,7 @@ def train_beside(
             if anchors is not None and weight:
                 features = model.features(torch.cat([inputs, anchors.inputs]))
                 labels = torch.cat([rows.labels[batch], anchors.labels])
-                loss = loss + weight * contrast(features, labels, temperature=temperature)
+                loss = loss + weight * contrast(features, labels)
             if not bool(torch.isfinite(loss)):
                 raise FddError(
                     "training loss on virtual data",
@@ -92,9 +95,7 @@ def noise_rows(
     )
 
 
-def rows_of_step(
-    start: SyntheticSet, model: Network, step: Sequence[Tensor], cfg: FedlgdConfig
-) -> SyntheticSet:
+def rows_of_step(start: SyntheticSet, model: Network, step: Sequence[Tensor]) -> SyntheticSet:
     """Return `start` changed so that training `model` on it takes it where `step` goes.
 
     The gradient of the mean cross-entropy over all rows is brought near `step` by the distance of
@@ -111,9 +112,7 @@ def rows_of_step(
     canvas = Canvas(
         list(start.inputs.split(sizes)), list(range(len(sizes))), num_classes=start.num_classes
     )
-    settings = replace(
-        DistillerConfig(), name="fedlgd", steps=cfg.steps, learning_rate=cfg.learning_rate
-    )
+    settings = replace(DistillerConfig(), name="fedlgd", steps=STEPS, learning_rate=RATE)
 
     def objective(_: int) -> Iterator[Tensor]:
         loss = F.cross_entropy(network(canvas.rows), start.targets)

@@ -37,6 +37,9 @@ from fdd_flower.server.averaging import guarded
 from fdd_flower.server.side import ServerSide
 
 NAMES: list[str] = []  # what this file registers
+MOMENTUM = 0.9  # of FedAvgM's server; one of those that arXiv:1909.06335 compares
+TRIMMED = 0.2  # share of the replies that a trimmed mean drops at either end; Flower's default
+SELECTED = 2  # updates that multi-Krum averages: the fewest that are not Krum
 
 
 def _averaging(
@@ -131,16 +134,16 @@ _averaging(
 _averaging(
     "fedavgm",
     _Momentum,
-    uses=("server_learning_rate", "server_momentum"),
+    uses=("server_learning_rate",),
     options=lambda cfg: {
         "server_learning_rate": cfg.server_learning_rate or 1.0,
-        "server_momentum": cfg.server_momentum,
+        "server_momentum": MOMENTUM,
     },
 )
 _averaging("fedadam", _Adam, uses=("server_learning_rate",), options=_step_size)
 _averaging("fedyogi", _Yogi, uses=("server_learning_rate",), options=_step_size)
 _averaging("fedmedian", FedMedian)
-_averaging("fedtrimmedavg", FedTrimmedAvg, uses=("beta",), options=lambda cfg: {"beta": cfg.beta})
+_averaging("fedtrimmedavg", FedTrimmedAvg, options=lambda cfg: {"beta": TRIMMED})
 _averaging(
     "krum",
     Krum,
@@ -150,10 +153,10 @@ _averaging(
 _averaging(
     "multikrum",
     MultiKrum,
-    uses=("num_malicious", "num_selected"),
+    uses=("num_malicious",),
     options=lambda cfg: {
         "num_malicious_nodes": cfg.num_malicious,
-        "num_nodes_to_select": cfg.num_selected,
+        "num_nodes_to_select": SELECTED,
     },
 )
 # Flower skips a round with fewer than 4 f + 3 replies, f hostile ones, and keeps the model as it

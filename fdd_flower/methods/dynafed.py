@@ -91,24 +91,23 @@ class FromTrajectory(FedAvg):
             self.rows = self._follow(server_round, model)
             self.path = []
             self.side.merged = self._set()
-        tune(model, self._set(), cfg, rng=stream(self.side.cfg.seed, "tuning", server_round))
+        tune(model, self._set(), rng=stream(self.side.cfg.seed, "tuning", server_round))
         self.side.tally.seconds_train = time.monotonic() - started
         return ArrayRecord(model.state_dict()), metrics
 
     def _follow(self, server_round: int, model: Network) -> Tensor:
         """Return rows that lead a model along the path."""
-        cfg, side = self.side.cfg.dynafed, self.side
-        tenth = max(1, cfg.steps // 10)
+        side = self.side
 
         def progress(done: int, total: int) -> None:
-            if done % tenth == 0:
+            if done % max(1, total // 10) == 0:
                 say(
                     f"round {server_round}: distilling the path of {len(self.path)} global models, "
                     f"step {done}/{total}"
                 )
 
         rng = stream(side.cfg.seed, "trajectory")
-        return rows_of_path(self._set(), model, self.path, cfg, rng=rng, progress=progress).inputs
+        return rows_of_path(self._set(), model, self.path, rng=rng, progress=progress).inputs
 
     def _set(self) -> SyntheticSet:
         """Return the rows; noise where there are none yet."""
@@ -140,13 +139,6 @@ def check(cfg: Config, plan: Plan, model: Network) -> None:
             expected=f"at most num-server-rounds = {cfg.num_server_rounds}",
             got=own.rounds,
             remedy="Lower it, or run more rounds.",
-        )
-    if own.reach > own.rounds:
-        raise ConfigError(
-            "dynafed.reach",
-            expected=f"at most dynafed.rounds = {own.rounds}",
-            got=own.reach,
-            remedy="Lower it, or follow the models of more rounds.",
         )
 
 

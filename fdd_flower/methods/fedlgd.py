@@ -30,7 +30,7 @@ VIRTUAL = "virtual"  # what the server carries from round to round
 # A client's virtual data stays with it, and is matched under the global model: nothing is packed,
 # coded, softened or counted in bytes.
 DECIDED = (
-    "bytes", "codec_aware", "embedder", "first", "labels", "packing", "peers", "spread",
+    "bytes", "codec_aware", "embedder", "labels", "packing", "peers",
 )  # fmt: skip
 
 
@@ -108,7 +108,7 @@ class LocalGlobal(FedAvg):
         model = self.side.new_model()
         model.load_state_dict(old)
         step: list[Tensor] = [old[name] - new[name] for name, _ in model.named_parameters()]
-        rows = rows_of_step(self._virtual(), model, step, self.side.cfg.fedlgd)
+        rows = rows_of_step(self._virtual(), model, step)
         self.rows, self.side.merged = rows.inputs, rows
 
 
@@ -128,9 +128,7 @@ def client(side: ClientSide) -> tuple[ArrayRecord, dict[str, int | float]]:
         virtual = distilled_set(replace(side, cfg=replace(cfg, distiller=by_model))).synthetic
     model = side.global_model()
     rng = stream(cfg.seed, "local", side.client, side.plan.round)
-    train_beside(
-        virtual, anchors, model, cfg.local, weight=own.weight, temperature=own.temperature, rng=rng
-    )
+    train_beside(virtual, anchors, model, cfg.local, weight=own.weight, rng=rng)
     # each client counts alike, as published
     return ArrayRecord(model.state_dict()), {"num-examples": 1}
 

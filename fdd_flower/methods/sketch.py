@@ -52,7 +52,6 @@ SECTIONS = ("distiller", "sketch", "merger", "codec", "scoring")  # used in part
 EVERY_KIND = (
     "sketch.kind", "sketch.start", "sketch.secure-sum", "sketch.neighbours", "distiller.ipc",
     "distiller.steps", "distiller.learning-rate", "distiller.seconds", "distiller.min-records",
-    "distiller.small-classes",
 )  # fmt: skip
 
 
@@ -250,10 +249,10 @@ def own_sketch(side: ClientSide) -> Sketch:
 def kind_of(cfg: Config, plan: Plan) -> Kind:
     """Return the kind of sketch of a run, with the public features of the round of `plan`.
 
-    Under masks only whole numbers add, so that a secure sum is exact. Sums of inputs are mean
-    images: they stay at home where no row starts from them, and wherever masks are asked for.
+    Sums of inputs are mean images: they stay at home where no row starts from them, and wherever
+    masks are asked for.
     """
-    sketch = replace(cfg.sketch, precision="exact") if cfg.sketch.secure_sum else cfg.sketch
+    sketch = cfg.sketch
     if sketch.secure_sum or not synthesises(cfg, plan):
         sketch = replace(sketch, start="noise")
     return KINDS.get(sketch.kind)(sketch, cfg.distiller, plan)

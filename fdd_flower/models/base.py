@@ -18,10 +18,6 @@ class Network(nn.Module, ABC):
     def features(self, x: Tensor) -> Tensor:
         """Return what the last linear layer sees: (n, *feature_shape) -> (n, d)."""
 
-    def levels(self, x: Tensor) -> list[Tensor]:
-        """Return the features of every depth, each (n, d_i); the last are those of `features`."""
-        return [self.features(x)]
-
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
         """Return logits: (n, *feature_shape) -> (n, num_classes)."""

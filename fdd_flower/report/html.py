@@ -237,4 +237,12 @@ def _settings(run: Run) -> Raw:
         (Raw(f"<code>{cell(name)}</code>"), Raw(f"<code>{cell(value)}</code>"), known[name].doc)
         for name, value in to_run_config(run.config).items()
     ]
+    rows += [
+        (
+            Raw(f"<code>{cell(name)}</code>"),
+            Raw(f"<code>{cell(value)}</code>"),
+            "of an older version",
+        )
+        for name, value in run.lost.items()
+    ]
     return section("Settings", table(("key", "value", "meaning"), rows))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from fdd_flower.config import Config, flatten, from_run_config
+from fdd_flower.config import Config, Scalar, flatten, from_run_config, without_removed
 from fdd_flower.errors import ConfigError, DataError
 from fdd_flower.run_folder.rows import RoundRow, Summary
 from fdd_flower.run_folder.run_dir import CONFIG, ROUNDS, SCHEMA, SUMMARY, SYNTHETIC
@@ -19,8 +20,15 @@ from fdd_flower.schema import Schema
 class Run:
     """A run that ended.
 
-    `synthetic` is None where the run has no merged set: it failed before one was made, or
-    its strategy averages parameters. `schema` is None where it ended before its first round.
+    Attributes
+    ----------
+    synthetic
+        None where the run has no merged set: it failed before one was made, or its strategy
+        averages parameters.
+    schema
+        None where it ended before its first round.
+    lost
+        Settings of an older version, by name, that this one has no way to follow.
     """
 
     path: Path
@@ -29,6 +37,7 @@ class Run:
     config: Config
     synthetic: SavedSet | None
     schema: Schema | None
+    lost: Mapping[str, Scalar] = field(default_factory=dict)
 
 
 def load_run(path: Path) -> Run:
@@ -46,13 +55,15 @@ def load_run(path: Path) -> Run:
         for number, line in enumerate(lines, start=1)
     )
     synthetic = _read_synthetic(path / SYNTHETIC, summary)
+    config, lost = _settings(path / CONFIG, strict=False)
     return Run(
         path=path,
         rows=rows,
         summary=summary,
-        config=read_config(path / CONFIG),
+        config=config,
         synthetic=synthetic,
         schema=_read_schema(path / SCHEMA, synthetic),
+        lost=lost,
     )
 
 
@@ -74,10 +85,17 @@ def read_config(path: Path) -> Config:
     Raises
     ------
     DataError
-        If the file is missing or broken, or holds a key that this version does not know.
+        If the file is missing or broken, or holds a key that this version does not know, or has no
+        more and cannot follow.
     """
+    return _settings(path, strict=True)[0]
+
+
+def _settings(path: Path, *, strict: bool) -> tuple[Config, dict[str, Scalar]]:
     try:
-        return from_run_config(flatten(tomllib.loads(_read(path).decode())))
+        stored = flatten(tomllib.loads(_read(path).decode()))
+        known, lost = without_removed(stored, strict=strict)
+        return from_run_config(known), lost
     except (ValueError, ConfigError) as error:
         raise DataError(
             str(path),

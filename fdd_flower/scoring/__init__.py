@@ -5,10 +5,11 @@ the sets, the server's root records and the run's seed: never of the order of re
 """
 
 from fdd_flower.scoring.quota import bound_shares
-from fdd_flower.scoring.root import Root, hold_out_root, server_records
+from fdd_flower.scoring.root import ROOT_PER_CLASS, Root, hold_out_root, server_records
 from fdd_flower.scoring.verdict import Score, is_copy, score_sets
 
 __all__ = [
+    "ROOT_PER_CLASS",
     "Root",
     "Score",
     "bound_shares",

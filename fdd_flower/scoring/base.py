@@ -8,7 +8,6 @@ from typing import Self
 
 from torch import Tensor
 
-from fdd_flower.config import ScoringConfig
 from fdd_flower.scoring.root import Root
 from fdd_flower.synthetic_set import SyntheticSet
 
@@ -48,8 +47,6 @@ class Evidence:
 
     Attributes
     ----------
-    cfg
-        Thresholds.
     parts
         Sets by client, in the order of merging.
     root
@@ -60,7 +57,6 @@ class Evidence:
         Of the draws of this round.
     """
 
-    cfg: ScoringConfig
     parts: Mapping[str, Embedded]
     root: Root
     earlier: Mapping[str, Embedded] = field(default_factory=dict)

@@ -15,6 +15,7 @@ from fdd_flower.scoring.root import Root
 FAR = 0.15  # of the distance from a root record to the next one of its class
 NEAR = 0.3  # of the usual distance from a row to those of another client
 USUAL = 0.9  # quantile of the distances: most rows may be copies of one another
+COPIED = 0.5  # share of copies at which a set is another client's: most of it
 LEAST = 3  # rows of a client that must be copies
 
 Counts = Mapping[str, Counter[tuple[str, bool]]]
@@ -30,19 +31,19 @@ def duplicates(evidence: Evidence) -> dict[str, Finding]:
     either is 0, as for records of few distinct values, no row is a copy. Sets that are the same
     value for value never get here.
 
-    Suspect from `scoring.copied` on, and three rows, for whoever came second: a client whose
+    Suspect from `COPIED` on, and three rows, for whoever came second: a client whose
     rows are near its own earlier ones goes before one that changed to them, then clients with
     earlier sets go before new ones, then the order of merging decides.
     """
     counts = near_rows([*_rows(evidence)], evidence.root)
-    senior, least, found = _seniority(evidence, counts), evidence.cfg.copied, {}
+    senior, found = _seniority(evidence, counts), {}
     for client, part in evidence.parts.items():
         others = {of: count for of, count in counts[client].items() if of[0] != client}
         share = max(others.values(), default=0) / len(part)
         owners = [
             of
             for of, count in others.items()
-            if count >= max(LEAST, least * len(part)) and senior[of[0]] < senior[client]
+            if count >= max(LEAST, COPIED * len(part)) and senior[of[0]] < senior[client]
         ]
         if not owners:
             found[client] = Finding(share)
@@ -128,6 +129,6 @@ def _seniority(evidence: Evidence, counts: Counts) -> dict[str, tuple[int, int]]
     # one that sent nothing now sent its rows before
     order = {client: (0, -1) for client in evidence.earlier}
     for place, (client, part) in enumerate(evidence.parts.items()):
-        goes_on = counts[client][client, True] >= evidence.cfg.copied * len(part)
+        goes_on = counts[client][client, True] >= COPIED * len(part)
         order[client] = (0 if goes_on else 1 + (client not in evidence.earlier), place)
     return order

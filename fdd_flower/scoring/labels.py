@@ -7,6 +7,8 @@ from torch import Tensor
 
 from fdd_flower.scoring.base import Evidence, Finding
 
+SIGNIFICANCE = 0.05  # chance below which labels are called wrong: the usual level of a test
+
 
 def label_agreement(evidence: Evidence) -> dict[str, Finding]:
     """Return the share of each client's rows whose label the root model gives too, 0 to 1.
@@ -14,7 +16,7 @@ def label_agreement(evidence: Evidence) -> dict[str, Finding]:
     Held against how often the root model is right about real records of the same classes
     (`Root.recall`), by the chance that an honest set agrees so rarely: over all rows, and class by
     class, so that a few bad rows among many good ones show. Suspect where that chance is below
-    `scoring.significance`. Rows of classes without root records are not counted.
+    `SIGNIFICANCE`. Rows of classes without root records are not counted.
     """
     root, found = evidence.root, {}
     for client, part in evidence.parts.items():
@@ -25,7 +27,7 @@ def label_agreement(evidence: Evidence) -> dict[str, Finding]:
             found[client] = Finding(None)
             continue
         chance = _chance(agrees[known], labels[known], root.recall)
-        share, suspect = float(agrees[known].double().mean()), chance < evidence.cfg.significance
+        share, suspect = float(agrees[known].double().mean()), chance < SIGNIFICANCE
         why = f"{share:.0%} of its labels agree with the root model" if chance < 1 else ""
         found[client] = Finding(share, suspect, why, chance)
     return found

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from fdd_flower.scoring.base import Evidence, Finding
 
+OUTLIER = 3.5  # the usual bound of such scores (Iglewicz and Hoaglin 1993)
 TO_SIGMA = 1.4826  # median absolute deviation to standard deviation, of normal values
 
 
@@ -17,8 +18,7 @@ def outliers(evidence: Evidence) -> dict[str, Finding]:
     root records: a middle of the clients' means would be theirs who collude, where few hold a
     class. It is told in median absolute deviations above the median, over all clients and
     classes. None where a client has no class with root records. An honest client with other data
-    is an outlier too: this says nothing alone. Suspect above `scoring.outlier`; 3.5 is the usual
-    bound of such scores (Iglewicz and Hoaglin 1993).
+    is an outlier too: this says nothing alone. Suspect above `OUTLIER`.
     """
     clients: list[str] = []
     away: list[float] = []
@@ -37,7 +37,7 @@ def outliers(evidence: Evidence) -> dict[str, Finding]:
     worst: dict[str, float] = {}
     for client, value in zip(clients, robust_scores(torch.tensor(away)), strict=True):
         worst[client] = max(float(value), worst.get(client, -torch.inf))
-    return {client: _finding(worst.get(client), evidence.cfg.outlier) for client in evidence.parts}
+    return {client: _finding(worst.get(client)) for client in evidence.parts}
 
 
 def robust_scores(values: Tensor) -> Tensor:
@@ -48,9 +48,9 @@ def robust_scores(values: Tensor) -> Tensor:
     return above / (TO_SIGMA * above.abs().median()).clamp_min(1e-6 * float(values.max()) + 1e-30)
 
 
-def _finding(value: float | None, most: float) -> Finding:
+def _finding(value: float | None) -> Finding:
     if value is None or value <= 0:
         return Finding(value)
     why = f"a class mean is {value:.1f} robust deviations too far off"
     # Cantelli's inequality: at most this share of any distribution is so far above its mean
-    return Finding(value, value > most, why, 1 / (1 + value**2))
+    return Finding(value, value > OUTLIER, why, 1 / (1 + value**2))

@@ -6,10 +6,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fdd_flower.config import ScoringConfig
 from fdd_flower.scoring.base import Embedded, Evidence, Finding
-from fdd_flower.scoring.duplicates import duplicates
-from fdd_flower.scoring.labels import label_agreement
+from fdd_flower.scoring.duplicates import COPIED, duplicates
+from fdd_flower.scoring.labels import SIGNIFICANCE, label_agreement
 from fdd_flower.scoring.outliers import outliers
 from fdd_flower.scoring.redundancy import redundancy
 from fdd_flower.scoring.root import Root
@@ -40,7 +39,6 @@ def score_sets(
     parts: Mapping[str, SyntheticSet],
     *,
     root: Root,
-    cfg: ScoringConfig,
     earlier: Mapping[str, SyntheticSet],
     seed: int,
 ) -> dict[str, Score]:
@@ -56,7 +54,6 @@ def score_sets(
         Of the run and the round; only sampled Shapley values draw.
     """
     evidence = Evidence(
-        cfg=cfg,
         root=root,
         seed=seed,
         parts={client: Embedded.of(part, root) for client, part in parts.items()},
@@ -77,7 +74,6 @@ def score_sets(
                 outlier=far[client],
                 copies=copies[client],
                 redundant=redundant[client],
-                significance=cfg.significance,
             ),
         )
         for client in parts
@@ -91,7 +87,6 @@ def reason(
     outlier: Finding,
     copies: Finding,
     redundant: Finding,
-    significance: float,
 ) -> str:
     """Return why a set is kept aside; empty where it is not.
 
@@ -108,7 +103,7 @@ def reason(
     # Below 1, labels agree more rarely than in half of all honest sets.
     if labels.chance < 1 and outlier.suspect:
         together = both(labels.chance, outlier.chance)
-        if together < significance:
+        if together < SIGNIFICANCE:
             return f"{labels.why}; {outlier.why}: together a chance of {together:.2g}"
     return ""
 
@@ -122,6 +117,6 @@ def both(p: float, q: float) -> float:
     return product * (1 - math.log(product)) if product > 0 else 0.0
 
 
-def is_copy(copied: float | None, cfg: ScoringConfig) -> bool:
+def is_copy(copied: float | None) -> bool:
     """Whether a set with this share of copied rows is no earlier set of the client's own."""
-    return copied is not None and copied >= cfg.copied
+    return copied is not None and copied >= COPIED

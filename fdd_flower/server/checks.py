@@ -44,9 +44,6 @@ def check_components(cfg: Config) -> Method:
         refuse_changed(cfg, keys_of("strategy", but=used), here)
     if cfg.strategy.pool == "round":
         refuse_changed(cfg, ("strategy.pool-rounds", "strategy.pool-decay"), "strategy.pool=round")
-    if not cfg.server.teacher:
-        names = ("server.teacher-share", "server.teacher-steps")
-        refuse_changed(cfg, names, "no server.teacher")
     uses = getattr(MERGERS.get(cfg.merger.name), "uses", None)
     if uses is not None:
         used = [f"merger.{_kebab(name)}" for name in ("name", *uses)]

@@ -12,7 +12,6 @@ from flwr.serverapp import Grid
 from torch import Tensor, nn
 
 from fdd_flower.client.distil import peers_codec
-from fdd_flower.config import MergerConfig
 from fdd_flower.distillers.base import packing_of
 from fdd_flower.distillers.parts.options import settings_of_round, uses_model
 from fdd_flower.ledger import Staging, StoredSets, accepted_entry
@@ -71,7 +70,7 @@ class FederatedDistillation(ServerEvaluates):
             return [Message(shared, node, MessageType.TRAIN) for node in nodes]
         if getattr(self.merger, "blends", False):
             assert self.side.merged is not None  # of the same sets as the pool
-            content = RecordDict({**shared, PEERS: self._sent_down(self.side.merged)})
+            content = RecordDict({**shared, PEERS: set_record(self.side.merged, peers_codec())})
             return [Message(content, node, MessageType.TRAIN) for node in nodes]
         # a node that is new, or all of a run that was resumed: whose rows are its own?
         if self.resumed or any(self.sampler.name_of(node) is None for node in nodes):
@@ -103,23 +102,14 @@ class FederatedDistillation(ServerEvaluates):
     def _peers_of(
         self, node: int, pool: Sequence[tuple[Pooled, SyntheticSet]]
     ) -> ArrayRecord | None:
-        """Return the rows of all clients but the one at `node`, merged, or a part of them."""
+        """Return the rows of all clients but the one at `node`, merged."""
         own = self.sampler.name_of(node)
         others = [(one.factor, part) for one, part in pool if one.client != own]
         if not others:
             return None
         factors, parts = zip(*others, strict=True)
         rng = stream(self.side.cfg.seed, "peers", self.round)
-        return self._sent_down(self.merger.merge(AgedSets(parts, factors), rng=rng))
-
-    def _sent_down(self, found: SyntheticSet) -> ArrayRecord:
-        """Return a merged set, or a part of it, as it goes down."""
-        cfg = self.side.cfg
-        if cfg.distiller.peer_rows:
-            some = MergerConfig(name="herded", rows=cfg.distiller.peer_rows)
-            rng = stream(cfg.seed, "peer rows", self.round)
-            found = MERGERS.get("herded")(some).merge([found], rng=rng)
-        return set_record(found, peers_codec())
+        return set_record(self.merger.merge(AgedSets(parts, factors), rng=rng), peers_codec())
 
     def aggregate_train(
         self, server_round: int, replies: Iterable[Message]

@@ -63,6 +63,14 @@ def scope_of(run: Run, entries: list[Entry], client: str) -> Scope:
     DataError
         If the run knows no such client, kept no sets, or no round can be replayed.
     """
+    if run.lost:
+        name, value = min(run.lost.items())
+        raise DataError(
+            f"run {run.path}, {name}",
+            expected="settings of this version",
+            got=repr(value),
+            remedy="Make it again with the version that made it: this one would give another.",
+        )
     server = STRATEGIES.get(run.config.strategy.name).server
     if not (isinstance(server, type) and issubclass(server, FederatedDistillation)):
         raise DataError(

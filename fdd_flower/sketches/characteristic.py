@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fdd_flower.config import DistillerConfig, SketchConfig
 from fdd_flower.distillers.base import Plan
-from fdd_flower.distillers.ncfm import Wave, discrepancy, frequencies
+from fdd_flower.distillers.ncfm import FREQUENCIES, Wave, discrepancy, frequencies
 from fdd_flower.distillers.parts.canvas import Canvas
 from fdd_flower.distillers.parts.views import embed
 from fdd_flower.rng import stream
@@ -38,7 +38,7 @@ class CharacteristicSums(Kind):
 
     uses: ClassVar[tuple[str, ...]] = (
         "distiller.networks", "distiller.width", "distiller.depth", "distiller.pool",
-        "distiller.augment", "distiller.levels", "distiller.frequencies",
+        "distiller.augment",
     )  # fmt: skip
 
     def __init__(self, cfg: SketchConfig, distiller: DistillerConfig, plan: Plan) -> None:
@@ -53,13 +53,12 @@ class CharacteristicSums(Kind):
         noise = torch.randn(NOISE, *self.plan.feature_shape, generator=rng)
         found = embed(self.views[index], noise)
         deviation = found.var(dim=0, unbiased=False).sum().sqrt().clamp_min(1e-6)
-        count = self.distiller.frequencies
-        drawn = frequencies(found.shape[1], count, seed=rng.initial_seed(), index=index)
-        return drawn * torch.tensor(SPREADS)[torch.arange(count) % len(SPREADS)] / deviation
+        drawn = frequencies(found.shape[1], FREQUENCIES, seed=rng.initial_seed(), index=index)
+        return drawn * torch.tensor(SPREADS)[torch.arange(FREQUENCIES) % len(SPREADS)] / deviation
 
     def own_shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the sums of cosines and of sines, network after network."""
-        shape = self.classes, self.distiller.frequencies * len(self.views)
+        shape = self.classes, FREQUENCIES * len(self.views)
         return {COS: shape, SIN: shape}
 
     def terms(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
@@ -95,6 +94,5 @@ class CharacteristicSums(Kind):
 
     def wave(self, total: Sketch, label: int, index: int) -> Wave:
         """Return the characteristic function of a class under network `index`."""
-        count = self.distiller.frequencies
-        cos, sin = (self.means(total, name, label).split(count)[index] for name in (COS, SIN))
-        return Wave(torch.zeros(count), torch.ones(count), cos, sin)
+        cos, sin = (self.means(total, name, label).split(FREQUENCIES)[index] for name in (COS, SIN))
+        return Wave(torch.zeros(FREQUENCIES), torch.ones(FREQUENCIES), cos, sin)

@@ -49,7 +49,8 @@ class GramSums(Kind):
     well ridge regression on the rows fits all records (KIP, arXiv:2011.00050; differs: the
     kernel is that of the features that were summed).
 
-    With `sketch.precision = half` the products travel in 15 bits each (`_scatter`).
+    The products travel in 15 bits each (`_scatter`), but as they are under a secure sum: there only
+    whole numbers add.
 
     Attributes
     ----------
@@ -57,7 +58,7 @@ class GramSums(Kind):
         The features, a constant 1 last.
     """
 
-    uses: ClassVar[tuple[str, ...]] = ("sketch.width", "sketch.precision", "distiller.ridge")
+    uses: ClassVar[tuple[str, ...]] = ("sketch.width", "distiller.ridge")
 
     def __init__(self, cfg: SketchConfig, distiller: DistillerConfig, plan: Plan) -> None:
         super().__init__(cfg, distiller, plan)
@@ -65,6 +66,11 @@ class GramSums(Kind):
         self.phi = draw_features(plan.feature_shape, width=cfg.width, seed=seed)
         self.size = self.phi(torch.zeros(1, *plan.feature_shape)).shape[1] - 1
         self._last: tuple[Sketch, Sums] | None = None
+
+    @property
+    def exact(self) -> bool:
+        """Whether products travel as they are: under masks only whole numbers add."""
+        return self.cfg.secure_sum
 
     def own_shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the sums of features, one per class, and of their products, an upper triangle."""
@@ -115,16 +121,16 @@ class GramSums(Kind):
         return each.T @ each
 
     def encode(self, sketch: Sketch) -> dict[str, np.ndarray]:
-        """Return a sketch as arrays; in half precision its products by `_scatter.pack`."""
+        """Return a sketch as arrays; its products by `_scatter.pack` unless they are exact."""
         arrays = super().encode(sketch)
-        if self.cfg.precision == "half":
+        if not self.exact:
             del arrays[PRODUCTS]
             arrays |= _scatter.pack(self.within(sketch))
         return arrays
 
     def decode(self, arrays: Arrays) -> Sketch:
         """Return the sketch in what `encode` returned; see `Kind.decode`."""
-        if self.cfg.precision == "exact":
+        if self.exact:
             return super().decode(arrays)
         shapes = {name: shape for name, shape in self.shapes.items() if name != PRODUCTS}
         packed = {_scatter.MAIN, _scatter.SCALE, _scatter.REST}
@@ -144,7 +150,7 @@ class GramSums(Kind):
 
     def max_bytes(self) -> int:
         """Return the most bytes that the arrays of a sketch take."""
-        if self.cfg.precision == "exact":
+        if self.exact:
             return super().max_bytes()
         triangle = -(-self.size * (self.size + 1) // 2 // 8)
         return super().max_bytes() - WIDEST * triangle + _scatter.size(self.size)

@@ -35,7 +35,7 @@ class MomentSums(Kind):
 
     uses: ClassVar[tuple[str, ...]] = (
         "distiller.networks", "distiller.width", "distiller.depth", "distiller.pool",
-        "distiller.augment", "distiller.levels", "distiller.moments",
+        "distiller.augment", "distiller.moments",
     )  # fmt: skip
 
     def __init__(self, cfg: SketchConfig, distiller: DistillerConfig, plan: Plan) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 
@@ -38,24 +36,12 @@ def test_a_small_class_is_withheld_either_way():
     for single in (False, True):
         found = distil(cfg, data, plan=plan_for(data), seed=4, single_class=single)
         assert found.withheld == ("c",)
-    refusing = replace(cfg, distiller=replace(cfg.distiller, small_classes="refuse"))
-    with pytest.raises(DistillError, match="min-records"):
-        distil(refusing, data, plan=plan_for(data), seed=4, single_class=True)
 
 
 def test_only_small_classes_are_an_error():
     data = blobs(counts=(3, 2))
     with pytest.raises(DistillError):
         distil(Config(), data, plan=plan_for(data), seed=4, single_class=True)
-
-
-def test_a_client_of_one_class_gets_no_rows_of_others():
-    bench = small(single_class=True)
-    bench = replace(
-        bench,
-        cfg=replace(bench.cfg, distiller=replace(bench.cfg.distiller, spread="classes")),
-    )
-    assert bench.settings("kmeans", 3).distiller.spread == "fixed"
 
 
 def test_held_out_records_are_training_records_that_are_not_distilled():

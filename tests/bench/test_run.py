@@ -15,12 +15,12 @@ import torch
 
 from fdd_flower.bench.distil.prepare import prepare
 from fdd_flower.bench.distil.run import run
+from fdd_flower.bench.distil.sets import spawn
 from fdd_flower.bench.distil.worker import work
 from fdd_flower.bench.folder import toml
 from fdd_flower.bench.job import job_for
 from fdd_flower.bench.memory import peak_bytes
 from fdd_flower.bench.rows import Row
-from fdd_flower.bench.spawn import spawn
 from fdd_flower.config import DistillerConfig
 from fdd_flower.errors import ConfigError, DistillError
 from fdd_flower.run_folder.saved_set import load_set
@@ -144,6 +144,24 @@ def test_a_folder_of_other_settings_is_refused_by_name(done):
     assert {path: path.stat().st_mtime_ns for path in done.folder.rglob("*")} == before
 
 
+def test_a_folder_of_another_version_will_do_where_it_would_do_the_same(in_process, tmp_path):
+    bench = small(models=("ridge",), full_steps=0)
+    before = run(bench, tmp_path, say=lambda _: None)
+    config, jobs = tmp_path / "config.toml", len(in_process)
+    text = config.read_text()
+    old = text.replace('moments = "deviation"\n', 'levels = "last"\n')  # one added, one removed
+    assert old != text
+    config.write_text(old)
+    assert run(bench, tmp_path, say=lambda _: None) == before
+    assert len(in_process) == jobs
+    config.write_text(old)
+    with pytest.raises(ConfigError, match=r"distiller\.moments = \"mean\"; got .*\"deviation\""):
+        run(with_distiller(bench, moments="mean"), tmp_path, say=print)
+    config.write_text(old.replace('levels = "last"', 'levels = "all"'))
+    with pytest.raises(ConfigError, match=r"without distiller\.levels; got \"all\""):
+        run(bench, tmp_path, say=print)
+
+
 def test_a_folder_of_something_else_is_refused(tmp_path):
     (tmp_path / "thesis.tex").write_text("")
     with pytest.raises(ConfigError, match="other files"):
@@ -238,8 +256,9 @@ def test_the_peak_of_a_large_parent_is_not_its_childs(tmp_path):
     assert int(done.stdout) < 200e6
 
 
-def test_soft_labels_are_measured_as_hard_ones_too(in_process, tmp_path):
-    bench = with_distiller(small(models=("ridge",)), labels="local", teacher_steps=20)
+def test_soft_labels_are_measured_as_hard_ones_too(in_process, tmp_path, monkeypatch):
+    monkeypatch.setattr("fdd_flower.distillers.parts.labels.TEACHER_STEPS", 20)
+    bench = with_distiller(small(models=("ridge",)), labels="local")
     row = run(bench, tmp_path, say=lambda _: None)[0]
     assert row.accuracy_hard is not None
     assert row.hlr is not None

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-PEERS = ("--set", "distiller.name=krr", "--set", "distiller.peers=true")
-
 
 @pytest.fixture(autouse=True)
 def _no_launch(monkeypatch):
@@ -54,24 +52,22 @@ def refused(result) -> str:
         (("--set", "distiller.augment=maybe"), "true or false"),
         (("--set", "distiller.ipc=0"), "from 1"),
         (("--set", "training.mixup=nan"), "from 0"),
-        (("--set", "model.norm=none,"), "instance"),
+        (("--set", "partition.name=iid,"), "dirichlet"),
         (("--rounds", "0"), "num-server-rounds"),
         (("--set", "strategy.name=fedsgd"), "fedavg"),
         (("--set", "distiller.name=magic"), "kmeans"),
         (("--set", "distiller.name=os:getcwd"), "a factory that takes its settings"),
         (("--set", "distiller.pool=convnet,what"), "distiller.pool"),
         (("--set", "distiller.packing=4", "--set", "data.name=wine"), "distiller.packing"),
-        (("--set", "distiller.packing=2", "--set", "codec.name=avif"), "distiller.packing-basis"),
         (("--set", "distiller.peers=true"), "distiller.peers"),
-        ((*PEERS, "--set", "distiller.first=magic"), "distiller.first"),
-        ((*PEERS, "--set", "distiller.first=krr"), "distiller.first"),
+        (("--set", "distiller.first=dm"), "dm distils in the first round"),
         (("--set", "distiller.name=krr", "--set", "distiller.labels=ridge"), "distiller.labels"),
         (("--set", "distiller.augment=true", "--set", "data.name=wine"), "distiller.augment"),
         (("--set", "distiller.bytes=600"), "distiller.bytes: expected at least"),
         (("--set", "strategy.name=os:sep"), "a factory that takes its settings"),
         (("--set", "merger.name=magic"), "class-balanced"),
         (("--set", "merger.rows=5"), "100 with merger.name=class-balanced"),
-        (("--set", "merger.name=herded", "--set", "merger.near=1"), "merger.near"),
+        (("--set", "merger.name=herded", "--set", "merger.steps=1"), "merger.steps"),
         (("--set", "scoring.mode=score", "--set", "strategy.name=fedavg"), "scoring.mode"),
         (("--set", "scoring.quota=0.5"), "equal shares from 1"),
         (("--set", "codec.name=zip"), "uint8"),

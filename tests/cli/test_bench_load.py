@@ -115,13 +115,19 @@ def test_help_names_every_option_and_has_an_example(fdd, monkeypatch) -> None:
 
 
 @pytest.mark.usefixtures("in_process")
-def test_a_bench_of_load_ends_in_tables_a_plot_and_its_folder(fdd, tmp_path) -> None:
+def test_a_bench_of_load_ends_in_tables_a_plot_and_its_folder(fdd, tmp_path, monkeypatch) -> None:
     out = tmp_path / "out"
     result = fdd("bench", "load", "--clients", "2,3", "--kilobytes", "4", "--out", out)
     assert result.exit_code == 0
     assert "not measured" in result.stdout
     assert result.stdout.splitlines()[-1].endswith(str(out))
-    assert {p.name for p in out.iterdir()} == {"rows.json", "table.txt", "table.md", "memory.png"}
+    assert {p.name for p in out.iterdir()} == {
+        "config.toml",
+        "rows.json",
+        "table.txt",
+        "table.md",
+        "memory.png",
+    }
     again = fdd(
         "bench",
         "load",
@@ -136,6 +142,12 @@ def test_a_bench_of_load_ends_in_tables_a_plot_and_its_folder(fdd, tmp_path) -> 
     first, second = json.loads((out / "rows.json").read_text()), json.loads(again.stdout)
     assert [row["digest"] for row in first] == [row["digest"] for row in second]
     assert [row["clients"] for row in second] == [2, 3]
+    monkeypatch.setattr(bench, "spawn", lambda job: replace(GOOD, clients=job.clients))
+    more = fdd("bench", "load", "--clients", "2,4", "--kilobytes", "4", "--json", "--out", out)
+    assert more.exit_code == 2  # a bench keeps what it has
+    more = fdd("bench", "load", "--clients", "2,3,4", "--kilobytes", "4", "--json", "--out", out)
+    assert json.loads(more.stdout)[:2] == first
+    assert json.loads(more.stdout)[2]["clients"] == 4
 
 
 def test_a_failed_row_is_exit_status_1(fdd, tmp_path, monkeypatch) -> None:
@@ -174,5 +186,8 @@ def test_a_folder_that_is_in_use_is_left_alone(fdd, tmp_path) -> None:
     (tmp_path / "mine").touch()
     result = fdd("bench", "load", "--out", tmp_path)
     assert result.exit_code == 2
-    assert "expected a new or empty folder; got one that holds files" in result.stderr
+    assert (
+        "expected a new or empty folder, or that of a bench; got one that holds other files"
+        in result.stderr
+    )
     assert [p.name for p in tmp_path.iterdir()] == ["mine"]

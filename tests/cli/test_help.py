@@ -32,9 +32,25 @@ def test_version_names_what_matters(fdd):
 
 
 def test_settings_lists_every_key_with_its_default(fdd):
-    found = {row["key"]: row for row in json.loads(fdd("settings", "--json").stdout)}
+    found = {row["key"]: row for row in json.loads(fdd("settings", "--all", "--json").stdout)}
     assert list(found) == list(keys())
     assert all(found[name]["default"] == key.default for name, key in keys().items())
+
+
+def test_settings_shows_first_what_matters_first(fdd):
+    found = [row["key"] for row in json.loads(fdd("settings", "--json").stdout)]
+    assert 15 <= len(found) <= 25
+    assert {"distiller.bytes", "data.path", "privacy.mode"} <= set(found)
+    shown = fdd("settings").stdout
+    assert [
+        line.split()[0] for line in shown.splitlines() if line.startswith(tuple(found))
+    ] == found
+    assert "distiller.moments" not in shown
+    assert f"{len(found)} of {len(keys())} settings" in shown
+
+
+def test_settings_searches_all_of_them(fdd):
+    assert "distiller.moments" in fdd("settings", "covariances").stdout
 
 
 def test_settings_can_be_searched(fdd):

@@ -111,8 +111,6 @@ def failed(fdd, tmp_path) -> Path:
         tmp_path / "run",
         "--set",
         "distiller.min-records=100000",
-        "--set",
-        "distiller.small-classes=refuse",
     )
     assert done.exit_code == 1
     return tmp_path / "run"

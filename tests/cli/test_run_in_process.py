@@ -109,8 +109,6 @@ def test_a_run_that_fails_says_why_once_and_exits_1(fdd, tmp_path):
         "--set",
         "distiller.min-records=100000",
         "--set",
-        "distiller.small-classes=refuse",
-        "--set",
         "distiller.name=kmeans",
     )
     assert result.exit_code == 1

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from fdd_flower.config import Config
+from fdd_flower.errors import ConfigError
 from fdd_flower.launch.settings import gather, read_file
 
 
@@ -22,6 +23,17 @@ def test_a_file_may_be_nested_or_flat(tmp_path, text):
     file = tmp_path / "a.toml"
     file.write_text(text)
     assert read_file(file) == {"data.name": "wine", "distiller.ipc": 3}
+
+
+def test_the_settings_file_of_an_older_run_will_do(tmp_path):
+    file = tmp_path / "config.toml"
+    file.write_text("[scoring]\ncopied = 0.5\n[data]\nname = 'wine'\n")
+    assert read_file(file) == {"data.name": "wine"}
+    file.write_text("[scoring]\ncopied = 0.4\n")
+    with pytest.raises(ConfigError, match=r"config\.toml, scoring\.copied.* 0\.4\. .*0\.5"):
+        read_file(file)
+    with pytest.raises(ConfigError, match=r"scoring\.copied"):
+        gather(assignments=["scoring.copied=0.5"])
 
 
 def test_later_wins(tmp_path):

@@ -68,13 +68,6 @@ def test_a_client_with_only_small_classes_is_refused(name):
         _distil(name, counts=(7, 5))
 
 
-@pytest.mark.parametrize("name", DISTILLERS.built_in())
-def test_small_classes_refuse_makes_one_small_class_enough(name):
-    cfg = dataclasses.replace(CFG, small_classes="refuse")
-    with pytest.raises(DistillError, match="class 'c'"):
-        _distil(name, cfg)
-
-
 CLASS_WISE = [name for name in DISTILLERS.built_in() if not declares(name, "joint")]
 JOINT = [name for name in DISTILLERS.built_in() if declares(name, "joint")]
 

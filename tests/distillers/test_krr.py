@@ -68,7 +68,7 @@ def test_clients_of_one_class_with_peers_classify_as_a_client_with_all_does():
         + 1.5 * torch.randn(data.inputs.shape, generator=torch.Generator().manual_seed(1)),
     )
     first = dataclasses.replace(CFG, name="kmeans")
-    with_peers = dataclasses.replace(CFG, peers=True, first="kmeans")
+    with_peers = dataclasses.replace(CFG, peers=True)
     alone = [
         dataclasses.replace(data, inputs=data.inputs[mine], labels=data.labels[mine])
         for mine in (data.labels == label for label in range(3))

@@ -17,7 +17,6 @@ from fdd_flower.wire.codecs.base import CODECS, array_bytes
 from tests.conftest import blobs, plan_for
 
 IMAGE = (1, 8, 8)
-PEERS = {"name": "krr", "peers": True}
 
 
 @pytest.mark.parametrize(
@@ -26,14 +25,8 @@ PEERS = {"name": "krr", "peers": True}
         ({"packing": 2}, (13,), 3, r"distiller\.packing: expected 1 .*\(13,\)"),
         ({"packing": 2}, (3, 40), 3, r"distiller\.packing"),
         ({"packing": 4}, (1, 7, 7), 3, r"distiller\.packing: .*2 pixels a side.*7x7"),
-        ({"name": "dm", "peers": True, "first": "dm"}, IMAGE, 3, r"distiller\.peers: .*dm"),
-        ({"name": "krr", "peers": True}, IMAGE, 3, r"distiller\.peers: .*distiller\.first"),
-        ({"name": "krr", "peers": True, "first": "dm"}, IMAGE, 1, r"distiller\.peers: .*2 rounds"),
-        ({"first": "kmeans"}, IMAGE, 3, r"distiller\.first"),
-        ({**PEERS, "first": "magic"}, IMAGE, 3, r"distiller\.first: .*dm, .*'magic'.*such as dm"),
-        ({**PEERS, "first": "krr"}, IMAGE, 3, r"distiller\.first: .*'krr', which needs contrast"),
-        ({**PEERS, "first": "os:getcwd"}, IMAGE, 3, r"distiller\.first: .*'os:getcwd'"),
-        ({**PEERS, "first": "os:nothing"}, IMAGE, 3, r"distiller\.first: .*'os:nothing'"),
+        ({"name": "dm", "peers": True}, IMAGE, 3, r"distiller\.peers: .*dm"),
+        ({"name": "krr", "peers": True}, IMAGE, 1, r"distiller\.peers: .*2 rounds"),
         ({"labels": "global"}, IMAGE, 1, r"distiller\.labels: .*2 rounds"),
     ],
 )
@@ -44,7 +37,7 @@ def test_before_the_first_round(settings, shape, rounds, said):
 
 def test_what_fits_is_let_through():
     check_options(DistillerConfig(packing=2, labels="global"), IMAGE, rounds=2)
-    check_options(DistillerConfig(name="krr", peers=True, first="dm"), IMAGE, rounds=2)
+    check_options(DistillerConfig(name="krr", peers=True), IMAGE, rounds=2)
 
 
 @pytest.mark.parametrize(
@@ -54,13 +47,11 @@ def test_what_fits_is_let_through():
         ({"name": "dm-krr", "labels": "ridge"}, IMAGE, r"labels: expected hard with dm-krr"),
         ({"name": "dc", "augment": True}, IMAGE, r"augment: expected false with dc.*got true"),
         ({"name": "dsa", "augment": True}, IMAGE, r"augment: expected false with dsa"),
-        ({"name": "dc", "levels": "all"}, IMAGE, r"levels: expected last with dc"),
         ({"name": "dsa", "sample": 100}, IMAGE, r"sample: expected 1500 with dsa"),
         ({"augment": True}, (13,), r"augment: .*true for records of shape \(13,\)"),
         ({"augment": True}, (3, 40), r"augment: .*tables and series"),
-        ({"spread": "classes", "bytes": 9000}, IMAGE, r"spread: expected fixed .*got classes"),
-        ({"name": "dc", "peers": True, "first": "dm", "inner_steps": 0}, IMAGE, r"inner-steps: "),
-        ({"name": "dsa", "peers": True, "first": "dm", "inner_steps": 0}, IMAGE, r"inner-steps: "),
+        ({"name": "dc", "peers": True, "inner_steps": 0}, IMAGE, r"inner-steps: "),
+        ({"name": "dsa", "peers": True, "inner_steps": 0}, IMAGE, r"inner-steps: "),
     ],
 )
 def test_what_would_have_no_effect_is_refused_before_a_run_and_before_work(settings, shape, said):
@@ -76,9 +67,9 @@ def test_what_would_have_no_effect_is_refused_before_a_run_and_before_work(setti
 
 def test_what_has_an_effect_elsewhere_is_let_through():
     for settings in (
-        {"name": "krr", "augment": True, "levels": "all", "sample": 100},
+        {"name": "krr", "augment": True, "sample": 100},
         {"name": "dm", "labels": "ridge", "inner_steps": 0},
-        {"name": "krr", "peers": True, "first": "dm", "inner_steps": 0},
+        {"name": "krr", "peers": True, "inner_steps": 0},
         {"name": "dc", "labels": "ridge", "inner_steps": 0},
         {"bytes": 9000},
     ):
@@ -128,10 +119,6 @@ def test_more_rows_than_a_mosaic_has_pixels_for():
     check_plan(DistillerConfig(ipc=9), plan)
     with pytest.raises(ConfigError, match=r"distiller\.ipc: expected at most 9 .*got 10"):
         check_plan(DistillerConfig(ipc=10), plan)
-    # a client with one class of three may get the rows of all
-    check_plan(DistillerConfig(ipc=3, spread="classes"), plan)
-    with pytest.raises(ConfigError, match=r"distiller\.ipc: .*got 4 times 3 classes under"):
-        check_plan(DistillerConfig(ipc=4, spread="classes"), plan)
 
 
 @pytest.mark.parametrize("shape", [IMAGE, (13,)])
@@ -173,7 +160,8 @@ def test_a_client_with_one_class_can_ask_for_everything_trained(labels):
     assert part.synthetic.labels.tolist() == [0, 0]
 
 
-def test_withheld_classes_shape_neither_networks_nor_labels():
+def test_withheld_classes_shape_neither_networks_nor_labels(monkeypatch):
+    monkeypatch.setattr("fdd_flower.distillers.parts.labels.TEACHER_STEPS", 4)
     cfg = DistillerConfig(
         name="dm",
         ipc=2,
@@ -183,7 +171,6 @@ def test_withheld_classes_shape_neither_networks_nor_labels():
         embedder="trained",
         embedder_steps=4,
         labels="local",
-        teacher_steps=4,
     )
     sets = []
     for few in (0, 5):

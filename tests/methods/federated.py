@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from flwr.app import ArrayRecord, ConfigRecord, Context, RecordDict
 from flwr.serverapp.strategy import Strategy
@@ -16,6 +18,7 @@ from fdd_flower.config import Config, LocalConfig, ModelConfig
 from fdd_flower.data.base import Split
 from fdd_flower.methods.base import STRATEGIES
 from fdd_flower.rng import stream
+from fdd_flower.server.grid import CountingGrid
 from fdd_flower.server.side import RoundTally, ServerSide
 from fdd_flower.wire.records import ARRAYS, reply
 from tests.attacks.scene import MemoryLedger, envelope, message, plan
@@ -118,3 +121,16 @@ def gradient(weights: np.ndarray, data: Split, picked: np.ndarray) -> np.ndarray
     p /= p.sum(axis=1, keepdims=True)
     p[np.arange(len(p)), labels] -= 1
     return np.concatenate([(p.T @ x).ravel(), p.sum(axis=0)]) / len(picked)
+
+
+@contextmanager
+def arriving_backwards() -> Iterator[None]:
+    """Let the server see the last reply of each round first."""
+    original = CountingGrid.send_and_receive
+
+    def backwards(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return reversed(list(original(self, *args, **kwargs)))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CountingGrid, "send_and_receive", backwards)
+        yield

@@ -80,7 +80,6 @@ def test_peers_go_down_from_the_second_round_without_the_client_s_own_rows(tmp_p
         clients=3,
         distiller__name="krr",
         distiller__peers=True,
-        distiller__first="kmeans",
         distiller__ipc=2,
         partition__name="iid",
     )
@@ -132,7 +131,7 @@ def test_a_client_that_was_sent_no_model_and_needs_one_refuses():
 
 
 PEERS_DOWN: dict[str, Scalar] = {
-    "distiller.name": "krr", "distiller.peers": True, "distiller.first": "kmeans",
+    "distiller.name": "krr", "distiller.peers": True,
     "distiller.ipc": 2, "partition.name": "iid", "num-server-rounds": 2,
 }  # fmt: skip
 
@@ -140,11 +139,10 @@ PEERS_DOWN: dict[str, Scalar] = {
 @pytest.mark.parametrize(
     "changes",
     [
-        {"distiller.peer-rows": 2},
         {"merger.name": "herded"},
         {"merger.name": "redistil", "merger.rows": 3},
     ],
-    ids=["rows", "herded", "redistil"],
+    ids=["herded", "redistil"],
 )
 def test_what_goes_down_is_of_the_seed_and_no_runs_own(tmp_path, changes):
     for run_id in (1, 2):
@@ -201,14 +199,9 @@ def test_a_client_that_restarts_does_not_get_its_own_rows(tmp_path, monkeypatch)
     ("changes", "said"),
     [
         ({"data__name": "wine", "distiller__packing": 2}, "distiller.packing"),
-        ({"distiller__name": "krr", "distiller__peers": True}, "distiller.first"),
         ({"distiller__labels": "global", "num_server_rounds": 1}, "distiller.labels"),
         ({"distiller__seconds": 0.0}, "distiller.seconds"),
         ({"distiller__bytes": 600}, "distiller.bytes: expected at least"),
-        (
-            {"distiller__name": "krr", "distiller__peers": True, "distiller__first": "dc"},
-            "distiller.first",
-        ),
     ],
 )
 def test_an_option_that_does_not_fit_ends_the_run_before_a_folder_is_made(
@@ -222,13 +215,15 @@ def test_an_option_that_does_not_fit_ends_the_run_before_a_folder_is_made(
 
 @pytest.mark.parametrize("embedder", ["trained", "global"])
 @pytest.mark.parametrize("labels", ["global", "local", "ridge"])
-def test_embedders_and_soft_labels_run_from_the_first_round(tmp_path, embedder, labels):
+def test_embedders_and_soft_labels_run_from_the_first_round(
+    tmp_path, monkeypatch, embedder, labels
+):
+    monkeypatch.setattr("fdd_flower.distillers.parts.labels.TEACHER_STEPS", 5)
     folder, done = run(
         tmp_path,
         distiller__embedder=embedder,
         distiller__labels=labels,
         distiller__embedder_steps=5,
-        distiller__teacher_steps=5,
     )
     assert done
     targets = load_file(folder / "synthetic.safetensors")["targets"]

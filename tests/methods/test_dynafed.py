@@ -39,8 +39,10 @@ def test_its_rows_are_left_in_the_folder(tmp_path: Path) -> None:
     ("changes", "match"),
     [
         ({"dynafed__rounds": 9}, r"dynafed\.rounds: expected at most num-server-rounds = 3"),
-        ({"dynafed__reach": 3}, r"dynafed\.reach: expected at most dynafed\.rounds = 2"),
-        ({"strategy__name": "fedavg"}, r"dynafed\.steps: .*strategy\.name=fedavg"),
+        (
+            {"strategy__name": "fedavg", "dynafed__ipc": 3},
+            r"dynafed\.ipc: .*strategy\.name=fedavg",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused(tmp_path: Path, changes: dict, match: str) -> None:

@@ -14,11 +14,11 @@ from flwr.app import Array, ArrayRecord, Message
 
 from fdd_flower.ledger import Ledger
 from fdd_flower.methods.fedaf import AggregationFree
-from fdd_flower.server import server_run
 from fdd_flower.training.class_logits import BOUND
 from fdd_flower.wire.class_logits import HELD, read_logits
 from fdd_flower.wire.records import ARRAYS, LOGITS, META
 from fdd_flower.wire.refusals import RefusedError
+from tests.methods.federated import arriving_backwards
 from tests.methods.test_end_to_end import rounds, run
 
 FEDAF: dict[str, Any] = {
@@ -188,21 +188,15 @@ def test_logits_that_nobody_asked_for_are_refused(tmp_path):
 
 
 def test_arrival_order_changes_nothing(plain, tmp_path):
-    original = server_run.CountingGrid.send_and_receive
-
-    def backwards(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return reversed(list(original(self, *args, **kwargs)))
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(server_run.CountingGrid, "send_and_receive", backwards)
+    with arriving_backwards():
         folder, done = run(tmp_path, clients=3, **FEDAF)
     assert done
     assert digest(folder) == digest(plain[0])
 
 
-@pytest.mark.parametrize("key", ["local_weight", "global_weight", "keep"])
+@pytest.mark.parametrize("key", ["local_weight", "global_weight"])
 def test_every_weight_has_an_effect(key, plain, tmp_path):
-    changes: dict[str, Any] = FEDAF | {f"fedaf__{key}": 0.5 if key == "keep" else 0.0}
+    changes: dict[str, Any] = FEDAF | {f"fedaf__{key}": 0.0}
     folder, _ = run(tmp_path, clients=3, **changes)
     assert digest(folder) != digest(plain[0])
 
@@ -210,8 +204,10 @@ def test_every_weight_has_an_effect(key, plain, tmp_path):
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "ncfm": ({"distiller__name": "ncfm"}, "distiller.name"),
     "trained": ({"distiller__embedder": "trained"}, "distiller.embedder"),
-    "perturbation": ({"distiller__perturbation": 1.0}, "distiller.perturbation"),
-    "another method": ({"strategy__name": "fdd", "fedaf__keep": 0.5}, "fedaf.keep"),
+    "another method": (
+        {"strategy__name": "fdd", "fedaf__global_weight": 0.5},
+        "fedaf.global-weight",
+    ),
     "one round": ({"num_server_rounds": 1, "fedaf__global_weight": 0.5}, "fedaf.global-weight"),
     "two rounds": ({"num_server_rounds": 2, "fedaf__local_weight": 0.5}, "fedaf.local-weight"),
     "no room": ({"distiller__bytes": 2000}, "and 922 for the logits; got 2000"),

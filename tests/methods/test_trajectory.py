@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from fdd_flower.config import DynafedConfig, ModelConfig
+from fdd_flower.config import ModelConfig
 from fdd_flower.errors import FddError
+from fdd_flower.methods import _trajectory
 from fdd_flower.methods._trajectory import distance, rows_of_path, tune, unrolled
 from fdd_flower.methods._virtual_data import noise_rows
 from fdd_flower.models import build_model
@@ -77,8 +78,10 @@ def test_the_distance_is_1_where_nothing_moved_and_0_at_the_end() -> None:
     assert float(distance(halfway, end, begin)) == pytest.approx(0.25)
 
 
-def test_rows_learn_to_lead_along_a_path_that_others_made() -> None:
-    cfg = DynafedConfig(steps=150, inner_steps=5, inner_rate=0.1, learning_rate=0.1)
+def test_rows_learn_to_lead_along_a_path_that_others_made(monkeypatch) -> None:
+    monkeypatch.setattr(_trajectory, "STEPS", 150)
+    monkeypatch.setattr(_trajectory, "INNER_STEPS", 5)
+    monkeypatch.setattr(_trajectory, "INNER_RATE", 0.1)
     hidden, path = rows(each=4, seed=9), [parameters(model())]
     for _ in range(3):
         step = unrolled(
@@ -102,22 +105,23 @@ def test_rows_learn_to_lead_along_a_path_that_others_made() -> None:
         return min(best)
 
     before = rows()
-    after = rows_of_path(before, model(), path, cfg, rng=torch.Generator().manual_seed(0))
+    after = rows_of_path(before, model(), path, rng=torch.Generator().manual_seed(0))
     assert torch.equal(after.targets, before.targets)
     assert off(after) < 0.15 < 0.5 * off(before)
 
 
 def test_rows_before_stay_where_a_loss_is_no_number() -> None:
-    cfg = DynafedConfig(steps=3, inner_steps=2)
     path = [parameters(model()), {n: v * float("nan") for n, v in parameters(model()).items()}]
-    found = rows_of_path(rows(), model(), path, cfg, rng=torch.Generator())
+    found = rows_of_path(rows(), model(), path, rng=torch.Generator())
     assert torch.equal(found.inputs, rows().inputs)
 
 
-def test_tuning_fits_the_rows_and_says_when_it_diverges() -> None:
-    network, cfg = model(), DynafedConfig(tuning_steps=300, tuning_rate=0.5)
-    tune(network, rows(), cfg, rng=torch.Generator())
+def test_tuning_fits_the_rows_and_says_when_it_diverges(monkeypatch) -> None:
+    monkeypatch.setattr(_trajectory, "TUNING_STEPS", 300)
+    monkeypatch.setattr(_trajectory, "TUNING_RATE", 0.5)
+    network = model()
+    tune(network, rows(), rng=torch.Generator())
     assert torch.equal(network(rows().inputs).argmax(dim=1), rows().labels)
     far = replace(rows(), inputs=rows().inputs * 1e30)
-    with pytest.raises(FddError, match=r"dynafed\.tuning-rate"):
-        tune(model(), far, replace(cfg, tuning_rate=10.0), rng=torch.Generator())
+    with pytest.raises(FddError, match="fine-tuning loss at step"):
+        tune(model(), far, rng=torch.Generator())

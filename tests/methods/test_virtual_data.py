@@ -9,9 +9,10 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812 (the field's customary name)
 
-from fdd_flower.config import FedlgdConfig, LocalConfig, ModelConfig
+from fdd_flower.config import LocalConfig, ModelConfig
 from fdd_flower.distillers.objectives.gradients import distance
 from fdd_flower.errors import FddError
+from fdd_flower.methods import _virtual_data
 from fdd_flower.methods._virtual_data import contrast, noise_rows, rows_of_step, train_beside
 from fdd_flower.models import build_model
 from fdd_flower.models.base import Network
@@ -39,13 +40,13 @@ def test_contrast_is_the_published_sum_in_a_loop():
         if alike:
             logs = [np.log(np.exp(unit[i] @ unit[j] / 0.07) / below) for j in alike]
             total -= np.mean(logs)
-    found = contrast(features, torch.tensor(labels), temperature=0.07)
+    found = contrast(features, torch.tensor(labels))
     assert float(found) == pytest.approx(total / 9, rel=1e-5)
 
 
 def test_contrast_has_a_finite_slope_where_rows_are_alone_or_equal():
     features = torch.ones(4, 5, requires_grad=True)
-    contrast(features, torch.tensor([0, 1, 2, 2]), temperature=0.07).backward()
+    contrast(features, torch.tensor([0, 1, 2, 2])).backward()
     assert features.grad is not None
     assert bool(features.grad.isfinite().all())
 
@@ -66,7 +67,7 @@ def test_without_anchors_it_is_plain_training():
     rows, model = noise_rows(SHAPE, CLASSES, 4, rng=stream(0)), network()
     want = steps_by_hand(rows, model, 0.1, 3)
     cfg = LocalConfig(epochs=3, batch_size=100, learning_rate=0.1, momentum=0.0)
-    train_beside(rows, None, model, cfg, weight=1, temperature=0.07, rng=stream(1))
+    train_beside(rows, None, model, cfg, weight=1, rng=stream(1))
     for a, b in zip(model.parameters(), want.parameters(), strict=True):
         torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-5)
 
@@ -78,10 +79,10 @@ def test_anchors_are_trained_on_and_their_weight_draws_features_to_them():
     for weight in (0.0, 1.0):
         model = network()
         before = F.cross_entropy(model(anchors.inputs), anchors.targets).detach()
-        train_beside(own, anchors, model, cfg, weight=weight, temperature=0.07, rng=stream(2))
+        train_beside(own, anchors, model, cfg, weight=weight, rng=stream(2))
         assert F.cross_entropy(model(anchors.inputs), anchors.targets) < before
         features = model.features(torch.cat([own.inputs, anchors.inputs])).detach()
-        between.append(float(contrast(features, labels, temperature=0.07)))
+        between.append(float(contrast(features, labels)))
     assert between[1] < between[0]
 
 
@@ -90,7 +91,7 @@ def test_a_loss_that_is_not_finite_is_named():
     with torch.no_grad():
         next(model.parameters()).fill_(float("nan"))
     with pytest.raises(FddError, match="training loss on virtual data"):
-        train_beside(rows, None, model, LocalConfig(), weight=1, temperature=0.07, rng=stream(1))
+        train_beside(rows, None, model, LocalConfig(), weight=1, rng=stream(1))
 
 
 def test_the_distance_is_a_loop_over_the_outputs_of_each_layer():
@@ -107,7 +108,8 @@ def test_the_distance_is_a_loop_over_the_outputs_of_each_layer():
 
 
 @pytest.mark.parametrize("name", ["mlp", "convnet"])
-def test_rows_are_found_whose_gradient_is_the_step(name):
+def test_rows_are_found_whose_gradient_is_the_step(name, monkeypatch):
+    monkeypatch.setattr(_virtual_data, "STEPS", 60)
     model, start = network(name), noise_rows(SHAPE, CLASSES, 2, rng=stream(0))
     data = noise_rows(SHAPE, CLASSES, 30, rng=stream(1))
     after = steps_by_hand(data, model, 0.1, 1)
@@ -117,17 +119,17 @@ def test_rows_are_found_whose_gradient_is_the_step(name):
         loss = F.cross_entropy(model(rows.inputs), rows.targets)
         return float(distance(step, torch.autograd.grad(loss, list(model.parameters()))))
 
-    found = rows_of_step(start, model, step, FedlgdConfig(steps=60))
+    found = rows_of_step(start, model, step)
     assert apart(found) < 0.5 * apart(start)
     assert torch.equal(found.targets, start.targets)
-    again = rows_of_step(start, model, step, FedlgdConfig(steps=60))
+    again = rows_of_step(start, model, step)
     assert torch.equal(found.inputs, again.inputs)
 
 
 def test_a_step_that_is_not_finite_leaves_the_rows():
     model, start = network(), noise_rows(SHAPE, CLASSES, 2, rng=stream(0))
     step = [torch.full_like(w, float("nan")) for w in model.parameters()]
-    found = rows_of_step(start, model, step, FedlgdConfig(steps=5))
+    found = rows_of_step(start, model, step)
     assert torch.equal(found.inputs, start.inputs)
 
 

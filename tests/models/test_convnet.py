@@ -7,19 +7,14 @@ from torch import nn
 
 from fdd_flower.config import ModelConfig
 from fdd_flower.models import build_model
-from fdd_flower.models.convnet import HalvePool, groups_of, norm_layer
-
-NORMS = ["instance", "group", "layer", "batch", "none"]
+from fdd_flower.models.convnet import HalvePool
 
 
-def convnet(
-    shape: tuple[int, ...], *, width: int = 8, depth: int = 3, norm: str = "instance"
-) -> nn.Module:
-    cfg = ModelConfig(name="convnet", width=width, depth=depth, norm=norm)
+def convnet(shape: tuple[int, ...], *, width: int = 8, depth: int = 3) -> nn.Module:
+    cfg = ModelConfig(name="convnet", width=width, depth=depth)
     return build_model(cfg, feature_shape=shape, num_classes=10, seed=0)
 
 
-@pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize(
     ("shape", "width", "depth", "last"),
     [
@@ -32,50 +27,29 @@ def convnet(
     ],
 )
 def test_parameters_follow_the_closed_formula(
-    shape: tuple[int, ...], width: int, depth: int, last: int, norm: str
+    shape: tuple[int, ...], width: int, depth: int, last: int
 ) -> None:
     convolutions = (9 * shape[0] + 1) * width + (depth - 1) * (9 * width + 1) * width
-    norms = 0 if norm == "none" else 2 * width * depth
+    norms = 2 * width * depth
     linear = (width * last + 1) * 10
-    model = convnet(shape, width=width, depth=depth, norm=norm)
+    model = convnet(shape, width=width, depth=depth)
     assert sum(p.numel() for p in model.parameters()) == convolutions + norms + linear
 
 
-def numpy_norm(x: np.ndarray, norm: str) -> np.ndarray:
-    n, c, h, w = x.shape
-    if norm == "batch":
-        axes, y = (0, 2, 3), x
-    else:
-        groups = {"instance": c, "group": groups_of(c), "layer": 1}[norm]
-        axes, y = (2, 3, 4), x.reshape(n, groups, c // groups, h, w)
-    mean, var = y.mean(axis=axes, keepdims=True), y.var(axis=axes, keepdims=True)
-    return ((y - mean) / np.sqrt(var + 1e-5)).reshape(x.shape)
-
-
-@pytest.mark.parametrize("channels", [8, 48])
-@pytest.mark.parametrize("norm", NORMS[:-1])
-def test_norms_are_numpys(norm: str, channels: int) -> None:
+def test_the_norm_is_numpys_over_each_image_and_channel() -> None:
     rng = np.random.default_rng(0)
-    x = rng.normal(3, 2, (5, channels, 4, 3))
-    scale, shift = rng.normal(size=(2, channels, 1, 1))
-    layer = norm_layer(norm, channels).double()
-    layer.load_state_dict(
-        {"weight": torch.from_numpy(scale.ravel()), "bias": torch.from_numpy(shift.ravel())},
-        strict=False,
-    )
-    expected = numpy_norm(x, norm) * scale + shift
-    np.testing.assert_allclose(layer(torch.from_numpy(x)).detach().numpy(), expected, atol=1e-9)
-
-
-def test_groups_are_the_most_that_divide_the_channels_and_hold_sixteen() -> None:
-    for channels in range(1, 200):
-        fitting = [g for g in range(1, 200) if channels % g == 0 and channels // g >= 16]
-        assert groups_of(channels) == max(fitting, default=1)
+    x = rng.normal(3, 2, (5, 8, 4, 3))
+    body = convnet((1, 8, 8)).get_submodule("body")
+    assert isinstance(body, nn.Sequential)
+    centred = x - x.mean(axis=(2, 3), keepdims=True)
+    expected = centred / np.sqrt(x.var(axis=(2, 3), keepdims=True) + 1e-5)
+    found = body[1].double()(torch.from_numpy(x)).detach().numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-9)
 
 
 @pytest.mark.parametrize("sides", [(7, 7), (6, 9), (3, 2)])
 def test_pooling_averages_every_pixel_and_no_other(sides: tuple[int, int]) -> None:
-    model = convnet((1, *sides), depth=1, norm="none")
+    model = convnet((1, *sides), depth=1)
     x = torch.rand(2, 1, *sides, generator=torch.Generator().manual_seed(0))
     body = model.get_submodule("body")
     assert isinstance(body, nn.Sequential)
@@ -90,13 +64,12 @@ def test_pooling_averages_every_pixel_and_no_other(sides: tuple[int, int]) -> No
     np.testing.assert_allclose(body(x).detach().numpy(), expected, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("sides", [(2, 2), (2, 3), (3, 3), (4, 4), (5, 17), (8, 8)])
-def test_tiny_images_stay_told_apart_at_any_depth(sides: tuple[int, int], norm: str) -> None:
-    model = convnet((1, *sides), depth=6, norm=norm)
+def test_tiny_images_stay_told_apart_at_any_depth(sides: tuple[int, int]) -> None:
+    model = convnet((1, *sides), depth=6)
     maps = []
     for layer in model.modules():
-        if isinstance(layer, nn.GroupNorm | nn.BatchNorm2d):
+        if isinstance(layer, nn.GroupNorm):
             layer.register_forward_hook(lambda _m, args, _o: maps.append(args[0].shape[2:]))
     x = torch.randn(3, 1, *sides, generator=torch.Generator().manual_seed(0))
     logits = model(x)

@@ -141,15 +141,3 @@ def test_resolving_keeps_any_other_name() -> None:
 def test_an_unknown_family_lists_the_known_ones() -> None:
     with pytest.raises(ConfigError, match=r"auto, cnn, convnet, .* random-features, resnet18"):
         make("lenet", (1, 28, 28))
-
-
-@pytest.mark.parametrize("name", MODELS.built_in())
-def test_the_last_level_is_what_the_last_layer_sees(name):
-    shape = (1, 28, 28)
-    model = build_model(ModelConfig(name=name, width=8), feature_shape=shape, num_classes=3, seed=0)
-    x = torch.randn(4, *shape)
-    model.eval()
-    levels = model.levels(x)
-    torch.testing.assert_close(levels[-1], model.features(x))
-    assert all(level.shape[0] == 4 and level.ndim == 2 for level in levels)
-    assert len(levels) == (3 if name == "convnet" else 1)

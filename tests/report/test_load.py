@@ -12,6 +12,7 @@ import torch
 from fdd_flower.config import Config
 from fdd_flower.errors import DataError
 from fdd_flower.run_folder.load import load_run
+from fdd_flower.run_folder.resume import kept_settings
 from tests.report.samples import CLASSES, NORMALISATION, SCHEMA, make_row, make_set
 
 Leave = Callable[..., Path]
@@ -47,6 +48,19 @@ def test_a_missing_or_cut_file_is_named(finished: Leave, name: str) -> None:
     with pytest.raises(DataError, match=name) as missing:
         load_run(path)
     assert str(cut.value) != str(missing.value)
+
+
+def test_a_run_of_an_older_version_comes_back_with_what_it_lost(finished: Leave) -> None:
+    path = finished()
+    settings = (path / "config.toml").read_text()
+    old = settings.replace("[scoring]\n", "[scoring]\ncopied = 0.5\noutlier = 9.0\n")
+    (path / "config.toml").write_text(old)
+    run = load_run(path)
+    assert (run.config, run.lost) == (Config(seed=7), {"scoring.outlier": 9.0})
+    with pytest.raises(DataError, match=r"scoring\.outlier.*got 9\.0.*3\.5"):
+        kept_settings(path)
+    (path / "config.toml").write_text(old.replace("outlier = 9.0", "outlier = 3.5"))
+    assert kept_settings(path) == Config(seed=7)
 
 
 def test_the_broken_round_is_named(finished: Leave) -> None:

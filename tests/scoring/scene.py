@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import torch
 
-from fdd_flower.config import ScoringConfig
 from fdd_flower.data.base import Split
 from fdd_flower.scoring import Root, hold_out_root
 from fdd_flower.scoring.base import Embedded, Evidence
@@ -14,7 +13,6 @@ from fdd_flower.synthetic_set import SyntheticSet
 from tests.conftest import blobs
 
 CLASSES = 4
-CFG = ScoringConfig(mode="quarantine")
 TEST = blobs(counts=(30, 30, 30, 30), seed=3)
 ROOT = Root.of(hold_out_root(TEST, per_class=10, seed=0)[0], seed=0)
 
@@ -42,11 +40,9 @@ def evidence(
     *,
     root: Root = ROOT,
     earlier: Mapping[str, SyntheticSet] | None = None,
-    cfg: ScoringConfig = CFG,
 ) -> Evidence:
     """Return what signals read of a round."""
     return Evidence(
-        cfg=cfg,
         root=root,
         parts={name: Embedded.of(part, root) for name, part in parts.items()},
         earlier={name: Embedded.of(part, root) for name, part in (earlier or {}).items()},

@@ -148,10 +148,6 @@ def test_a_ledger_from_before_scores_is_read_and_goes_on(whole: Path, tmp_path: 
     ("key", "value"),
     [
         ("scoring.mode", "on"),
-        ("scoring.root-per-class", 1),
-        ("scoring.significance", 0.0),
-        ("scoring.outlier", 0.0),
-        ("scoring.copied", 1.5),
         ("scoring.quota", -1.0),
     ],
 )

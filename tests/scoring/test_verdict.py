@@ -10,7 +10,7 @@ from fdd_flower.scoring import score_sets
 from fdd_flower.scoring.base import Finding
 from fdd_flower.scoring.verdict import both, reason
 from tests.attacks.poison import flip_labels
-from tests.scoring.scene import CFG, ROOT, client, clients
+from tests.scoring.scene import ROOT, client, clients
 
 FINE = Finding(0.5)
 
@@ -23,7 +23,7 @@ def why(**signals: str) -> str:
 
 
 def of(found: dict[str, Finding]) -> str:
-    return reason(**(dict.fromkeys(SIGNALS, FINE) | found), significance=0.05)
+    return reason(**(dict.fromkeys(SIGNALS, FINE) | found))
 
 
 def test_signals_must_agree() -> None:
@@ -53,7 +53,7 @@ def test_two_chances_are_combined_as_by_fisher() -> None:
 
 
 def scored(parts, earlier=None):
-    return score_sets(parts, root=ROOT, cfg=CFG, earlier=earlier or {}, seed=5)
+    return score_sets(parts, root=ROOT, earlier=earlier or {}, seed=5)
 
 
 def test_honest_clients_of_one_class_each_stay() -> None:

@@ -23,7 +23,7 @@ CLIENTS = 4
 FIRST_ROUND: dict[str, dict[str, Scalar]] = {
     "global": {"distiller__labels": "hard"},
     "fedaf": {},
-    "peers": {"distiller__name": "kmeans", "distiller__peers": False, "distiller__first": ""},
+    "peers": {"distiller__name": "dm", "distiller__peers": False},
 }
 
 

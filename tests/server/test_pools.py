@@ -13,6 +13,7 @@ from safetensors.numpy import load_file
 from fdd_flower.config import Scalar
 from fdd_flower.errors import ConfigError
 from fdd_flower.ledger import Ledger
+from fdd_flower.mergers import dedupe
 from fdd_flower.run_folder.saved_set import load_set
 from fdd_flower.server.pool import Pooled
 from tests.methods.test_end_to_end import rounds
@@ -119,29 +120,11 @@ def test_forgetting_and_resuming_are_exact(tmp_path: Path, pool: str) -> None:
         assert (tmp_path / "killed" / name).read_bytes() == (whole / name).read_bytes()
 
 
-def test_peers_can_be_a_bounded_part_of_the_pool(tmp_path: Path) -> None:
-    down = {}
-    for rows in (0, 1):
-        folder = run(
-            tmp_path / str(rows),
-            method="peers",
-            distiller__peer_rows=rows,
-            distiller__ipc=4,
-            distiller__min_records=2,
-        )
-        down[rows] = [row["bytes_down"] for row in rounds(folder)]
-    assert down[0][0] == down[1][0]  # nobody has peers yet
-    assert down[1][1] < 0.8 * down[0][1]
-    assert down[1][2] < 0.6 * down[0][2]  # whose pool has two rounds
-    assert torch.isfinite(load_set(tmp_path / "1" / "synthetic.safetensors").set.inputs).all()
-
-
 @pytest.mark.parametrize(
     ("settings", "match"),
     [
         ({"strategy.pool": "round", "strategy.pool-rounds": 5}, r"strategy\.pool-rounds"),
         ({"strategy.name": "fedavg", "strategy.pool": "all"}, r"strategy\.pool"),
-        ({"distiller.peer-rows": 5}, r"distiller\.peer-rows"),
     ],
 )
 def test_what_would_have_no_effect_is_refused(
@@ -152,8 +135,11 @@ def test_what_would_have_no_effect_is_refused(
     assert not (tmp_path / "run").exists()
 
 
-def test_of_a_clients_rows_that_repeat_each_other_the_newest_stays(tmp_path: Path) -> None:
-    folder = run(tmp_path / "run", merger__name="dedupe", merger__near=5.0, strategy__pool_decay=1)
+def test_of_a_clients_rows_that_repeat_each_other_the_newest_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dedupe, "NEAR", 5.0)
+    folder = run(tmp_path / "run", merger__name="dedupe", strategy__pool_decay=1)
     merged, parts = load_set(folder / "synthetic.safetensors"), sent(folder)
     assert len(merged.set) == len(merged.set.labels.unique())  # all of a class are near enough
     sources = [merged.source_of(row) for row in range(len(merged.set))]

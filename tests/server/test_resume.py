@@ -46,18 +46,16 @@ METHODS: dict[str, dict[str, Scalar]] = {
         "distiller.labels": "global",
         "codec.name": "float16",
     },
-    "peers": {"distiller.name": "krr", "distiller.peers": True, "distiller.first": "kmeans"},
+    "peers": {"distiller.name": "krr", "distiller.peers": True},
     "taught": {"server.teacher": "mlp", "server.models": "mlp"},
     "fedavg": {"strategy.name": "fedavg"},
     "scaffold": {"strategy.name": "scaffold"},
     "dynafed": {
         "strategy.name": "dynafed",
         "dynafed.rounds": 2,
-        "dynafed.steps": 2,
-        "dynafed.inner-steps": 2,
     },
     "fedaf": {"strategy.name": "fedaf"},
-    "fedlgd": {"strategy.name": "fedlgd", "fedlgd.every": 2, "fedlgd.steps": 5},
+    "fedlgd": {"strategy.name": "fedlgd", "fedlgd.every": 2},
 }
 
 

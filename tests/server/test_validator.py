@@ -57,10 +57,9 @@ def test_a_class_has_its_quota_where_rows_belong_to_classes() -> None:
     assert code(bounds(), set_of([0] * (IPC + 1), share=0.6)) == Code.QUOTA
     # At a half, which `krr` gives a row's own class at least, rounding decides.
     assert code(bounds(), set_of([0] * (IPC + 1), share=0.5)) == ""
-    for free in ({"labels": "local"}, {"labels": "ridge"}, {"spread": "classes"}, {"bytes": 10**4}):
+    for free in ({"labels": "local"}, {"labels": "ridge"}, {"bytes": 10**4}):
         assert code(bounds(**free), over) == ""
-    for held in ({"labels": "local"}, {"spread": "classes"}):
-        assert code(bounds(**held), set_of([0] * (IPC * 3 + 1))) == Code.TOO_MANY_ROWS
+    assert code(bounds(labels="local"), set_of([0] * (IPC * 3 + 1))) == Code.TOO_MANY_ROWS
 
 
 def test_soft_labels_of_the_global_model_are_hard_in_the_first_round() -> None:

@@ -16,7 +16,7 @@ from fdd_flower.sketches.base import KINDS, Kind, Sketch
 from tests.conftest import blobs, plan_for
 
 KIND_NAMES = ("characteristic", "gram", "means")
-SMALL = DistillerConfig(networks=2, width=4, frequencies=20, ipc=3, steps=20)
+SMALL = DistillerConfig(networks=2, width=4, ipc=3, steps=20)
 SHAPES = [(1, 8, 8), (13,)]
 
 

@@ -23,7 +23,7 @@ from fdd_flower.run_folder.rows import RoundRow
 from fdd_flower.run_folder.saved_set import SavedSet, Source
 from fdd_flower.schema import Normalisation
 from fdd_flower.synthetic_set import SyntheticSet, concatenate
-from fdd_flower.wire.codecs.base import CODECS
+from fdd_flower.wire.codecs.base import CODECS, Tunable
 from fdd_flower.wire.records import (
     ARRAYS,
     CONFIG,
@@ -105,8 +105,10 @@ def write(folder: Path) -> None:
         messages[f"reply-{name}"] = reply(_record(name, IMAGE), ENVELOPE, {})
         messages[f"reply-{name}-table"] = reply(_record(name, TABLE), ENVELOPE, {})
     for name in ("avif", "webp"):
-        half = CodecConfig(name=name, resolution=8)
-        messages[f"reply-{name}-half"] = reply(_record(name, IMAGE, half), ENVELOPE, {})
+        half = CODECS.get(name)(CodecConfig(name=name))
+        assert isinstance(half, Tunable)
+        record = set_record(part(IMAGE), half.at_resolution(8))
+        messages[f"reply-{name}-half"] = reply(record, ENVELOPE, {})
     for name, content in messages.items():
         data = recorddict_to_proto(content).SerializeToString(deterministic=True)
         (folder / f"{name}.bin").write_bytes(data)
@@ -119,8 +121,8 @@ def write(folder: Path) -> None:
     (folder / "rounds.jsonl").write_text(ROW.to_json() + "\n")
 
 
-def _record(codec: str, shape: tuple[int, ...], cfg: CodecConfig | None = None) -> ArrayRecord:
-    return set_record(part(shape), CODECS.get(codec)(cfg or CodecConfig(name=codec)))
+def _record(codec: str, shape: tuple[int, ...]) -> ArrayRecord:
+    return set_record(part(shape), CODECS.get(codec)(CodecConfig(name=codec)))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from fdd_flower.errors import DataError
 from fdd_flower.run_folder.files import write_atomic
 from fdd_flower.synthetic_set import SyntheticSet, concatenate
 from fdd_flower.wire.codecs.base import CODECS
+from fdd_flower.wire.resolution import WHOLE
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -47,7 +48,7 @@ class Made:
     ----------
     parts
         Encoded arrays, one per client: one in all, or one per class.
-    codec
+    codec, resolution
         What they were encoded with.
     packing
         How its rows hold images.
@@ -78,6 +79,7 @@ class Made:
     withheld: tuple[str, ...] = ()
     meta: Mapping[str, str] = field(default_factory=dict)
     clients: Clients | None = None
+    resolution: int = WHOLE
 
     @property
     def bytes(self) -> int:
@@ -110,7 +112,7 @@ class Made:
             "codec": {
                 "name": self.codec.name,
                 "quality": self.codec.quality,
-                "resolution": self.codec.resolution,
+                "resolution": self.resolution,
             },
             "packing": {"factor": self.packing.factor, "basis": self.packing.basis},
             "seconds": self.seconds,
@@ -149,10 +151,18 @@ def load_made(path: Path) -> Made:
                 number, _, name = key.partition("/")
                 if name:
                     parts[int(number)][name] = file[key]
-        codec = CodecConfig(**facts.pop("codec"))
+        codec = facts.pop("codec")
+        resolution = codec.pop("resolution")
         packing = Packing(**facts.pop("packing"))
         withheld = tuple(facts.pop("withheld"))
-        return Made(parts=parts, codec=codec, packing=packing, withheld=withheld, **facts)
+        return Made(
+            parts=parts,
+            codec=CodecConfig(**codec),
+            resolution=resolution,
+            packing=packing,
+            withheld=withheld,
+            **facts,
+        )
     except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
         raise DataError(
             str(path),

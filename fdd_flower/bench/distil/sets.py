@@ -11,9 +11,9 @@ from fdd_flower.bench.distil.message import Made, load_made
 from fdd_flower.bench.distil.settings import Bench
 from fdd_flower.bench.folder import BenchDir, set_name
 from fdd_flower.bench.job import KEPT, Job, job_for
-from fdd_flower.bench.spawn import spawn
+from fdd_flower.bench.spawn import DiedError, ask
 from fdd_flower.config import Config
-from fdd_flower.errors import DataError
+from fdd_flower.errors import DataError, DistillError, FddError
 from fdd_flower.wire.codecs.base import CODECS, Tunable
 from fdd_flower.wire.resolution import WHOLE
 
@@ -66,7 +66,8 @@ class Sets:
         if found is not None:
             return Found(found, 0.0)
         cfg = replace(self.bench.baseline(baseline, ipc), codec=like.codec)
-        return _timed(self._job(cfg, seed, path, target_bytes=like.bytes))
+        job = self._job(cfg, seed, path, target_bytes=like.bytes, resolution=like.resolution)
+        return _timed(job)
 
     def take_kept(self, distiller: str, ipc: int, seed: int) -> Made | None:
         """Return the last good set of a failed distillation, if it left one; remove its file."""
@@ -75,15 +76,40 @@ class Sets:
         path.unlink(missing_ok=True)
         return found
 
-    def _job(self, cfg: Config, seed: int, path: Path, *, target_bytes: int = 0) -> Job:
+    def _job(self, cfg: Config, seed: int, path: Path, **values: int) -> Job:
         return job_for(
             cfg,
             seed=seed,
             single_class=self.bench.single_class,
             holdout=self.bench.holdout,
             out=str(path),
-            target_bytes=target_bytes,
+            **values,
         )
+
+
+def spawn(job: Job) -> Made:
+    """Do `job` in a process of its own and return what it made.
+
+    Raises
+    ------
+    DistillError
+        If the distillation refused, broke down or was killed.
+    """
+    threads = job.cfg.runtime.client_threads
+    try:
+        out = ask("fdd_flower.bench.distil.worker", job.to_json(), threads=threads)
+    except FddError as error:
+        raise DistillError(
+            error.what, expected=error.expected, got=error.got, remedy=error.remedy
+        ) from error
+    except DiedError as error:
+        raise DistillError(
+            f"process of {job.cfg.distiller.name}",
+            expected="a distilled set",
+            got=str(error),
+            remedy="Repeat the distillation with smaller settings, or report this.",
+        ) from error
+    return load_made(Path(out))
 
 
 def quality_of(made: Made) -> int:
@@ -94,14 +120,14 @@ def quality_of(made: Made) -> int:
 
 def resolution_of(made: Made) -> int:
     """Return the sixteenths of a side that `made` was encoded at; 0 for a codec without them."""
-    return made.codec.resolution if quality_of(made) else 0
+    return made.resolution if quality_of(made) else 0
 
 
 def _tuning(made: Made) -> str:
     if not quality_of(made):
         return ""
-    whole = made.codec.resolution == WHOLE
-    return f"-q{made.codec.quality}" + ("" if whole else f"-r{made.codec.resolution}")
+    whole = made.resolution == WHOLE
+    return f"-q{made.codec.quality}" + ("" if whole else f"-r{made.resolution}")
 
 
 def _timed(job: Job) -> Found:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
+from fdd_flower.bench.lists import check_list
 from fdd_flower.config import (
     Config,
     DistillerConfig,
@@ -20,8 +20,6 @@ from fdd_flower.errors import ConfigError
 from fdd_flower.models import resolve_name
 from fdd_flower.schema import is_image
 
-T = TypeVar("T", str, int)
-
 RIDGE = "ridge"
 BASELINES = ("random", "herding", "kmeans")
 FULL_MULTIPLE = 4  # steps on all records, for one on a set
@@ -32,7 +30,6 @@ OWN = {
     "model.name": "--models", "output.dir": "--out", "runtime.client-threads": "--threads",
     "runtime.server-threads": "--threads",
 }  # fmt: skip
-EXAMPLES = {"--distillers": "dm,kmeans", "--models": "cnn,ridge"}  # of lists; others are numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +81,6 @@ class Bench:
     def settings(self, distiller: str, ipc: int) -> Config:
         """Return the settings of one distillation."""
         part = replace(self.cfg.distiller, name=distiller, ipc=ipc)
-        if self.single_class:
-            # else a client of one class would get the rows of all the others
-            part = replace(part, spread="fixed")
         if len(self.distillers) > 1:
             # what is set for all of them counts for those that use it
             unused = {name: getattr(DistillerConfig(), name) for name in ignored_by(distiller)}
@@ -132,52 +126,6 @@ def config_from(data: str, assignments: Sequence[tuple[str, Scalar]], *, threads
     flat |= {"data.name": data}
     flat |= {"runtime.client-threads": threads, "runtime.server-threads": threads}
     return from_run_config(flat)
-
-
-def parse_list(option: str, text: str, kind: Callable[[str], T]) -> tuple[T, ...]:
-    """Return the values in `text`, separated by commas.
-
-    >>> parse_list("--ipc", "1,10", int)
-    (1, 10)
-
-    Raises
-    ------
-    ConfigError
-        If a value is not of `kind`, or there is an empty one.
-    """
-    found = []
-    for word in text.split(","):
-        try:
-            if not word.strip():
-                raise ValueError
-            found.append(kind(word.strip()))
-        except ValueError:
-            what = "integers" if kind is int else "names"
-            raise ConfigError(
-                option,
-                expected=f"{what} separated by commas",
-                got=repr(text),
-                remedy=f"Write, for example, {option} {EXAMPLES.get(option, '1,10')}.",
-            ) from None
-    return tuple(found)
-
-
-def check_list(option: str, values: Sequence[object]) -> None:
-    """Refuse an empty list, and one that names a value twice.
-
-    Raises
-    ------
-    ConfigError
-        If so.
-    """
-    twice = sorted({str(value) for value in values if values.count(value) > 1})
-    if not values or twice:
-        raise ConfigError(
-            option,
-            expected="at least one value, each once",
-            got=f"{', '.join(twice)} twice" if twice else "none",
-            remedy="Name each once, separated by commas.",
-        )
 
 
 def _check_number(option: str, key: str, value: int) -> None:

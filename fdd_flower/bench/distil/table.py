@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 
 from fdd_flower.bench.distil.settings import BASELINES, Bench
 from fdd_flower.bench.rows import DISTILLED, FULL, Row
+from fdd_flower.bench.tables import Table, markdown_page, plain_page
 from fdd_flower.report.units import human_bytes, human_seconds
 
 HEADS = ("set", "ipc", "bytes", "time", "peak MB", "accuracy", *BASELINES, "IOR", "HLR", "verdict")
+LEFT = ("set", "verdict")
 NONE = "-"
-
-Table = list[Sequence[str]]
 
 
 def header(bench: Bench, *, tested: int, trained: int) -> list[str]:
@@ -39,25 +39,12 @@ def header(bench: Bench, *, tested: int, trained: int) -> list[str]:
 
 def plain(head: Sequence[str], rows: Sequence[Row]) -> str:
     """Return the header and one table per model, aligned, for a terminal."""
-    text = "\n".join(head) + "\n"
-    for model, table in tables(rows):
-        widths = [max(len(line[i]) for line in table) for i in range(len(HEADS))]
-        lines = ["  ".join(_pad(cell, i, widths) for i, cell in enumerate(line)) for line in table]
-        rule = "-" * max(map(len, lines))
-        body = "\n".join(line.rstrip() for line in (lines[0], rule, *lines[1:]))
-        text += f"\n{model}\n{body}\n"
-    return text + _failures(rows, "\n")
+    return plain_page(head, tables(rows), _failures(rows), left=LEFT)
 
 
 def markdown(head: Sequence[str], rows: Sequence[Row]) -> str:
     """Return the same as Markdown."""
-    text = "\n".join(f"- {line}" for line in head) + "\n"
-    for model, table in tables(rows):
-        left = ("set", "verdict")
-        rule = [":--" if name in left else "--:" for name in HEADS]
-        lines = ["| " + " | ".join(line) + " |" for line in (table[0], rule, *table[1:])]
-        text += f"\n### {model}\n\n" + "\n".join(lines) + "\n"
-    return text + _failures(rows, "\n- ")
+    return markdown_page(head, tables(rows), _failures(rows), left=LEFT)
 
 
 def tables(rows: Sequence[Row]) -> list[tuple[str, Table]]:
@@ -73,7 +60,7 @@ def tables(rows: Sequence[Row]) -> list[tuple[str, Table]]:
 def _table(model: str, rows: Sequence[Row]) -> Table:
     of_model = [row for row in rows if row.model == model and row.kind == DISTILLED]
     names = dict.fromkeys((row.distiller, row.ipc) for row in of_model)
-    table: Table = [HEADS]
+    table: list[Sequence[str]] = [HEADS]
     for name in sorted(names, key=lambda name: name[1]):
         table.append(_line([row for row in of_model if (row.distiller, row.ipc) == name]))
     for kind, label in (("summed-gram", "summed-gram ridge"), (FULL, "all records")):
@@ -146,15 +133,10 @@ def _points(shares: list[float], *, sign: bool = False) -> str:
     return f"{mean} ±{100 * statistics.stdev(shares):.1f}" if len(shares) > 1 else mean
 
 
-def _pad(cell: str, column: int, widths: list[int]) -> str:
-    left = HEADS[column] in ("set", "verdict")
-    return cell.ljust(widths[column]) if left else cell.rjust(widths[column])
-
-
-def _failures(rows: Sequence[Row], start: str) -> str:
-    found = dict.fromkeys(
+def _failures(rows: Sequence[Row]) -> list[str]:
+    found = (
         f"{row.distiller} ipc {row.ipc} seed {row.seed}, {row.model} failed: {row.error}"
         for row in rows
         if row.error
     )
-    return "".join(f"{start}{line}" for line in found) + ("\n" if found else "")
+    return list(dict.fromkeys(found))

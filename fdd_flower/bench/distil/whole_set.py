@@ -68,8 +68,7 @@ def _classes(cfg: Config, data: Split) -> tuple[list[Split], list[str]]:
     shares, withheld = [], []
     for label, name in enumerate(data.classes):
         held = torch.nonzero(data.labels == label).flatten()
-        large = len(held) >= cfg.distiller.min_records or cfg.distiller.small_classes == "refuse"
-        if len(held) and large:
+        if len(held) >= cfg.distiller.min_records:
             shares.append(replace(data, inputs=data.inputs[held], labels=data.labels[held]))
         elif len(held):
             withheld.append(name)

@@ -5,7 +5,6 @@ The job comes on stdin. Alone, its time and its peak of memory are its own.
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from dataclasses import dataclass, replace
@@ -16,14 +15,16 @@ import torch
 from fdd_flower.bench.distil.equal_bytes import bracket_rows, fewest_dropped
 from fdd_flower.bench.distil.message import Made
 from fdd_flower.bench.distil.whole_set import Clients, distil, fewer_rows
-from fdd_flower.bench.job import KEPT, REFUSED, Job, read_job
+from fdd_flower.bench.job import KEPT, Job, read_job
 from fdd_flower.bench.memory import peak_bytes
 from fdd_flower.bench.records import Material, load_material, make_plan
+from fdd_flower.bench.spawn import answer
 from fdd_flower.config import CodecConfig, Config
 from fdd_flower.distillers.base import Distilled, Plan, packing_of
 from fdd_flower.errors import FddError
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.threads import threads
+from fdd_flower.wire.resolution import WHOLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,7 @@ class _Worker:
         return Made(
             parts=[codec.encode(part.synthetic) for codec, part in pairs],
             codec=chosen if isinstance(chosen, CodecConfig) else self.cfg.codec,
+            resolution=getattr(used[0], "resolution", WHOLE),
             packing=packing_of(self.cfg.distiller, self.plan.feature_shape, self.plan.codec),
             seconds=seconds,
             peak_mb=peak / 1e6,
@@ -123,7 +125,7 @@ def work(job: Job) -> Made:
     cfg = job.cfg
     with threads(cfg.runtime.client_threads):
         material = load_material(cfg, holdout=job.holdout, limit=job.limit)
-        plan = make_plan(cfg, material.dataset, job.seed)
+        plan = make_plan(cfg, material.dataset, job.seed, resolution=job.resolution)
         _warm_up()
         worker = _Worker(job=job, cfg=cfg, material=material, plan=plan, base=peak_bytes())
         try:
@@ -144,22 +146,12 @@ def _warm_up() -> None:
     torch.optim.Adam([value]).step()
 
 
-def main() -> int:
-    """Read a job from stdin, leave its result in a file, or its error on stdout."""
-    job = read_job(sys.stdin.read())
-    try:
-        work(job).save(Path(job.out))
-    except FddError as error:
-        told = {
-            "what": error.what,
-            "expected": error.expected,
-            "got": str(error.got),
-            "remedy": error.remedy,
-        }
-        sys.stdout.write(json.dumps(told) + "\n")
-        return REFUSED
-    return 0
+def _leave(text: str) -> str:
+    """Do the job in `text`, and return the file that holds what it made."""
+    job = read_job(text)
+    work(job).save(Path(job.out))
+    return job.out
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(answer(_leave))

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import time
-from collections import Counter
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 from fdd_flower.bench.federated.cell import run_cell
 from fdd_flower.bench.federated.rows import Row
-from fdd_flower.bench.federated.settings import Federated
+from fdd_flower.bench.federated.settings import Cell, Federated
 from fdd_flower.bench.federated.table import header, line, markdown, plain
-from fdd_flower.bench.folder import check_folder, claim_folder
-from fdd_flower.bench.progress import Progress, Say
-from fdd_flower.bench.rows import to_json
-from fdd_flower.run_folder.files import write_atomic
+from fdd_flower.bench.folder import check_folder, claim_folder, write_results
+from fdd_flower.bench.progress import Say, one_by_one
 from fdd_flower.run_folder.rows import COMPLETED
 from fdd_flower.run_folder.run_dir import RunDir
 
-RUNS, ROWS, TABLE, MARKDOWN = "runs", "rows.json", "table.txt", "table.md"
+RUNS = "runs"
 BYTES_PLOT, TIME_PLOT = "accuracy-bytes.png", "accuracy-time.png"
 LISTS = ("bench.methods", "bench.splits", "bench.seeds", "methods.")
 
@@ -46,29 +42,27 @@ def run(bench: Federated, path: Path, *, say: Say) -> list[Row]:
     check_path(path, bench)
     claim_folder(path, bench.flat(), folders=(RUNS,))
     cells = list(bench.cells())
-    progress = Progress(Counter(cell.method for cell in cells), say)
-    folders = {cell: path / RUNS / cell.name for cell in cells}
-    there = [cell for cell in cells if RunDir(folders[cell]).status() == COMPLETED]
+
+    def do(cell: Cell) -> Row:
+        return run_cell(bench, cell, path / RUNS / cell.name, say=say)
+
     # what is there stays in the tables while others are made
-    rows = {cell: run_cell(bench, cell, folders[cell], say=say) for cell in there}
-    for cell in there:
-        progress.skip(cell.method)
-    for cell in [cell for cell in cells if cell not in rows]:
-        started = time.monotonic()
-        rows[cell] = run_cell(bench, cell, folders[cell], say=say)
-        write(bench, [rows[each] for each in cells if each in rows], path)
-        progress.done(cell.method, time.monotonic() - started, line(rows[cell]))
-    found = [rows[cell] for cell in cells]
-    write(bench, found, path)
-    return found
+    there = [c for c in cells if RunDir(path / RUNS / c.name).status() == COMPLETED]
+    return one_by_one(
+        cells,
+        do,
+        done={cell: do(cell) for cell in there},
+        kind=lambda cell: cell.method,
+        keep=lambda rows: write(bench, rows, path),
+        line=line,
+        say=say,
+    )
 
 
 def write(bench: Federated, rows: Sequence[Row], path: Path) -> None:
     """Write rows, tables and plots of the runs so far."""
-    write_atomic(path / ROWS, to_json(rows))
     head = header(bench)
-    write_atomic(path / TABLE, plain(head, rows).encode())
-    write_atomic(path / MARKDOWN, markdown(head, rows).encode())
+    write_results(path, rows, plain=plain(head, rows), markdown=markdown(head, rows))
     if find_spec("matplotlib"):
         from fdd_flower.bench.federated.plot import BYTES, SECONDS, draw
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from fdd_flower.bench.distil.settings import check_list
 from fdd_flower.bench.federated.methods import Method
 from fdd_flower.bench.federated.splits import settings_of
+from fdd_flower.bench.lists import check_list
 from fdd_flower.bench.records import HELD_OUT
 from fdd_flower.config import Config, Scalar, from_run_config, to_run_config
 from fdd_flower.errors import ConfigError, FddError

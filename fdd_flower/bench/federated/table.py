@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from fdd_flower.bench.federated.rows import Row
 from fdd_flower.bench.federated.settings import Federated
+from fdd_flower.bench.tables import Table, markdown_page, plain_page
 from fdd_flower.report.units import human_bytes, human_seconds
 
 NONE = "-"
@@ -41,38 +42,21 @@ def line(row: Row) -> str:
 
 def plain(head: Sequence[str], rows: Sequence[Row]) -> str:
     """Return the header and one table per split, aligned, for a terminal."""
-    text = "\n".join(head) + "\n"
-    for split, table in tables(rows):
-        widths = [max(len(cells[i]) for cells in table) for i in range(len(table[0]))]
-        lines = [
-            "  ".join(
-                cell.rjust(width) if i else cell.ljust(width)
-                for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
-            ).rstrip()
-            for cells in table
-        ]
-        rule = "-" * max(map(len, lines))
-        text += f"\n{split}\n" + "\n".join((lines[0], rule, *lines[1:])) + "\n"
-    return text + _failures(rows, "\n")
+    return plain_page(head, tables(rows), _failures(rows), left=HEADS[:1])
 
 
 def markdown(head: Sequence[str], rows: Sequence[Row]) -> str:
     """Return the same as Markdown."""
-    text = "\n".join(f"- {words}" for words in head) + "\n"
-    for split, table in tables(rows):
-        rule = [":--", *["--:"] * (len(table[0]) - 1)]
-        body = "\n".join("| " + " | ".join(cells) + " |" for cells in (table[0], rule, *table[1:]))
-        text += f"\n### {split}\n\n{body}\n"
-    return text + _failures(rows, "\n- ")
+    return markdown_page(head, tables(rows), _failures(rows), left=HEADS[:1])
 
 
-def tables(rows: Sequence[Row]) -> list[tuple[str, list[Sequence[str]]]]:
+def tables(rows: Sequence[Row]) -> list[tuple[str, Table]]:
     """Return a table for each split, by its name: a line a method, over its seeds."""
     splits = dict.fromkeys(row.split for row in rows)
     return [(split, _table([row for row in rows if row.split == split])) for split in splits]
 
 
-def _table(rows: Sequence[Row]) -> list[Sequence[str]]:
+def _table(rows: Sequence[Row]) -> Table:
     models = list(dict.fromkeys(model for row in rows for model in row.by_model))
     table: list[Sequence[str]] = [(*HEADS[:2], *models, *HEADS[2:])]
     for method in dict.fromkeys(row.method for row in rows):
@@ -112,6 +96,5 @@ def _mean(values: Iterable[float | None]) -> float:
     return statistics.mean(value for value in values if value is not None)
 
 
-def _failures(rows: Sequence[Row], start: str) -> str:
-    found = [line(row) for row in rows if row.error]
-    return "".join(f"{start}{words}" for words in found) + ("\n" if found else "")
+def _failures(rows: Sequence[Row]) -> list[str]:
+    return [line(row) for row in rows if row.error]

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from fdd_flower.bench.distil.settings import check_list
+from fdd_flower.bench.lists import check_list
 from fdd_flower.config import Config, Scalar, from_run_config, to_run_config
 from fdd_flower.errors import ConfigError
+from fdd_flower.run_folder.versions import versions
 from fdd_flower.server.checks import check_components
 
 MOST_CLIENTS = 100_000
 LEAST_KILOBYTES, MOST_KILOBYTES = 2.0, 100_000.0
 # All else is for clients, or for the training that comes after.
 READ = (
-    "codec.name", "codec.quality", "distiller.packing", "distiller.packing-basis", "merger.name",
-    "scoring.quota", "seed",
+    "codec.name", "codec.quality", "distiller.packing", "merger.name", "scoring.quota", "seed",
 )  # fmt: skip
 
 
@@ -54,6 +55,16 @@ class Load:
                 got=self.kilobytes,
                 remedy="78 is what goal R6 names.",
             )
+
+    def flat(self) -> dict[str, Any]:
+        """Return every setting of the bench by name; what may grow is a list."""
+        flat = to_run_config(self.cfg)
+        return {
+            "bench.clients": list(self.clients),
+            "bench.kilobytes": self.kilobytes,
+            **{key: flat[key] for key in READ},
+            **{f"versions.{name}": version for name, version in versions().items()},
+        }
 
 
 def config_from(assignments: Sequence[tuple[str, Scalar]]) -> Config:

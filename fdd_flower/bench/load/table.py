@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from fdd_flower.bench.load.rows import CLIENTS, KILOBYTES, MOST_POOLS, MOST_SECONDS, Row
 from fdd_flower.bench.load.settings import Load
+from fdd_flower.bench.tables import Table, aligned, piped
 from fdd_flower.report.units import human_bytes, human_seconds
 
 HEADS = (
@@ -62,23 +63,16 @@ def goal(rows: Sequence[Row]) -> str:
 
 def plain(head: Sequence[str], rows: Sequence[Row]) -> str:
     """Return header, table and verdict, aligned, for a terminal."""
-    table = _table(rows)
-    widths = [max(len(cells[i]) for cells in table) for i in range(len(HEADS))]
-    lines = ["  ".join(c.rjust(w) for c, w in zip(cells, widths, strict=True)) for cells in table]
-    body = "\n".join((lines[0], "-" * len(lines[0]), *lines[1:]))
-    return "\n".join((*head, "", body, "", *_failures(rows), goal(rows))) + "\n"
+    return "\n".join((*head, "", aligned(_table(rows)), "", *_failures(rows), goal(rows))) + "\n"
 
 
 def markdown(head: Sequence[str], rows: Sequence[Row]) -> str:
     """Return the same as Markdown."""
-    table = _table(rows)
-    lines = ["| " + " | ".join(cells) + " |" for cells in (table[0], ["--:"] * len(HEADS))]
-    lines += ["| " + " | ".join(cells) + " |" for cells in table[1:]]
     listed = [f"- {text}" for text in head]
-    return "\n".join((*listed, "", *lines, "", *_failures(rows), goal(rows))) + "\n"
+    return "\n".join((*listed, "", piped(_table(rows)), "", *_failures(rows), goal(rows))) + "\n"
 
 
-def _table(rows: Sequence[Row]) -> list[Sequence[str]]:
+def _table(rows: Sequence[Row]) -> Table:
     return [HEADS, *(_cells(row) for row in rows if not row.error)]
 
 

@@ -16,13 +16,13 @@ from pathlib import Path
 
 from flwr.app import ArrayRecord
 
-from fdd_flower.bench.job import REFUSED
 from fdd_flower.bench.load.rows import Row
 from fdd_flower.bench.load.settings import Load
 from fdd_flower.bench.load.traffic import CLASSES, Traffic
 from fdd_flower.bench.memory import give_back, peak_bytes, resident_bytes
+from fdd_flower.bench.spawn import answer
 from fdd_flower.config import Scalar, from_run_config
-from fdd_flower.errors import FddError, QuorumError
+from fdd_flower.errors import QuorumError
 from fdd_flower.ledger import Ledger, content_hash
 from fdd_flower.local_grid import LocalGrid
 from fdd_flower.server.distillation import FederatedDistillation
@@ -104,16 +104,5 @@ def take_in(traffic: Traffic, clients: int, ledger: Path, *, base: int = 0) -> R
     )
 
 
-def main() -> int:
-    """Read a job from stdin; leave its row, or its error, as the last line of stdout."""
-    try:
-        told = asdict(measure(Job(**json.loads(sys.stdin.read()))))
-        status = 0
-    except FddError as error:
-        told, status = {"error": str(error)}, REFUSED
-    sys.stdout.write("\n" + json.dumps(told) + "\n")
-    return status
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(answer(lambda text: asdict(measure(Job(**json.loads(text))))))

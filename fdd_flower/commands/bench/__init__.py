@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fdd_flower.commands.bench._options import AsJson, Data, Holdout, Out, Resume, Threads
-from fdd_flower.commands.bench._rows import cores, end_with
+from fdd_flower.commands.bench._rows import Row, Say, cores, run_in
 from fdd_flower.commands.bench.federated import EXAMPLE as FEDERATED_EXAMPLE
 from fdd_flower.commands.bench.federated import federated
 from fdd_flower.commands.bench.load import EXAMPLE as LOAD_EXAMPLE
 from fdd_flower.commands.bench.load import load
-from fdd_flower.commands.errors import one_line_errors
 
 if TYPE_CHECKING:
     from fdd_flower.bench.distil.settings import Bench
@@ -97,36 +96,28 @@ def distill(
     """
     from fdd_flower.bench.distil.prepare import prepare
     from fdd_flower.bench.distil.run import run
-    from fdd_flower.bench.folder import TABLE, BenchDir
-    from fdd_flower.launch.signals import Stopped, stop_on_signals
+    from fdd_flower.bench.folder import BenchDir
 
-    def say(text: str) -> None:
-        typer.echo(text, err=as_json)
+    def work(folder: Path, say: Say) -> Sequence[Row]:
+        bench = _bench(
+            data,
+            distillers,
+            ipc,
+            seeds,
+            models,
+            assignments or [],
+            threads=threads,
+            single_class=single_class,
+            holdout=holdout,
+            full_steps=0 if no_full else full_steps,
+        )
+        BenchDir.check(folder, bench, resume=resume)
+        material = prepare(bench)
+        where = "held-out training records" if holdout else "the test split"
+        say(f"measuring on {where}: {len(material.test)} records of {data}")
+        return run(bench, folder, say=say, material=material)
 
-    folder = Path(os.path.abspath(out.expanduser()))
-    try:
-        with stop_on_signals(), one_line_errors():
-            bench = _bench(
-                data,
-                distillers,
-                ipc,
-                seeds,
-                models,
-                assignments or [],
-                threads=threads,
-                single_class=single_class,
-                holdout=holdout,
-                full_steps=0 if no_full else full_steps,
-            )
-            BenchDir.check(folder, bench, resume=resume)
-            material = prepare(bench)
-            where = "held-out training records" if holdout else "the test split"
-            say(f"measuring on {where}: {len(material.test)} records of {data}")
-            rows = run(bench, folder, say=say, material=material)
-    except Stopped as stopped:
-        typer.echo(f"stopped; the same command continues {folder}", err=True)
-        raise typer.Exit(stopped.exit_status) from None
-    end_with(rows, folder / TABLE, holds="rows, tables and pictures", as_json=as_json)
+    run_in(out, work, holds="rows, tables and pictures", as_json=as_json)
 
 
 def _bench(
@@ -143,7 +134,8 @@ def _bench(
     full_steps: int | None,
 ) -> Bench:
     """Return the checked bench that the options ask for."""
-    from fdd_flower.bench.distil.settings import FULL_MULTIPLE, Bench, config_from, parse_list
+    from fdd_flower.bench.distil.settings import FULL_MULTIPLE, Bench, config_from
+    from fdd_flower.bench.lists import parse_list
     from fdd_flower.launch.settings import absolute, parse_assignment
     from fdd_flower.training.pace import LONG
 
@@ -166,7 +158,8 @@ def _bench(
 
 def _models(text: str | None, cfg: Config) -> tuple[str, ...]:
     from fdd_flower.bench.distil.recipe import all_models
-    from fdd_flower.bench.distil.settings import default_models, parse_list
+    from fdd_flower.bench.distil.settings import default_models
+    from fdd_flower.bench.lists import parse_list
 
     if text is None:
         return default_models(cfg)

@@ -1,41 +1,60 @@
-"""What the bench commands share: the number of cores, and how they end."""
+"""What the commands of the bench share: cores to use, how they run, and how they end."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn, Protocol
 
 import typer
 
-from fdd_flower.commands.errors import COMPLETED, FAILED
+from fdd_flower.commands.errors import COMPLETED, FAILED, one_line_errors
 
-if TYPE_CHECKING:
-    from fdd_flower.bench.federated.rows import Row as FederatedRow
-    from fdd_flower.bench.load.rows import Row as LoadRow
-    from fdd_flower.bench.rows import Row
+Say = Callable[[str], None]
 
 
-def end_with(
-    found: Sequence[Row] | Sequence[LoadRow] | Sequence[FederatedRow],
-    table: Path,
-    *,
-    holds: str,
-    as_json: bool,
+class Row(Protocol):
+    """A line of any bench."""
+
+    @property
+    def error(self) -> str:
+        """Why it failed; empty if it did not."""
+        ...
+
+
+def run_in(
+    out: Path, work: Callable[[Path, Say], Sequence[Row]], *, holds: str, as_json: bool
 ) -> NoReturn:
-    """Print the rows `found`, or the text of their `table` and that its folder `holds` more; exit.
+    """Let a bench `work` in the folder `out`, print its rows or its tables, and exit.
 
-    The status is 1 if a row failed.
+    The status is 1 if a row failed, 2 if the input was wrong, and that of the signal if it was
+    stopped.
+
+    Parameters
+    ----------
+    work
+        Gets the folder, and what takes lines of progress.
+    holds
+        What the folder has in the end.
     """
+    from fdd_flower.bench.folder import TABLE
     from fdd_flower.bench.rows import to_json
+    from fdd_flower.launch.signals import Stopped, stop_on_signals
 
+    folder = Path(os.path.abspath(out.expanduser()))
+    try:
+        with stop_on_signals(), one_line_errors():
+            found = work(folder, lambda text: typer.echo(text, err=as_json))
+    except Stopped as stopped:
+        typer.echo(f"stopped; the same command continues {folder}", err=True)
+        raise typer.Exit(stopped.exit_status) from None
     if as_json:
         typer.echo(to_json(found).decode(), nl=False)
     else:
-        typer.echo("\n" + table.read_text(encoding="utf-8"))
+        typer.echo("\n" + (folder / TABLE).read_text(encoding="utf-8"))
         # the last line, and whole: scripts read the path from it
-        typer.echo(f"{holds}: {table.parent}")
+        typer.echo(f"{holds}: {folder}")
     raise typer.Exit(FAILED if any(row.error for row in found) else COMPLETED)
 
 

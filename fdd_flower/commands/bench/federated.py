@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fdd_flower.commands.bench._options import AsJson, Data, Holdout, Out, Resume, Threads
-from fdd_flower.commands.bench._rows import cores, end_with
-from fdd_flower.commands.errors import one_line_errors
+from fdd_flower.commands.bench._rows import Row, Say, cores, run_in
 
 if TYPE_CHECKING:
     from fdd_flower.bench.federated.settings import Federated
@@ -84,37 +83,27 @@ def federated(
     rows.json, table.txt, table.md, accuracy-bytes.png, accuracy-time.png and config.toml. Exit
     status: 0 if every run completed, 1 if some failed, 2 if the input was wrong, 130 on Ctrl-C.
     """
-    from fdd_flower.bench.federated.run import TABLE, check_path, run
+    from fdd_flower.bench.federated.run import check_path, run
     from fdd_flower.bench.federated.settings import check
-    from fdd_flower.launch.signals import Stopped, stop_on_signals
 
-    def say(text: str) -> None:
-        typer.echo(text, err=as_json)
+    def work(folder: Path, say: Say) -> Sequence[Row]:
+        bench = _bench(
+            data,
+            clients,
+            splits,
+            methods,
+            config,
+            rounds,
+            seeds,
+            assignments or [],
+            holdout=holdout,
+            threads=threads or cores(),
+        )
+        check_path(folder, bench, resume=resume)
+        check(bench)
+        return run(bench, folder, say=say)
 
-    folder = Path(os.path.abspath(out.expanduser()))
-    try:
-        with stop_on_signals():
-            with one_line_errors():
-                bench = _bench(
-                    data,
-                    clients,
-                    splits,
-                    methods,
-                    config,
-                    rounds,
-                    seeds,
-                    assignments or [],
-                    holdout=holdout,
-                    threads=threads or cores(),
-                )
-                check_path(folder, bench, resume=resume)
-                check(bench)
-            with one_line_errors():
-                rows = run(bench, folder, say=say)
-    except Stopped as stopped:
-        typer.echo(f"stopped; the same command continues {folder}", err=True)
-        raise typer.Exit(stopped.exit_status) from None
-    end_with(rows, folder / TABLE, holds="rows, tables, plots and runs", as_json=as_json)
+    run_in(out, work, holds="rows, tables, plots and runs", as_json=as_json)
 
 
 def _bench(
@@ -131,9 +120,9 @@ def _bench(
     threads: int,
 ) -> Federated:
     """Return the bench that the options ask for."""
-    from fdd_flower.bench.distil.settings import parse_list
     from fdd_flower.bench.federated.methods import named_methods, read_methods
     from fdd_flower.bench.federated.settings import Federated
+    from fdd_flower.bench.lists import parse_list
     from fdd_flower.launch.settings import given
 
     file = {} if config is None else read_methods(config)

@@ -49,7 +49,7 @@ def plan_for_bytes(
         If no class has enough records, or not even the coarsest row of each class fits.
     """
     assert plan.codec is not None  # checked before work starts
-    fixed = replace(cfg, spread="fixed", ipc=MANY)
+    fixed = replace(cfg, ipc=MANY)
     cells = packing_of(cfg, plan.feature_shape, plan.codec).cells
     parts, _ = usable_classes(data, fixed, cells=cells)
     codec = plan.codec
@@ -64,7 +64,7 @@ def plan_for_bytes(
         codec = _coarsest(codec)
         if _size(parts, 1, cfg, plan, codec) > cfg.bytes:
             raise _no_room(cfg.bytes)
-    return replace(cfg, ipc=max(1, rows), spread="fixed"), replace(plan, codec=codec)
+    return replace(cfg, ipc=max(1, rows)), replace(plan, codec=codec)
 
 
 def _size(

@@ -28,16 +28,12 @@ def check_room(cfg: DistillerConfig, plan: Plan) -> None:
 
 def _check_mosaic(cfg: DistillerConfig, plan: Plan) -> None:
     most = room_in_mosaic(plan.codec, plan.feature_shape)
-    # a client with one class may get the rows of all of them; a byte budget asks for what has room
-    shared = cfg.spread == "classes" and not cfg.bytes
-    ipc = 1 if cfg.bytes else cfg.ipc
-    rows = ipc * len(plan.classes) if shared else ipc
-    if most is not None and rows > most:
-        times = f" times {len(plan.classes)} classes under distiller.spread = classes"
+    ipc = 1 if cfg.bytes else cfg.ipc  # a byte budget asks for what has room
+    if most is not None and ipc > most:
         raise ConfigError(
             "distiller.ipc",
             expected=f"at most {most} images of {plan.feature_shape} in one mosaic of this codec",
-            got=f"{ipc}{times if shared else ''}",
+            got=ipc,
             remedy="Lower distiller.ipc, or choose the codec uint8.",
         )
 

@@ -76,7 +76,7 @@ class Judge:
     def __init__(
         self, parts: Sequence[ClassRecords], cfg: DistillerConfig, plan: Plan, *, seed: int
     ) -> None:
-        plain = replace(cfg, pool="random-features", levels="last", augment=False)
+        plain = replace(cfg, pool="random-features", augment=False)
         self._cfg, self._plan, self._view = cfg, plan, random_view(plain, plan, 0)
         self._packing = packing_of(cfg, plan.feature_shape, plan.codec)
         self._parts = parts

@@ -39,7 +39,7 @@ class GradientMatching(Pipeline):
 
     joint = True
     trains: ClassVar[bool] = True
-    ignores: ClassVar[tuple[str, ...]] = ("augment", "levels", "sample", "group_size")
+    ignores: ClassVar[tuple[str, ...]] = ("augment", "sample", "group_size")
 
     def _augmentation(
         self, feature_shape: tuple[int, ...], *, rng: torch.Generator

@@ -22,7 +22,6 @@ def contrast(job: Job) -> SyntheticSet | None:
             f"classes for {job.cfg.name} to tell apart",
             expected="at least two",
             got="one: a joint objective on one class is constant",
-            remedy="Set distiller.peers = true, which needs distiller.first, or choose a "
-            "class-wise distiller such as dm.",
+            remedy="Set distiller.peers = true, or choose a class-wise distiller such as dm.",
         )
     return peers

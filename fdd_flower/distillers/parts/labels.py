@@ -20,6 +20,8 @@ from fdd_flower.models.base import Network
 from fdd_flower.rng import derive, stream
 from fdd_flower.synthetic_set import SyntheticSet
 
+TEACHER_STEPS = 800  # of a local teacher, the longest of the partly trained networks of decision 2
+
 
 def teacher_for(
     data: Split, *, cfg: DistillerConfig, plan: Plan, seed: int, clock: Clock
@@ -31,7 +33,7 @@ def teacher_for(
     if len(data.labels.unique()) == 1:
         return None
     if cfg.labels == "local":
-        seed, marks = derive(seed, "teacher"), (cfg.teacher_steps,)
+        seed, marks = derive(seed, "teacher"), (TEACHER_STEPS,)
         return train_embedder(cfg, data, marks=marks, seed=seed, clock=clock, share=SHARE_TO_TEACH)[
             -1
         ]
@@ -77,7 +79,7 @@ def soften(
     """
     packing = packing_of(cfg, plan.feature_shape, plan.codec)
     if teacher is not None:
-        return taught(synthetic.inputs, teacher, packing=packing, temperature=cfg.temperature)
+        return taught(synthetic.inputs, teacher, packing=packing)
     if solves(cfg, classes=len(synthetic.labels.unique())):
         views = (random_view(cfg, plan, index) for index in range(cfg.networks))
         return solved(synthetic, data, views, packing=packing, penalty=cfg.ridge, clock=clock)
@@ -85,11 +87,11 @@ def soften(
 
 
 @torch.no_grad()
-def taught(rows: Tensor, teacher: Network, *, packing: Packing, temperature: float) -> Tensor:
+def taught(rows: Tensor, teacher: Network, *, packing: Packing) -> Tensor:
     """Return the teacher's probabilities (n, k) for packed rows (n, *feature_shape)."""
     teacher.eval()
     each = [
-        (teacher(packing.images(tile)) / temperature).softmax(dim=1)
+        teacher(packing.images(tile)).softmax(dim=1)
         for tile in rows.split(max(1, TILE // packing.cells))
     ]
     return torch.cat(each).view(len(rows), packing.cells, -1).mean(dim=1)

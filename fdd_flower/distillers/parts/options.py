@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 
 from fdd_flower.config import DistillerConfig
-from fdd_flower.distillers.base import DISTILLERS, Plan, declares, takes_images
+from fdd_flower.distillers.base import Plan, declares
 from fdd_flower.distillers.budget.room import check_room
 from fdd_flower.distillers.parts.trained import build_embedder
 from fdd_flower.distillers.parts.unused import check_unused
@@ -15,6 +15,7 @@ from fdd_flower.errors import ConfigError
 from fdd_flower.schema import is_image
 
 SMALLEST = 2  # pixels per side of a packed image
+FIRST = "dm"  # the default distiller, in a first round that has no peers yet
 
 
 def check_options(cfg: DistillerConfig, feature_shape: tuple[int, ...], *, rounds: int) -> None:
@@ -36,35 +37,12 @@ def check_options(cfg: DistillerConfig, feature_shape: tuple[int, ...], *, round
             got="true",
             remedy="Leave it false, or choose a joint distiller such as krr.",
         )
-    if cfg.peers and not cfg.first:
-        raise ConfigError(
-            "distiller.peers",
-            expected="distiller.first, a distiller for the first round",
-            got="none: there are no peers yet in the first round",
-            remedy="Set distiller.first to a class-wise distiller such as dm.",
-        )
-    if cfg.peers:
-        _check_first(cfg)
     if cfg.peers and rounds < 2:
         raise ConfigError(
             "distiller.peers",
             expected="at least 2 rounds",
             got=rounds,
             remedy="Peers are the other clients' rows of the round before: add a round.",
-        )
-    if cfg.peer_rows and not cfg.peers:
-        raise ConfigError(
-            "distiller.peer-rows",
-            expected="distiller.peers = true",
-            got="false",
-            remedy="Leave distiller.peer-rows at 0 without peers.",
-        )
-    if cfg.first and not cfg.peers:
-        raise ConfigError(
-            "distiller.first",
-            expected="distiller.peers = true",
-            got="false",
-            remedy="Leave distiller.first empty without peers.",
         )
     if cfg.labels == "global" and rounds < 2:
         raise ConfigError(
@@ -75,35 +53,17 @@ def check_options(cfg: DistillerConfig, feature_shape: tuple[int, ...], *, round
         )
 
 
-def _check_first(cfg: DistillerConfig) -> None:
-    got = f"{cfg.first!r}, which needs contrast between classes"
-    try:
-        DISTILLERS.get(cfg.first)(settings_of_round(cfg, 1))
-        if not declares(cfg.first, "joint"):
-            return
-    except ConfigError as error:
-        got = error.got
-    except (TypeError, AttributeError) as error:  # not a factory of one settings object
-        got = f"{cfg.first!r} ({error})"
-    known = [name for name in DISTILLERS.built_in() if not declares(name, "joint")]
-    raise ConfigError(
-        "distiller.first",
-        expected=f"one of {', '.join(known)}, or package.module:Factory of a class-wise distiller",
-        got=got,
-        remedy="Set distiller.first to a class-wise distiller such as dm.",
-    )
-
-
 def settings_of_round(cfg: DistillerConfig, round_: int) -> DistillerConfig:
     """Return the distiller's settings of a round: in the first nobody has learned anything yet.
 
-    There are no peers, and the global model's labels would say nothing.
+    There are no peers, and the global model's labels would say nothing. So `FIRST` stands in for a
+    distiller that needs peers: it works class by class.
     """
     if round_ > 1:
         return cfg
     labels = "hard" if cfg.labels == "global" else cfg.labels
     if cfg.peers:
-        return replace(cfg, name=cfg.first, first="", peers=False, labels=labels)
+        return replace(cfg, name=FIRST, peers=False, labels=labels)
     return replace(cfg, labels=labels)
 
 
@@ -153,18 +113,11 @@ def check_plan(cfg: DistillerConfig, plan: Plan) -> None:
             "distiller.peers",
             expected="other clients' rows of the round before",
             got=f"none in round {plan.round}",
-            remedy="Distil class by class in the first round: distiller.first.",
+            remedy="Distil class by class in the first round; see settings_of_round.",
         )
     for key, value in (("embedder", cfg.embedder), ("labels", cfg.labels)):
         if value == "global":
             _check_model(f"distiller.{key}", plan)
-    if cfg.packing > 1 and cfg.packing_basis == "dct" and takes_images(plan.codec):
-        raise ConfigError(
-            "distiller.packing-basis",
-            expected="pixels, for a codec of images",
-            got="dct",
-            remedy="Set it to pixels; or choose the codec uint8, as dct rows are no images.",
-        )
     check_room(cfg, plan)
 
 

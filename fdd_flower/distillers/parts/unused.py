@@ -34,13 +34,6 @@ def check_unused(cfg: DistillerConfig, feature_shape: tuple[int, ...]) -> None:
             got=f"true for records of shape {feature_shape}",
             remedy="Leave it false for tables and series.",
         )
-    if cfg.bytes and cfg.spread != "fixed":
-        raise ConfigError(
-            "distiller.spread",
-            expected="fixed with distiller.bytes, whose rows fill the budget",
-            got=cfg.spread,
-            remedy="Leave it at fixed, or set distiller.bytes to 0.",
-        )
     if cfg.fill != "trade" and not cfg.bytes:
         raise ConfigError(
             "distiller.fill",

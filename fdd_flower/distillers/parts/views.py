@@ -20,6 +20,7 @@ from fdd_flower.training import augment
 
 TILE = 64  # records embedded at once: a tile of activations that stays in cache
 MARKS = 4  # snapshots of one training run
+PERTURBATION = 5.0  # length of the random step from the global model; not measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +29,11 @@ class View:
 
     network: Network
     affine: Tensor | None  # (1, 2, 3)
-    every_level: bool = False
 
     def embed(self, inputs: Tensor) -> Tensor:
         """Return features (n, d) of inputs (n, *feature_shape)."""
         if self.affine is not None:
             inputs = augment.warp(inputs, self.affine)
-        if self.every_level:
-            return torch.cat(self.network.levels(inputs), dim=1)
         return self.network.features(inputs)
 
 
@@ -78,11 +76,11 @@ def _with_affine(network: Network, cfg: DistillerConfig, plan: Plan, index: int)
     if cfg.augment and is_image(plan.feature_shape):
         rng = stream(plan.seed, "view-affine", index)
         affine = augment.affine_maps(1, *plan.feature_shape[1:], rng=rng)
-    return View(network, affine, every_level=cfg.levels == "all")
+    return View(network, affine)
 
 
 def _perturbed(cfg: DistillerConfig, plan: Plan, index: int) -> Network:
-    """Return the global model (index 0), or it after a random step of length `perturbation`.
+    """Return the global model (index 0), or it after a random step of length `PERTURBATION`.
 
     FedDM (arXiv:2207.09653) draws from a Gaussian cut to a ball round the global weights; here
     the step has the ball's radius, where nearly all of a high-dimensional ball's volume is.
@@ -96,7 +94,7 @@ def _perturbed(cfg: DistillerConfig, plan: Plan, index: int) -> Network:
     elif index:
         weights = torch.nn.utils.parameters_to_vector(network.parameters())
         step = torch.randn(weights.shape, generator=rng)
-        weights = weights + cfg.perturbation * step / step.norm()
+        weights = weights + PERTURBATION * step / step.norm()
         torch.nn.utils.vector_to_parameters(weights, network.parameters())
     return network
 

@@ -29,7 +29,7 @@ def screened(parts: StoredSets, *, side: ServerSide, round_: int) -> StoredSets:
     if root is None:
         return parts
     seed = derive(side.cfg.seed, "scoring", round_)
-    found = score_sets(parts, root=root, cfg=cfg, earlier=_earlier(side, round_), seed=seed)
+    found = score_sets(parts, root=root, earlier=_earlier(side, round_), seed=seed)
     for client, score in found.items():
         aside = one_line(score.reason, REASON_WIDTH) if cfg.mode == "quarantine" else ""
         _note_score(score, aside, client, side, round_)
@@ -49,9 +49,7 @@ def _earlier(side: ServerSide, round_: int) -> StoredSets:
     last = {
         entry.client: entry.sha256
         for entry in side.ledger.entries()
-        if entry.verdict == ACCEPTED
-        and entry.round < round_
-        and not is_copy(entry.copied, side.cfg.scoring)
+        if entry.verdict == ACCEPTED and entry.round < round_ and not is_copy(entry.copied)
     }
     return side.ledger.sets(last)
 

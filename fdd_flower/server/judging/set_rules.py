@@ -48,7 +48,7 @@ class SetRules:
             return cls(max_bytes=cfg.bytes, max_rows=cfg.bytes, max_rows_a_class=cfg.bytes)
         values = math.prod(plan.feature_shape)
         limit = HEADROOM + 4 * rows * (values + len(plan.classes) + 1) + 16 * values
-        fixed = cfg.spread == "fixed" and cfg.labels == "hard"
+        fixed = cfg.labels == "hard"
         return cls(max_bytes=limit, max_rows=rows, max_rows_a_class=cfg.ipc if fixed else rows)
 
     def check_rows(self, part: SyntheticSet) -> None:

@@ -34,13 +34,13 @@ class ImageCodec(ABC):
 
     Images are (1, h, w) or (3, h, w). Rows of any other shape come back within half a step of
     their channel, as with the codec `uint8`. Targets become shares of 255; weights are exact; the
-    order of rows is kept. At `codec.resolution` below 16, images are sent smaller than they are.
+    order of rows is kept. At a resolution below 16, images are sent smaller than they are.
     """
 
     kind: ClassVar[int]  # of this codec's payloads, 1..255
 
-    def __init__(self, cfg: CodecConfig) -> None:
-        self.cfg = cfg
+    def __init__(self, cfg: CodecConfig, *, resolution: int = WHOLE) -> None:
+        self.cfg, self.resolution = cfg, resolution
 
     @abstractmethod
     def write(self, pixels: np.ndarray) -> bytes:
@@ -60,17 +60,17 @@ class ImageCodec(ABC):
 
     def at_quality(self, quality: int) -> Self:
         """See `Tunable`."""
-        return type(self)(replace(self.cfg, quality=quality))
+        return type(self)(replace(self.cfg, quality=quality), resolution=self.resolution)
 
     def at_resolution(self, sixteenths: int) -> Self:
         """See `Tunable`."""
-        return type(self)(replace(self.cfg, resolution=sixteenths))
+        return type(self)(self.cfg, resolution=sixteenths)
 
     def max_rows(self, feature_shape: tuple[int, ...]) -> int:
         """Return how many rows of one class fit into one mosaic."""
         if is_image(feature_shape):
             _, height, width = feature_shape
-            return _mosaic.max_cells(*cell(height, width, self.cfg.resolution))
+            return _mosaic.max_cells(*cell(height, width, self.resolution))
         return _mosaic.MAX_PIXELS
 
     def encode(self, part: SyntheticSet) -> dict[str, np.ndarray]:
@@ -91,7 +91,7 @@ class ImageCodec(ABC):
         scale = np.where(codes.max(axis=axes) > 0, scale, np.float32(0))
         image = is_image(part.feature_shape)
         streams = self._mosaics(codes, shares) if image else [zlib.compress(_columns(codes), 9)]
-        resolution = self.cfg.resolution if image else WHOLE
+        resolution = self.resolution if image else WHOLE
         payload = _payload.Payload(
             kind=self.kind if image else CODES,
             shares=shares,
@@ -121,7 +121,7 @@ class ImageCodec(ABC):
 
     def _mosaics(self, codes: np.ndarray, shares: np.ndarray) -> list[bytes]:
         most = self.max_rows(codes.shape[1:])
-        sides = cell(codes.shape[2], codes.shape[3], self.cfg.resolution)
+        sides = cell(codes.shape[2], codes.shape[3], self.resolution)
         streams = []
         for rows in _classes(shares):
             if len(rows) > most:

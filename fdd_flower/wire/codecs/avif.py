@@ -12,6 +12,7 @@ from fdd_flower.errors import ConfigError
 from fdd_flower.wire.codecs import _av1
 from fdd_flower.wire.codecs._images import ImageCodec
 from fdd_flower.wire.codecs.base import CODECS
+from fdd_flower.wire.resolution import WHOLE
 
 # 0 slowest to 10 fastest. Half the time of 6 at 0.2 dB less; from 9 on it loses several.
 SPEED = 7
@@ -35,7 +36,7 @@ class Avif(ImageCodec):
 
     kind = 2
 
-    def __init__(self, cfg: CodecConfig) -> None:
+    def __init__(self, cfg: CodecConfig, *, resolution: int = WHOLE) -> None:
         # An older Pillow does not know the word, and would warn.
         if "avif" not in features.modules or not features.check_module("avif"):
             raise ConfigError(
@@ -44,7 +45,7 @@ class Avif(ImageCodec):
                 got="avif",
                 remedy="Install it: pip install 'pillow>=11.3'; or choose the codec webp.",
             )
-        super().__init__(cfg)
+        super().__init__(cfg, resolution=resolution)
 
     def write(self, pixels: np.ndarray) -> bytes:
         """Return the AV1 picture of a mosaic (H, W, 1 or 3)."""
