@@ -101,7 +101,7 @@ def distill(
     >>> from sklearn.datasets import load_digits
     >>> digits = load_digits()
     >>> fdd.distill(digits.images, digits.target, bytes=8_000)  # doctest: +SKIP
-    SyntheticSet(110 rows of 10 classes for 1,797 records; images of 1x8x8; 7.99 kB)
+    SyntheticSet(110 rows of 10 classes for 1,797 real records; images of 1x8x8; 7.99 kB)
     """
     cfg = _settings(settings, distiller=distiller, bytes_=bytes, ipc=ipc, seed=seed)
     data, schema = _records(x, y, kind, schema, classes, columns)

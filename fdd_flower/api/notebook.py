@@ -16,7 +16,8 @@ from fdd_flower.results.predict import free_names
 if TYPE_CHECKING:
     from fdd_flower.api.synthetic import SyntheticSet
 
-MOST_ROWS, MOST_COLUMNS = 12, 12  # of a table in a notebook
+MOST_ROWS, MOST_COLUMNS = 12, 10  # of a table in a notebook
+WIDEST = {"image": 480, "series": 720}  # pixels of a picture there
 
 
 def in_notebook() -> bool:
@@ -36,7 +37,10 @@ def set_html(part: SyntheticSet) -> str:
     if part.schema.kind == "vector":
         return head + _table(part)
     data = base64.b64encode(set_picture(part)).decode()
-    return f'{head}<img alt="{escape(repr(part))}" src="data:image/png;base64,{data}">'
+    alt, width = escape(repr(part)), WIDEST[part.schema.kind]
+    return (
+        f'{head}<img style="max-width: {width}px" alt="{alt}" src="data:image/png;base64,{data}">'
+    )
 
 
 def _table(part: SyntheticSet) -> str:

@@ -85,11 +85,11 @@ class SyntheticSet(synthetic_set.SyntheticSet):
         """Return rows, classes, shape and bytes in words.
 
         >>> SyntheticSet.load("small.safetensors").summary()  # doctest: +SKIP
-        '100 rows of 10 classes for 1,437 records; images of 1x8x8; 7.9 kB'
+        '100 rows of 10 classes for 1,437 real records; images of 1x8x8; 7.9 kB'
         """
         held, k = int(self.labels.unique().numel()), len(self.classes)
         # the weights of a merged set are relative
-        records = "" if self.sources else f" for {float(self.weights.sum()):,.0f} records"
+        records = "" if self.sources else f" for {float(self.weights.sum()):,.0f} real records"
         return (
             f"{len(self)} rows of {held if held == k else f'{held} of {k}'} classes{records}; "
             f"{shape_in_words(self.schema)}; {human_bytes(self.num_bytes)}"

@@ -50,7 +50,7 @@ def test_a_saved_set_is_the_file_that_a_run_leaves(tmp_path):
 
 def test_it_says_what_it_is():
     assert repr(make((1, 4, 4))) == (
-        "SyntheticSet(8 rows of 2 classes for 36 records; images of 1x4x4; 1.23 kB)"
+        "SyntheticSet(8 rows of 2 classes for 36 real records; images of 1x4x4; 1.23 kB)"
     )
     assert "series of 2 channels and 5 steps" in repr(make((2, 5)))
     half = replace(make((3,)), targets=torch.eye(2)[[0] * 8], meta={})
