@@ -166,5 +166,5 @@ def _made_with_it(folder: Path) -> list[Path]:
     )
 
     names = (SYNTHETIC, MODEL, SYNTHETIC_PICTURE, REPORT)
-    more = sorted(folder.glob(model_file("*")))
+    more = sorted([*folder.glob(model_file("*")), *folder.glob("export-*")])
     return [*(folder / name for name in names if (folder / name).exists()), *more]

@@ -90,9 +90,12 @@ class OutputConfig:
 
     dir: str = setting(
         "",
-        "folder of the results, an absolute path; empty: $FDD_OUTPUT_DIR or ~/.fdd- "
-        "flower/runs/<run id>",
+        "folder of the results, an absolute path; empty: $FDD_OUTPUT_DIR or "
+        "~/.fdd-flower/runs/<run id>",
         first=True,
+    )
+    track: str = setting(
+        "", "also write each round to tensorboard, mlflow, or both with a comma; empty: to neither"
     )
 
 

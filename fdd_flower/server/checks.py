@@ -15,6 +15,7 @@ from fdd_flower.mergers.base import MERGERS
 from fdd_flower.methods.base import COMMON, STRATEGIES, Method
 from fdd_flower.models.base import Network
 from fdd_flower.rng import derive
+from fdd_flower.server.tracking import check_track
 from fdd_flower.wire.codecs.base import CODECS
 
 # Of settings that one strategy alone uses; each is named like it.
@@ -29,6 +30,7 @@ def check_components(cfg: Config) -> Method:
     ConfigError
         If a name is unknown, or one does not go with another.
     """
+    check_track(cfg.output.track)
     method = STRATEGIES.get(cfg.strategy.name)
     if not isinstance(method, Method):
         raise _no_component("strategy", cfg.strategy.name, f"a {type(method).__name__}")

@@ -211,7 +211,7 @@ class _ReplayRun(ServerRun):
         row = self._row(server_round, accuracy=old.accuracy, loss=old.loss)
         row = replace(row, seconds_train=old.seconds_train)
         self.rows.append(row)
-        self.folder.append_round(row)
+        self._append(row)
         return MetricRecord({"accuracy": row.accuracy})
 
 

@@ -37,6 +37,7 @@ from fdd_flower.server.extra_models import check_models, extra_models
 from fdd_flower.server.grid import CountingGrid
 from fdd_flower.server.resumed_strategy import Resumable, ResumedStrategy, Stateful
 from fdd_flower.server.side import RoundTally, ServerSide
+from fdd_flower.server.tracking import Tracking
 from fdd_flower.threads import threads
 from fdd_flower.training.evaluation import Evaluation, evaluate
 from fdd_flower.wire.records import plan_record
@@ -138,6 +139,7 @@ class ServerRun:
                 self._begin()
             else:
                 self._return_to(checkpoint)
+            self.tracking = Tracking(self.cfg, self.folder.path, self.rows)
             try:
                 self._run_rounds(checkpoint)
                 self._train_more()
@@ -227,13 +229,17 @@ class ServerRun:
         self.rows.append(row)
         # the checkpoint first: what `rounds.jsonl` says once, it never takes back
         self._write_checkpoint(server_round)
-        self.folder.append_round(row)
+        self._append(row)
         say(
             f"round {server_round}/{self.cfg.num_server_rounds}: accuracy {row.accuracy:.4f}, "
             f"loss {row.loss:.4f}, {row.replies} replies, {row.rejected} dropped, "
             f"{row.bytes_up / 1000:.1f} kB up, {row.bytes_down / 1000:.1f} kB down"
         )
         return MetricRecord({"accuracy": row.accuracy, "loss": row.loss})
+
+    def _append(self, row: RoundRow) -> None:
+        self.folder.append_round(row)
+        self.tracking.round(row)
 
     def _row(self, server_round: int, *, accuracy: float, loss: float) -> RoundRow:
         """Return what the round did, and begin to count anew."""
@@ -272,7 +278,9 @@ class ServerRun:
                     self.side.sources,
                 )
         # Last of the data: a folder that has a summary has all that the summary speaks of.
-        self.folder.write_summary(self._summary(status))
+        summary = self._summary(status)
+        self.folder.write_summary(summary)
+        self.tracking.end(summary)
         write_report(self.folder.path)
 
     def _summary(self, status: str) -> Summary:

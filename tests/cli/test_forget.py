@@ -125,7 +125,7 @@ def test_what_is_left_is_a_run_without_it(done, fdd, tmp_path):
         (("--in-process", "--without", "3"), "keys from 0 to 2, each once and not all; got 3"),
         (("--in-process", "--without", "1", "--without", "1"), "got 1, 1"),
         (("--in-process", "--without", "0", "--without", "1", "--without", "2"), "not all"),
-        (("--without", "1"), "expected --in-process beside it"),
+        (("--without", "1"), "expected --in-process with it"),
         (("--in-process", "--without", "1", "--set", "strategy.quorum=3"), "less 1 that never"),
     ],
 )
@@ -143,7 +143,7 @@ def test_a_run_is_resumed_with_the_clients_it_began_with(done, fdd, tmp_path):
     (tmp_path / "killed" / "summary.json").unlink()
     refused = fdd("run", "--in-process", "--resume", tmp_path / "killed", "--without", "1")
     assert refused.exit_code == 2
-    assert "--without: expected nothing beside --resume; got 1" in refused.stderr
+    assert "--without: expected not together with --resume; got 1" in refused.stderr
 
 
 def test_a_second_client_is_forgotten_beside_the_first(conditioned, fdd, tmp_path):

@@ -123,7 +123,7 @@ def failed(fdd, tmp_path) -> Path:
         (("--set", "seed=1"), "seed: expected 0"),
         (("--rounds", "9"), "num-server-rounds: expected 4"),
         (("--clients", "4"), "--clients: expected as many as the run began with (3)"),
-        (("--out", "/tmp/elsewhere"), "--out: expected nothing beside --resume"),
+        (("--out", "/tmp/elsewhere"), "--out: expected not together with --resume"),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(fdd, failed, words, says):
