@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn, Protocol
+from typing import Any, ClassVar, NoReturn, Protocol
 
 import typer
 
@@ -15,7 +15,9 @@ Say = Callable[[str], None]
 
 
 class Row(Protocol):
-    """A line of any bench."""
+    """A line of any bench: a dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
     def error(self) -> str:
