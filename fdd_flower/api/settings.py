@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Mapping
-from functools import cache
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from fdd_flower.config import Config, Scalar, find_key, from_run_config, keys
+from fdd_flower.config import REMOVED, Scalar, find_key, keys
 from fdd_flower.errors import ConfigError
 
 
@@ -41,23 +40,14 @@ def run_config(settings: Mapping[str, Any], *, only: Collection[str] = ()) -> di
     return found
 
 
-def config_of(settings: Mapping[str, Any], *, only: Collection[str] = ()) -> Config:
-    """Return the settings that `run_config` finds, and all others at their defaults.
-
-    Raises
-    ------
-    ConfigError
-        As `run_config` does.
-    """
-    return from_run_config(run_config(settings, only=only))
-
-
 def _key_name(name: str) -> str:
     if name in keys():
         return name
-    known = _by_python_name()
+    known = _python_names(keys())
     if name in known:
         return known[name]
+    if name in (gone := _python_names(REMOVED)):
+        return gone[name]  # `find_key` says what replaces it
     near = [key for key in known if key in (f"distiller_{name}", f"training_{name}")]
     near += difflib.get_close_matches(name, known, n=3)
     raise ConfigError(
@@ -68,9 +58,8 @@ def _key_name(name: str) -> str:
     )
 
 
-@cache
-def _by_python_name() -> Mapping[str, str]:
-    return {name.replace(".", "_").replace("-", "_"): name for name in keys()}
+def _python_names(names: Iterable[str]) -> dict[str, str]:
+    return {name.replace(".", "_").replace("-", "_"): name for name in names}
 
 
 def _plain(value: Any) -> Any:

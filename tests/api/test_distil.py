@@ -166,6 +166,7 @@ def test_bad_data_is_refused_with_a_remedy(case: str):
         ({"distiller_step": 3}, "distiller_steps"),
         ({"training_steps": 3}, "distiller, codec, runtime"),
         ({"distiller": "dmm"}, "dm-krr"),
+        ({"distiller_small_classes": "refuse"}, r"distiller\.small-classes: .*older version"),
     ],
 )
 def test_bad_settings_are_refused_by_the_name_that_was_typed(options: dict, told: str):

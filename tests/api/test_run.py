@@ -106,7 +106,6 @@ def test_a_run_that_fails_raises_what_ended_it(tmp_path):
             out=tmp_path / "a",
             progress=False,
             distiller_min_records=100_000,
-            distiller_small_classes="refuse",
             **FAST,
         )
     assert "failed" in fdd.load_run(tmp_path / "a").summary.status
