@@ -40,7 +40,7 @@ class BenchDir:
 
     @classmethod
     def open(cls, path: Path, bench: Bench) -> BenchDir:
-        """Make the folder, or go on with the one of a bench of the same settings.
+        """Make the folder, or continue in that of a bench of the same settings.
 
         The lists of a bench may have grown since: more seeds, say, add to its rows.
 

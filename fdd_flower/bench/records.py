@@ -48,7 +48,7 @@ def load_material(cfg: Config, *, holdout: bool, limit: int = 0) -> Material:
     Raises
     ------
     DataError
-        If the data is missing, or a class is too small to be cut.
+        If the data is missing, or a class is too small to be split.
     """
     data = replace(cfg.data, holdout=HELD_OUT) if holdout else cfg.data
     dataset = load_dataset(data, seed=cfg.seed)

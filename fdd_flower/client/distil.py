@@ -37,13 +37,13 @@ def distil(
 
 
 def distilled_set(side: ClientSide, guidance: Guidance | None = None) -> Distilled:
-    """Distil the client's data, going on from its earlier set where it has one.
+    """Distil the client's data, starting from its earlier set where it has one.
 
     Raises
     ------
     DistillError
         If the client has no class to distil, or a loss stops being finite: the next round then
-        goes on from the last good set.
+        starts from the last good set.
     """
     cfg = settings_of_round(side.cfg.distiller, side.plan.round)
     codec = CODECS.get(side.cfg.codec.name)(side.cfg.codec)

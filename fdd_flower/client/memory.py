@@ -67,7 +67,7 @@ class Memory:
             except OSError as error:
                 say(
                     f"client {self._side.client}: cannot write its state to {self._folder} "
-                    f"({error.strerror or error}); after a restart it will start anew"
+                    f"({error.strerror or error}); after a restart it will start from scratch"
                 )
         arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
         self._side.context.state[self._key] = to_array_record(arrays)
@@ -87,7 +87,7 @@ class Memory:
     def recall(self) -> dict[str, Tensor] | None:
         """Return what was kept in the last round before this one; None where there is nothing.
 
-        Nor is there where its file is damaged: the client then starts anew, and says so.
+        Nor is there where its file is damaged: the client then starts from scratch, and says so.
         """
         before = self._before()
         return self._read(before[-1]) if before else self._of_this_run()
@@ -105,7 +105,7 @@ class Memory:
             if self._digest(tensors) != facts["sha256"]:
                 raise ValueError("its content is not what was written")
         except (FddError, KeyError, ValueError) as error:
-            say(f"client {self._side.client}: starts anew, because {path} is damaged: {error}")
+            say(f"client {self._side.client}: starts from scratch: {path} is damaged: {error}")
             return None
         return tensors
 

@@ -1,4 +1,4 @@
-"""A client's own set of the round before: what the next round goes on from.
+"""A client's own set of the round before: from which the next round starts.
 
 It is the set before the codec's loss, which the server never sees, and so cannot give back.
 """

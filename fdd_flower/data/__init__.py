@@ -128,7 +128,7 @@ def client_share(
     Raises
     ------
     DataError
-        If there is no such client, or the records cannot be cut into `num_clients`.
+        If there is no such client, or the records cannot be split into `num_clients`.
     ConfigError
         If `cfg` asks for more classes a client than there are.
     """

@@ -36,7 +36,7 @@ def partition_indices(
     - `pathological`: as many classes a client, one in turn and the others at random, and a class in
       equal parts to those that hold it (arXiv:2102.02079, as in Flower's `niid_bench`); clients
       fewer than classes may leave a class to nobody.
-    - `shards`: records sorted by label are cut into equal shards, dealt at random
+    - `shards`: records sorted by label are split into equal shards, dealt at random
       (arXiv:1602.05629); a remainder smaller than the number of shards is left out.
 
     With `quantity` above 0 a client then keeps a random part of what it was given: shares of a

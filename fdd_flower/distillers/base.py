@@ -124,7 +124,7 @@ class Distiller(Protocol):
         plan
             The round's public plan.
         start
-            This client's set of the previous round, to go on from; None in the first.
+            This client's set of the previous round, to start from; None in the first.
         rng
             This client's stream for the round. It comes from the run's seed, which the server
             knows, so it is reproducible and not secret.

@@ -20,7 +20,7 @@ class DistributionMatching(Pipeline):
 
     Differs from the paper: deviations or covariances are matched beside means; the real side of
     each network is computed once and kept; a network's augmentation is drawn once with it; the
-    records of a class are cut into groups, each matched by rows of its own (`_groups`); rows
+    records of a class are split into groups, each matched by its own rows (`parts/groups`); rows
     start from k-means centres and not from real images; networks may be partly trained, or the
     global model and perturbed copies of it (FedDM, arXiv:2207.09653; FedAF, arXiv:2404.18962);
     with FedAF's, logits are drawn to those of all clients (`_guidance`); Adam with a cosine

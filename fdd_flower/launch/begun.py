@@ -1,6 +1,6 @@
 """What `fdd run` began: how many clients it simulates, and the settings it gave to Flower.
 
-The number of clients decides how the data is cut, and is no setting of the app: Flower has it.
+The number of clients decides how the data is split, and is no setting of the app: Flower has it.
 So a run that is resumed must be told it again, and this is where it is kept.
 """
 
@@ -37,12 +37,12 @@ class Begun:
     Attributes
     ----------
     clients
-        How many shares the data is cut into.
+        How many shares the data is split into.
     absent
         Keys of those that never join: a run that was made again without them.
     own_data
         Of clients that have data of their own, by name: what a SuperNode's node config would call
-        `data-path`. Empty: the data is cut into shares.
+        `data-path`. Empty: the data is split into shares.
     """
 
     config: Config
@@ -107,7 +107,7 @@ def read_begun(folder: Path) -> Begun | None:
 
 
 def take_up(folder: Path, given: Mapping[str, Scalar], clients: int | None) -> Begun:
-    """Return the settings and the clients to go on with the run in `folder`.
+    """Return the settings and the clients to resume the run in `folder` with.
 
     What may change, and was given, is written into the run's own settings: there the server
     finds it, which cannot tell a default from a choice.

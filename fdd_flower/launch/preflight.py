@@ -50,7 +50,7 @@ def preflight(
     Parameters
     ----------
     num_clients
-        Shares that the data is cut into.
+        Shares that the data is split into.
     absent
         How many of their clients never join.
     own_data
@@ -59,7 +59,7 @@ def preflight(
     Raises
     ------
     FddError
-        If a component is unknown, the data is missing or cannot be cut into `num_clients`,
+        If a component is unknown, the data is missing or cannot be split into `num_clients`,
         the model or an option of the distiller does not fit it, or the clients are fewer than a
         round needs.
     """

@@ -67,7 +67,7 @@ class Progress:
 
     @contextmanager
     def alive(self, text: str) -> Iterator[None]:
-        """Show on a terminal, below all lines, that work goes on; elsewhere nothing."""
+        """Show on a terminal, below all lines, that work is under way; elsewhere nothing."""
         if not self.console.is_terminal:
             yield
             return

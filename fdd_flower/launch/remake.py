@@ -12,7 +12,7 @@ from fdd_flower.run_folder.run_dir import LEDGER
 
 
 def without(begun: Begun, client: str, out: Path) -> Begun:
-    """Return `begun` as a new run into `out` that `client` never joins; the data is cut as before.
+    """Return `begun` as a new run into `out` that `client` never joins; the split is the same.
 
     Who is waited for does not shape the result: for one fewer, where all were.
     """

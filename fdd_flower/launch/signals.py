@@ -27,7 +27,7 @@ class Stopped(BaseException):
 def stop_on_signals() -> Iterator[None]:
     """Raise `Stopped` inside the block, once, at Ctrl-C, SIGTERM or a closed terminal.
 
-    Later signals are passed over: they would cut short the tidying up.
+    Later signals are ignored: they would interrupt the tidying up.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -130,7 +130,7 @@ class Ledger:
         Parameters
         ----------
         quarantine
-            Why the set is kept aside and not used; empty where it is used.
+            Why the set is quarantined and not used; empty where it is used.
 
         Raises
         ------
@@ -242,7 +242,7 @@ class Ledger:
         Raises
         ------
         DataError
-            If it is missing, cut short or changed; it names the file.
+            If it is missing, truncated or changed; it names the file.
         """
         if not entry.sha256 or entry.verdict == FORGOTTEN:
             return

@@ -73,7 +73,7 @@ class Staging:
 
 
 class StoredSets(Mapping[str, SyntheticSet]):
-    """Sets by client, each read, and held against its hash, when it is asked for.
+    """Sets by client, each read, and compared with its hash, when it is asked for.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ from fdd_flower.ledger.ledger import Ledger
 
 
 def verify(ledger: Ledger, entries: Iterable[Entry]) -> Iterator[tuple[Entry, DataError]]:
-    """Yield each of `entries` whose content is missing, cut short or changed, and what is wrong.
+    """Yield each of `entries` whose content is missing, truncated or changed, and what is wrong.
 
     The error names the file. Content that several clients sent is read once and named once.
     """

@@ -1,6 +1,6 @@
 """Rows of many clients reduced part by part, so that every received row counts the same.
 
-A class with too many rows to be held is cut into leaves of equal size. A full leaf is reduced to
+A class with too many rows to hold is split into leaves of equal size. A full leaf is reduced to
 as many rows as a class may have; these wait for those of other leaves, and so on upwards. All nodes
 of a level have as many below them, so that only rows that stand for equally many are ever reduced
 together. To know where to cut, the parts are read twice.
@@ -97,7 +97,7 @@ def bounded(parts: Sequence[SyntheticSet], most: int, reduce: Callable[[Rows], R
 
 
 def is_cut(count: float, most: int) -> bool:
-    """Tell whether a class of `count` rows is cut into leaves."""
+    """Tell whether a class of `count` rows is split into leaves."""
     return count > FOLD * most
 
 

@@ -34,7 +34,7 @@ class Herded(MergeRule):
     def merge(self, parts: Sequence[SyntheticSet], *, rng: torch.Generator) -> SyntheticSet:
         """Return the picked rows, in the order in which they came; see `Merger.merge`.
 
-        Those of classes that were cut into pieces come last.
+        Those of classes that were split into pieces come last.
 
         Raises
         ------

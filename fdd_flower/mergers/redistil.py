@@ -56,7 +56,7 @@ class Redistil(MergeRule):
         return rebalanced(found.set, self._units(found))
 
     def _units(self, found: Rows) -> Tensor:
-        """Return by what claims of rows are compared: of a class cut into leaves, by records.
+        """Return by what claims of rows are compared: of a class split into leaves, by records.
 
         Its rows may stand for very different numbers, and to bound them would forget some. Where
         a class is distilled once, a row weighs at most ten times the median row.

@@ -42,7 +42,7 @@ def updates(cfg: Config, server_round: int) -> bool:
 class LocalGlobal(FedAvg):
     """FedLGD (TMLR 2024, arXiv:2303.02278): averaged models, and rows that have their gradient.
 
-    A client matches its virtual data to its records under the global model, anew every
+    A client matches its virtual data to its records under the global model, again every
     `fedlgd.every` rounds, and trains the model on it and on the global virtual data. The server
     averages, and fits the global virtual data to the step that the average took.
 

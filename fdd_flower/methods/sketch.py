@@ -62,7 +62,7 @@ class SketchSum(FederatedDistillation):
     model. Any other, of `server.models` too, is trained on a synthetic set that is matched to the
     total.
 
-    A round is a whole: its features are drawn anew, and nothing is carried to the next.
+    A round is a whole: its features are drawn again, and nothing is carried to the next.
     """
 
     def __init__(self, side: ServerSide) -> None:

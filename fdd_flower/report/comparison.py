@@ -1,4 +1,4 @@
-"""Several runs beside each other: what they reached, what it cost, and what they were set to."""
+"""Several runs compared: results, costs and settings."""
 
 from __future__ import annotations
 

@@ -200,7 +200,7 @@ def _replies(entries: Sequence[Entry]) -> Raw:
 
 
 def _scores(entries: Sequence[Entry]) -> Raw | None:
-    # what was kept aside first, and then what harmed most
+    # quarantined sets first, and then those that harmed most
     order = sorted(scored(entries), key=lambda e: (e.verdict != QUARANTINED, e.score or 0.0))
     if not order:
         return None

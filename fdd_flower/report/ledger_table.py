@@ -16,7 +16,7 @@ HASH_DIGITS = 12  # of 64; enough to find a file by
 
 
 def ledger_table(entries: Iterable[Entry]) -> Table:
-    """Return a table with a line a reply: from whom, what became of it, and why."""
+    """Return a table with one line per reply: from whom, its verdict, and why."""
     table = Table(title="Ledger", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for name in ("round", "client", "verdict", "bytes", "hash", "score", "code", "reason"):
         number = name in {"round", "bytes", "score"}
@@ -37,7 +37,7 @@ def ledger_table(entries: Iterable[Entry]) -> Table:
 
 
 def scores_table(entries: Iterable[Entry]) -> Table:
-    """Return a table with a line a set that was scored: who helped, and who was kept aside."""
+    """Return a table with one line per scored set: who helped, and who was quarantined."""
     table = Table(title="Scores", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for name in ("round", "client", *SCORES, "verdict", "reason"):
         number = name in {"round", *SCORES}

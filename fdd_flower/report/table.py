@@ -22,7 +22,7 @@ _CAPTION = 800  # letters: ten lines of a terminal
 
 
 def rounds_table(rows: Sequence[RoundRow]) -> Table:
-    """Return a table with a line a round, narrow enough for 80 columns.
+    """Return a table with one line per round, narrow enough for 80 columns.
 
     Privacy spent has a column only where there is a guarantee; why replies were rejected is
     below, by round.
@@ -68,7 +68,7 @@ def rounds_table(rows: Sequence[RoundRow]) -> Table:
 
 
 def summary_table(summary: Summary) -> Table:
-    """Return a table with a line a fact, the status first."""
+    """Return a table with one line per fact, the status first."""
     table = Table(title="Run", show_header=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")

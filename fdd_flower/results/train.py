@@ -25,7 +25,7 @@ from fdd_flower.training.family import as_pupil, as_teacher, train_family
 from fdd_flower.training.loop import Progress
 from fdd_flower.training.pace import Pace
 
-# what may be set anew; the rest made the set, which is what it is
+# what may be changed; the rest made the set, which exists already
 SETTABLE = ("data.", "model.", "runtime.", "server.teacher", "training.")
 
 

@@ -80,7 +80,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     Raises
     ------
     DataError
-        If the file is missing, cut short, of another version, or holds something else.
+        If the file is missing, truncated, of another version, or holds something else.
     """
     tensors, facts = unpack(path)
     try:

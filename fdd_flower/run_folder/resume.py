@@ -11,7 +11,7 @@ from fdd_flower.errors import ConfigError
 from fdd_flower.run_folder.load import read_config
 from fdd_flower.run_folder.run_dir import CONFIG
 
-# how long to wait, and for whom: a run that ended below its quorum may go on with others
+# how long to wait, and for whom: a run that ended below its quorum may resume with others
 FREE = ("strategy.deadline", "strategy.min-nodes", "strategy.quorum")
 _OF_THE_PROCESS = ("resume", "output.dir")
 

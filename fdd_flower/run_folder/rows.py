@@ -24,7 +24,7 @@ class _Record:
 
     @classmethod
     def from_json(cls, text: str | bytes, *, where: str) -> Self:
-        """Read what `to_json` wrote; keys that this version does not know are passed over.
+        """Read what `to_json` wrote; keys that this version does not know are ignored.
 
         Raises
         ------

@@ -137,7 +137,7 @@ class RunDir:
 
     @classmethod
     def reopen(cls, path: Path) -> RunDir:
-        """Return the folder of a run that was begun, to go on with it.
+        """Return the folder of a run that was begun, to resume it.
 
         Raises
         ------
@@ -185,7 +185,7 @@ class RunDir:
     def rewind(self, rows: Sequence[RoundRow]) -> None:
         """Leave in `rounds.jsonl` these rows only, and no summary: the run is under way again.
 
-        The checkpoint is what counts; a line that a crash cut short, or that was written for a
+        The checkpoint is what counts; a line that a crash truncated, or that was written for a
         round without a checkpoint, goes. So do files that were not finished.
         """
         for folder in (self.path, self.path / LEDGER):

@@ -94,7 +94,7 @@ def load_set(path: Path) -> SavedSet:
     Raises
     ------
     DataError
-        If the file is missing, cut short, of a later major version, or holds something else.
+        If the file is missing, truncated, of a later major version, or holds something else.
     """
     tensors, facts = unpack(path)
     _require_known(path, tensors, facts)

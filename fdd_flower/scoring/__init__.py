@@ -1,4 +1,4 @@
-"""What each client's set of a round is worth, and which sets had better be kept aside.
+"""What each client's set of a round is worth, and which sets should be quarantined.
 
 A signal is a file with one function, `Evidence -> {client: Finding}`. Everything is a function of
 the sets, the server's root records and the run's seed: never of the order of replies or of time.

@@ -78,7 +78,7 @@ class Finding:
     chance
         At most: of an honest set being as far off. 1 where the signal gives no such bound.
     beside
-        The set that it is held against, where that is one other set.
+        The set that it is compared with, where that is one other set.
     """
 
     value: float | None

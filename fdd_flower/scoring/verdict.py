@@ -25,7 +25,7 @@ class Score:
     utility, agreement, outlier, copied
         See the signals' own docstrings; None where there was nothing to measure by.
     reason
-        Why the set had better be kept aside, in a sentence; empty where it need not.
+        Why the set should be quarantined, in a sentence; empty otherwise.
     """
 
     utility: float | None
@@ -88,7 +88,7 @@ def reason(
     copies: Finding,
     redundant: Finding,
 ) -> str:
-    """Return why a set is kept aside; empty where it is not.
+    """Return why a set is quarantined; empty where it is not.
 
     An honest client whose data differ from the others' is an outlier, and one among many adds
     nothing: so neither counts without wrong labels, and wrong labels count only with one of them.

@@ -111,7 +111,7 @@ class SecureRound:
     def _refuse_keys(self, heard: Iterable[Judged[np.ndarray]]) -> None:
         """Refuse public keys that give no secret, and those that another client sent too.
 
-        With the first ones no other client could go on. Masks with two places under one key may
+        With the first ones no other client could continue. Masks with two places under one key may
         cancel. What a key agrees on with the probe tells it from others however it is written.
         """
         seen: set[bytes] = set()

@@ -101,7 +101,7 @@ def refuse_changed(cfg: Config, unused: Collection[str], where: str) -> None:
 
 
 def keys_of(section: str, *, but: Collection[str] = ()) -> list[str]:
-    """Return the names of the settings of a section, but for some."""
+    """Return the names of the settings of a section, except some."""
     return [key.name for key in keys().values() if key.section == section and key.name not in but]
 
 

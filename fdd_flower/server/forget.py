@@ -7,7 +7,7 @@ to leave a client out moves nobody else's numbers. Two things reach further:
 - Sets of later rounds that were made with the global model, or beside the other clients' rows, are
   other sets than the clients would have sent. Only they can make those, so the replay ends before
   (`launch.remake` asks them, if they are simulated).
-- A model that training starts from (`training.start=warm`) remembers: all rounds are trained anew.
+- A model that training starts from (`training.start=warm`) remembers: all rounds are trained again.
 """
 
 from __future__ import annotations
@@ -244,7 +244,7 @@ class _Replay(ServerEvaluates):
     def aggregate_train(
         self, server_round: int, replies: Iterable[Message]
     ) -> tuple[ArrayRecord, MetricRecord]:
-        """Judge as was judged, score anew, and learn from what stays, but for one client's."""
+        """Judge as before, score again, and learn from the accepted sets of the other clients."""
         parts: dict[str, str] = {}
         for entry in self.source.entries():
             if entry.round != server_round or entry.client == self.client:

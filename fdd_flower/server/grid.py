@@ -102,7 +102,7 @@ def wait_for_nodes(
 ) -> list[int]:
     """Return the connected nodes, sorted, once there are at least `minimum`.
 
-    After `seconds` it goes on with `least`, where that is given.
+    After `seconds` it continues with `least` clients, if that is given.
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """Whom a round asks: all connected clients, or a share of them that the seed draws.
 
-Node ids change when Flower is started anew, and what a resumed run asks must not. So where only a
+Node ids change when Flower is started again, and what a resumed run asks must not. So where only a
 share is asked, clients are put in order by their names, which the server asks each node for once,
 and the draw is made over that order. Who is at which node is a client's word: it decides who is
 asked, and about no verdict.

@@ -128,7 +128,7 @@ class ServerRun:
         Raises
         ------
         FddError
-            If the run cannot go on; the folder then says so too.
+            If the run cannot continue; the folder then says so too.
         """
         with hold(self.folder.path):
             # with the lock on: until now another process may have been at work
@@ -242,7 +242,7 @@ class ServerRun:
         self.tracking.round(row)
 
     def _row(self, server_round: int, *, accuracy: float, loss: float) -> RoundRow:
-        """Return what the round did, and begin to count anew."""
+        """Return what the round did, and reset the counts."""
         tally, self.side.tally = self.side.tally, RoundTally()
         up, down = self.grid.take_counts()
         used = [verdict for verdict in tally.verdicts if verdict.accepted]

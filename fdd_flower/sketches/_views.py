@@ -13,7 +13,7 @@ from fdd_flower.rng import derive
 
 
 def seeded_views(distiller: DistillerConfig, plan: Plan) -> list[View]:
-    """Return `distiller.networks` networks, drawn anew for each round."""
+    """Return `distiller.networks` networks, drawn again for each round."""
     return random_views(distiller, replace(plan, seed=derive(plan.seed, "sketch", plan.round)))
 
 

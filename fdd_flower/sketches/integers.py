@@ -11,7 +11,7 @@ from fdd_flower.wire.refusals import Code
 
 FRACTION = 8  # bits after the point of a feature, an input, or a cosine
 ONE = 2**FRACTION
-LIMIT = 2**15 - 1  # largest feature, in steps of 1 / ONE: what lies beyond +-128 is cut
+LIMIT = 2**15 - 1  # largest feature, in steps of 1 / ONE: what lies beyond +-128 is clipped
 # Of one client. A product of two features is below 2^30, so that sums of them over 2^22 records are
 # below 2^52: doubles hold them exactly, and 64 bits those of 2,048 such clients.
 MAX_RECORDS = 2**22
@@ -19,7 +19,7 @@ WIDEST = 53  # bits of a sum, its sign among them
 
 
 def whole(values: Tensor) -> Tensor:
-    """Return `values` in steps of 1 / ONE, cut to +-LIMIT: whole numbers, as doubles."""
+    """Return `values` in steps of 1 / ONE, clipped to +-LIMIT: whole numbers, as doubles."""
     return (values.double() * ONE).round().clamp(-LIMIT, LIMIT)
 
 

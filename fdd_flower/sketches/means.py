@@ -30,7 +30,7 @@ class MomentSums(Kind):
     CollabDM (ECAI 2024, arXiv:2408.02266): the server matches rows to the global class means by
     distribution matching (DM, arXiv:2110.04181), as if all records were in one place. Differs:
     sums of squares travel too, and deviations are matched, unless `distiller.moments = mean`;
-    networks are seeded once, and not anew each step.
+    networks are seeded once, not again in each step.
     """
 
     uses: ClassVar[tuple[str, ...]] = (

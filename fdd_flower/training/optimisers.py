@@ -1,8 +1,8 @@
 """Adam and SGD by torch's own functions, without its optimiser classes.
 
-The first `torch.optim.Optimizer` of a process imports torch's compiler: a second or several, and
-memory, that a client would pay anew for every message, since a SuperNode starts a process for each.
-The functions behind the classes import nothing, and give the same bits.
+The first `torch.optim.Optimizer` of a process imports torch's compiler. That takes a second or
+more, and memory, for every message of a client, since a SuperNode starts a process for each. The
+functions behind the classes import nothing, and give the same bits.
 """
 
 from __future__ import annotations

@@ -109,7 +109,7 @@ def test_a_damaged_file_is_said_and_the_client_starts_anew(tmp_path, damage, cap
         }[damage]
     )
     assert remembered(side(2, **node)) is None
-    assert f"starts anew, because {path} is damaged" in caplog.text
+    assert f"starts from scratch: {path} is damaged" in caplog.text
 
 
 def test_a_folder_that_cannot_be_written_costs_no_round(tmp_path, caplog):

@@ -55,7 +55,7 @@ def measured(
     Parameters
     ----------
     start
-        The row but for its model.
+        The row without its model.
     hard
         Measure soft labels a second time as hard ones, for HLR.
     """

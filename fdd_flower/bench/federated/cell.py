@@ -39,7 +39,7 @@ def run_cell(bench: Federated, cell: Cell, folder: Path, *, say: Say) -> Row:
 
 
 def _run(bench: Federated, cell: Cell, folder: Path, *, say: Say) -> str:
-    """Run `cell`, or go on with it; return why it failed, or nothing."""
+    """Run `cell`, or resume it; return why it failed, or nothing."""
     process = subprocess.Popen(
         _command(bench, cell, folder),
         env=environment(bench.threads),
@@ -57,7 +57,7 @@ def _run(bench: Federated, cell: Cell, folder: Path, *, say: Say) -> str:
             if SHOWN in line or time.monotonic() - told > SILENCE:
                 told = time.monotonic()
                 say(f"  {cell}, {line}")
-    except BaseException:  # stopped: so is the run, which is gone on with next time
+    except BaseException:  # stopped: so is the run, which is resumed next time
         process.terminate()
         process.wait()
         raise
@@ -67,7 +67,7 @@ def _run(bench: Federated, cell: Cell, folder: Path, *, say: Say) -> str:
 
 
 def _command(bench: Federated, cell: Cell, folder: Path) -> list[str]:
-    """Return what begins the run of `cell`, its settings written down, or goes on with it."""
+    """Return what begins the run of `cell`, its settings written down, or resumes it."""
     words = [sys.executable, "-m", "fdd_flower.cli", "run", "--in-process"]
     if (folder / LAUNCH).exists():
         words += ["--resume", str(folder)]

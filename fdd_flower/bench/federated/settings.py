@@ -56,7 +56,7 @@ class Federated:
     seeds
         Of the cut, the models and all draws.
     clients
-        Into which the records are cut.
+        Among which the records are split.
     data
         The data set.
     common
@@ -98,7 +98,7 @@ class Federated:
                     yield Cell(method=method.name, split=split, seed=seed)
 
     def settings(self, cell: Cell) -> Config:
-        """Return the settings of a run, but for its folder.
+        """Return the settings of a run, without its folder.
 
         Raises
         ------

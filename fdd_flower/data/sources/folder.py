@@ -62,7 +62,7 @@ def _classes(root: Path) -> dict[str, list[Path]]:
 
 
 def visible_files(root: Path) -> list[Path]:
-    """Return the files below a folder but for hidden ones, sorted."""
+    """Return the files below a folder, except hidden ones, sorted."""
     paths = (path for path in root.rglob("*") if path.is_file())
     # Names in a fixed order, or a record's place would depend on the file system.
     return sorted(p for p in paths if not any(s[0] == "." for s in p.relative_to(root).parts))

@@ -86,7 +86,7 @@ def labels_of(logits: Tensor, own: Tensor) -> Tensor:
 
 
 def first_logits(job: Job, own: Tensor) -> Tensor:
-    """Return logits (n, k): of the rows that a warm start goes on from, else nearly one class."""
+    """Return logits (n, k): of the rows that a warm start begins with, else nearly one class."""
     classes = own.shape[1]
     floor = (1 - CERTAIN) / max(1, classes - 1)
     given = own

@@ -131,7 +131,7 @@ def halve_large(
 ) -> np.ndarray:
     """Return cluster memberships (n,) with up to `rows` clusters, none below `min_records`.
 
-    The largest cluster is cut in two by 2-means, over and over; one whose halves would be
+    The largest cluster is split in two by 2-means, repeatedly; one whose halves would be
     too small is left whole.
     """
     members, whole = members.copy(), set()

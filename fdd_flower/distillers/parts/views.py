@@ -82,8 +82,8 @@ def _with_affine(network: Network, cfg: DistillerConfig, plan: Plan, index: int)
 def _perturbed(cfg: DistillerConfig, plan: Plan, index: int) -> Network:
     """Return the global model (index 0), or it after a random step of length `PERTURBATION`.
 
-    FedDM (arXiv:2207.09653) draws from a Gaussian cut to a ball round the global weights; here
-    the step has the ball's radius, where nearly all of a high-dimensional ball's volume is.
+    FedDM (arXiv:2207.09653) draws from a Gaussian truncated to a ball around the global weights;
+    here the step has the ball's radius, where nearly all of a high-dimensional ball's volume is.
     Under `plan.guidance` all copies are resampled, as in FedAF (arXiv:2404.18962).
     """
     assert plan.model is not None  # checked before work starts

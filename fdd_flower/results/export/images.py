@@ -19,7 +19,7 @@ _LONGEST = 60
 def write_images(rows: Rows, folder: Path) -> None:
     """Write `images/<class>/<row>.png` and `images/metadata.csv`.
 
-    Values are cut to [0, 1] and rounded to 8 bits. The folder is one that `data.name=folder`
+    Values are clipped to [0, 1] and rounded to 8 bits. The folder is one that `data.name=folder`
     and Hugging Face's `imagefolder` read.
 
     Raises

@@ -90,7 +90,7 @@ def arrays_of(content: RecordDict) -> ArrayRecord:
 
 
 def _keep_one_a_set(judged: list[Judged[K]], side: ServerSide) -> None:
-    # Read anew each round: a run that was resumed, or forgot a client, then judges as one that
+    # Read again each round: a run that was resumed, or forgot a client, then judges as one that
     # never stopped, or never had it.
     before = [entry for entry in side.ledger.entries() if entry.verdict in KEPT]
     owners = {entry.sha256: entry.client for entry in reversed(before)}

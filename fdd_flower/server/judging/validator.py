@@ -17,7 +17,7 @@ from fdd_flower.wire.refusals import Code, RefusedError, code_of
 T = TypeVar("T")
 K = TypeVar("K")
 
-# A reason goes into a log, a ledger and a page: it is cut, and loses what is not printable.
+# A reason goes into a log, a ledger and a page: it is shortened, and loses what is not printable.
 REASON_WIDTH = 500
 # Bytes of a message beside its arrays: names, types and shapes of arrays, envelope, metrics.
 FRAMING = 65_536
