@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from itertools import groupby
 from pathlib import Path
 
 import typer
@@ -17,7 +18,7 @@ from mkdocs.structure.pages import Page
 
 from fdd_flower import cli
 from fdd_flower.commands.settings import shown
-from fdd_flower.config import keys
+from fdd_flower.config import Key, keys
 
 ROOT = Path(__file__).parent.parent
 RESULTS = "benchmarks/results"
@@ -65,13 +66,17 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def _settings() -> str:
-    """Return a table of the declared settings for each section."""
-    lines, section = [], None
-    for key in keys().values():
-        if key.section != section:
-            section = key.section
-            lines += ["", f"## {section}" if section else "## The run", ""]
-            lines += ["| key | default | allowed | meaning |", "|---|---|---|---|"]
+    """Return the settings to know first in one table, and then all, a table for each section."""
+    known = list(keys().values())
+    lines = ["## The twenty to know first", "", *_table([key for key in known if key.first])]
+    for section, own in groupby(known, key=lambda key: key.section):
+        lines += ["", f"## {section}" if section else "## The run", "", *_table(list(own))]
+    return "\n".join(lines)
+
+
+def _table(found: list[Key]) -> list[str]:
+    lines = ["| key | default | allowed | meaning |", "|---|---|---|---|"]
+    for key in found:
         cells = (f"`{key.name}`", f"`{shown(key)}`", key.allowed, key.doc)
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(lines)
+    return lines

@@ -49,7 +49,7 @@ def run_in(
         with stop_on_signals(), one_line_errors():
             found = work(folder, lambda text: typer.echo(text, err=as_json))
     except Stopped as stopped:
-        typer.echo(f"stopped; the same command continues {folder}", err=True)
+        typer.echo(f"stopped; the same command continues in {folder}", err=True)
         raise typer.Exit(stopped.exit_status) from None
     if as_json:
         typer.echo(to_json(found).decode(), nl=False)
