@@ -46,7 +46,7 @@ OWN: dict[str, dict[str, Scalar]] = {
     "dynafed": {"dynafed.rounds": 1},
     "fedaf": DM,
     "fedlgd": DM,
-    "sketch": {"distiller.name": "dm", "sketch.width": 4},
+    "sketch": {"distiller.name": "dm", "distiller.steps": 2, "sketch.width": 4},
 }
 
 

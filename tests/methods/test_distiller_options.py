@@ -213,8 +213,9 @@ def test_an_option_that_does_not_fit_ends_the_run_before_a_folder_is_made(
     assert said in caplog.text
 
 
-@pytest.mark.parametrize("embedder", ["trained", "global"])
-@pytest.mark.parametrize("labels", ["global", "local", "ridge"])
+@pytest.mark.parametrize(
+    ("embedder", "labels"), [("trained", "global"), ("trained", "local"), ("global", "ridge")]
+)
 def test_embedders_and_soft_labels_run_from_the_first_round(
     tmp_path, monkeypatch, embedder, labels
 ):

@@ -285,11 +285,11 @@ def _silent(message: Message) -> None:
 
 
 # tests/attacks has every kind of reply; here they go through a whole run
-BAD = [("fdd", fault, 1) for fault in (_poison, _shrink, _old, _twin, _garbage, _overclaim)]
-BAD += [("fedavg", _poison, 2), ("fedavg", _shrink, 1)]
+BAD = [_poison, _shrink, _old, _twin, _garbage, _overclaim]
+CASES = [*(("fdd", fault, 1) for fault in BAD), ("fedavg", _poison, 2), ("fedavg", _shrink, 1)]
 
 
-@pytest.mark.parametrize(("strategy", "fault", "number"), BAD)
+@pytest.mark.parametrize(("strategy", "fault", "number"), CASES)
 def test_a_bad_reply_is_dropped_with_a_reason_and_the_round_goes_on(
     tmp_path, strategy, fault, number
 ):
