@@ -84,11 +84,11 @@ FAULTS = {
         "the quota of rows of a class bounds nothing",
         "attacks/test_malformed_sets.py",
     ),
-    "duplicates: last owner": Fault(
-        "server/judging/replies.py",
-        "for entry in reversed(before)}",
-        "for entry in before}",
-        "a set belongs to who sent it last, and not first",
+    "duplicates: lowest node": Fault(
+        "server/judging/duplicates.py",
+        "key=lambda o: (client_at.get(o.node) != client, o.node)",
+        "key=lambda o: o.node",
+        "a stranger of a lower node id takes the key of a client that was there before",
         "attacks/test_duplicates.py",
     ),
     "wire: dropped bound": Fault(
@@ -240,8 +240,8 @@ FAULTS = {
     ),
     "resume: order": Fault(
         "server/server_run.py",
-        "        self._write_checkpoint(server_round)\n        self.folder.append_round(row)",
-        "        self.folder.append_round(row)\n        self._write_checkpoint(server_round)",
+        "        self._write_checkpoint(server_round)\n        self._append(row)",
+        "        self._append(row)\n        self._write_checkpoint(server_round)",
         "a row is told that a killed run takes back",
         "server/test_resume.py",
     ),
