@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from flwr.app import Message, RecordDict
+from flwr.app import ConfigRecord, Message, RecordDict
 from flwr.superlink import grid as flowers
 
 from fdd_flower.local_grid import _set_task_identity
@@ -39,7 +39,8 @@ class Network:
         for name in able[: (len(able) + 1) // 2]:
             message = self.held.pop(name)
             message.metadata.__dict__["_message_id"] = name
-            found.append(Message(RecordDict(), reply_to=message))
+            content = RecordDict({"meta": ConfigRecord({"client": name})})
+            found.append(Message(content, reply_to=message))
         return found
 
 
@@ -52,6 +53,20 @@ _set_task_identity()  # flwr builds a Message in a task of its own only
 
 def asked(count: int) -> list[Message]:
     return [Message(RecordDict(), node, "train") for node in range(count)]
+
+
+def test_each_message_counts_also_where_many_share_a_content_and_counts_begin_anew() -> None:
+    content = RecordDict({"plan": ConfigRecord({"seed": 7})})
+    other = RecordDict({"plan": ConfigRecord({"names": ["a", "b"]})})
+    size, more = records.message_bytes(content), records.message_bytes(other)
+    grid = CountingGrid(Network())  # type: ignore[arg-type]
+    for _ in range(2):
+        sent = [Message(content, node, "train") for node in range(3)]
+        replies = list(grid.send_and_receive([*sent, Message(other, 3, "train")]))
+        up = sum(records.message_bytes(reply.content) for reply in replies)
+        assert len(replies) == 4
+        assert grid.take_counts() == (up, 3 * size + more)
+    assert grid.take_counts() == (0, 0)
 
 
 def test_the_size_of_a_reply_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:

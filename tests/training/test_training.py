@@ -50,6 +50,15 @@ def test_evaluation_equals_scikit_learn():
     assert np.isnan(result.accuracy_per_class[3])
 
 
+def test_evaluation_teaches_running_statistics_nothing():
+    split = blobs(shape=(6,), counts=(30, 20, 10))
+    model = nn.Sequential(nn.BatchNorm1d(6), _linear(6, 3)).train()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    whole, parts = (evaluate(model.train(), split, batch_size=size) for size in (60, 7))
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+    assert whole.loss == pytest.approx(parts.loss)
+
+
 def test_a_linear_model_trained_on_a_set_is_as_good_as_scikit_learns():
     train, test = blobs(shape=(6,), counts=(60, 60, 60)), blobs(shape=(6,), counts=(60, 60, 60))
     model = _linear(6, 3)
