@@ -24,7 +24,7 @@ IMAGE = (1, 8, 8)
     [
         ({"packing": 2}, (13,), 3, r"distiller\.packing: expected 1 .*\(13,\)"),
         ({"packing": 2}, (3, 40), 3, r"distiller\.packing"),
-        ({"packing": 4}, (1, 7, 7), 3, r"distiller\.packing: .*2 pixels a side.*7x7"),
+        ({"packing": 4}, (1, 7, 7), 3, r"distiller\.packing: .*2 pixels per side.*7x7"),
         ({"name": "dm", "peers": True}, IMAGE, 3, r"distiller\.peers: .*dm"),
         ({"name": "krr", "peers": True}, IMAGE, 1, r"distiller\.peers: .*2 rounds"),
         ({"labels": "global"}, IMAGE, 1, r"distiller\.labels: .*2 rounds"),

@@ -258,5 +258,5 @@ def test_a_budget_without_room_is_refused_before_any_work(codec, budget, monkeyp
 
     monkeypatch.setattr(pipeline, "start_images", never)
     monkeypatch.setattr(dm, "optimise", never)
-    with pytest.raises(DistillError, match=r"distiller\.bytes: expected room for one row a class"):
+    with pytest.raises(DistillError, match=r"distiller\.bytes: expected room for one row"):
         distilled(blobs(shape=(1, 12, 12), counts=(60,) * 8), codec, budget, "dm", start="noise")
