@@ -236,7 +236,7 @@ FAULTS = {
         'rng = stream(side.cfg.seed, "client", side.client, plan.round)',
         'rng = stream(side.cfg.seed, "client", side.client)',
         "a client draws the same in every round",
-        "client methods/test_end_to_end.py",
+        "client/test_distil.py",
     ),
     "resume: order": Fault(
         "server/server_run.py",
