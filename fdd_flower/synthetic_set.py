@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import overload
 
 import torch
 from torch import Tensor
 
+from fdd_flower.device import moved
 from fdd_flower.errors import WireError
 
 
@@ -69,7 +71,7 @@ class SyntheticSet:
         )
         low, sums = float(self.targets.min()), self.targets.sum(dim=1)
         _require(
-            low >= 0 and bool(torch.allclose(sums, torch.ones(n), atol=1e-3)),
+            low >= 0 and bool(torch.allclose(sums, torch.ones_like(sums), atol=1e-3)),
             "targets",
             "rows of probabilities that sum to 1",
             f"a minimum of {low:.4g} and sums from {float(sums.min()):.4g} "
@@ -159,6 +161,16 @@ class LazySets(Sequence[SyntheticSet]):
         return LazySets(self.makers[at], None if self.labels is None else self.labels[at])
 
 
+def each_moved(parts: Sequence[SyntheticSet], device: torch.device) -> LazySets:
+    """Return `parts`, each brought to `device` when it is asked for."""
+    makers = [partial(_moved_one, parts, at, device) for at in range(len(parts))]
+    return LazySets(makers, getattr(parts, "labels", None))
+
+
+def _moved_one(parts: Sequence[SyntheticSet], at: int, device: torch.device) -> SyntheticSet:
+    return moved(parts[at], device)
+
+
 def labels_of(parts: Sequence[SyntheticSet]) -> Iterator[Tensor]:
     """Return the labels of each set, without reading sets whose labels are known."""
     known: Sequence[Tensor] | None = getattr(parts, "labels", None)
@@ -179,10 +191,11 @@ def concatenate(parts: Sequence[SyntheticSet]) -> SyntheticSet:
     _require(bool(parts), "parts", "at least one set", "none", "Merge at least one reply.")
     rows = [len(labels) for labels in labels_of(parts)]
     n, end, meta = sum(rows), 0, dict[str, str]()
-    inputs, targets, weights = torch.empty(0), torch.empty(0), torch.empty(n)
+    inputs = targets = weights = torch.empty(0)
     for place, part in enumerate(parts):
         if place == 0:
-            inputs, targets = torch.empty(n, *part.feature_shape), torch.empty(n, part.num_classes)
+            inputs = part.inputs.new_empty(n, *part.feature_shape)
+            targets, weights = inputs.new_empty(n, part.num_classes), inputs.new_empty(n)
             meta = dict(part.meta)
         kind = part.feature_shape, part.num_classes
         _require(
@@ -196,6 +209,7 @@ def concatenate(parts: Sequence[SyntheticSet]) -> SyntheticSet:
         inputs[start:end], targets[start:end] = part.inputs, part.targets
         weights[start:end] = part.weights
     origin = torch.arange(len(rows), dtype=torch.int32).repeat_interleave(torch.tensor(rows))
+    origin = origin.to(inputs.device)
     return SyntheticSet(inputs=inputs, targets=targets, weights=weights, meta=meta, origin=origin)
 
 

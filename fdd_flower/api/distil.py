@@ -17,6 +17,7 @@ from fdd_flower.bench.records import make_plan
 from fdd_flower.config import Config, find_key, from_run_config
 from fdd_flower.data.base import Dataset, Records, Split, refuse, shown
 from fdd_flower.data.fit import fit_normalisation
+from fdd_flower.device import moved, resolve
 from fdd_flower.distillers.base import DISTILLERS, packing_of
 from fdd_flower.distillers.parts.options import check_options
 from fdd_flower.errors import ConfigError
@@ -105,6 +106,7 @@ def distill(
     """
     cfg = _settings(settings, distiller=distiller, bytes_=bytes, ipc=ipc, seed=seed)
     data, schema = _records(x, y, kind, schema, classes, columns)
+    data = moved(data, resolve(cfg.runtime.device))
     check_options(cfg.distiller, schema.feature_shape, rounds=1)
     plan = make_plan(cfg, _public(schema), cfg.seed)
     codec = plan.codec

@@ -13,6 +13,7 @@ from fdd_flower.api.inputs import model_inputs
 from fdd_flower.api.labels import places_of
 from fdd_flower.api.model import Model
 from fdd_flower.data.base import Split, refuse
+from fdd_flower.device import device_of, moved
 from fdd_flower.report.units import human_number, human_share
 from fdd_flower.training import evaluation
 
@@ -104,11 +105,8 @@ def evaluate(model: nn.Module, x: object, y: object) -> Evaluation:
             remedy="Give every record one label.",
         )
     labels = torch.from_numpy(places)
-    weights = next(model.parameters(), inputs)
-    split = Split(
-        inputs=inputs.to(weights.device), labels=labels.to(weights.device), classes=schema.classes
-    )
-    found = evaluation.evaluate(model, split)
+    split = Split(inputs=inputs, labels=labels, classes=schema.classes)
+    found = evaluation.evaluate(model, moved(split, device_of(model)))
     return Evaluation(
         accuracy=found.accuracy,
         loss=found.loss,

@@ -8,6 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from fdd_flower.data.base import refuse, shown
+from fdd_flower.device import on_host
 from fdd_flower.schema import Schema, is_image
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def _is_frame(x: Any) -> TypeGuard[pd.DataFrame]:
 
 def _array(x: Any) -> np.ndarray:
     if isinstance(x, Tensor):
-        x = x.detach().cpu().numpy()
+        x = on_host(x.detach()).numpy()
     try:
         found = np.asarray(x)
     except ValueError:  # records of different lengths

@@ -8,6 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from fdd_flower.data.base import refuse, shown
+from fdd_flower.device import on_host
 
 MOST = 10_000  # classes: a stray identifier in y would have one for each record
 
@@ -90,7 +91,7 @@ def _whole(names: Sequence[str]) -> bool:
 
 def _keys(y: object) -> list[str]:
     """Return labels as text; 3, 3.0 and "3" are the same one."""
-    found = np.asarray(y.detach().cpu() if isinstance(y, Tensor) else y)
+    found = np.asarray(on_host(y.detach()) if isinstance(y, Tensor) else y)
     if found.ndim == 2 and found.shape[1] == 1:
         found = found[:, 0]
     if found.ndim != 1 or not len(found):

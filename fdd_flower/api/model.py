@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from fdd_flower.api.inputs import model_inputs
 from fdd_flower.api.labels import names_of
+from fdd_flower.device import device_of, moved, on_host
 from fdd_flower.results.predict import probabilities
 from fdd_flower.schema import Schema
 
@@ -54,8 +55,8 @@ class Model(nn.Module):
             If these are not records of the schema.
         """
         inputs = model_inputs(x, self.schema)
-        weights = next(self.network.parameters(), inputs)
-        return probabilities(self.network, inputs.to(weights.device)).to("cpu").numpy()
+        there = moved(inputs, device_of(self.network))
+        return on_host(probabilities(self.network, there)).numpy()
 
     def predict(self, x: object) -> np.ndarray:
         """Return the name of each record's class, (n,); int64 if all names are numbers.

@@ -12,6 +12,7 @@ from fdd_flower.api.settings import run_config
 from fdd_flower.api.synthetic import SyntheticSet
 from fdd_flower.config import find_key, from_run_config
 from fdd_flower.data.base import refuse
+from fdd_flower.device import device_of, moved, resolve
 from fdd_flower.rng import stream
 from fdd_flower.threads import threads
 from fdd_flower.training.family import train_family
@@ -36,7 +37,7 @@ def train(
     model
         A family: auto, cnn, convnet, logistic, mlp, random-features or resnet18; or a module of
         your own, from normalised inputs (n, *feature_shape) to logits (n, classes), which is
-        trained in place. `auto` chooses by the shape of a record.
+        trained in place, on the device that it is on. `auto` chooses by the shape of a record.
     steps
         Optimiser steps; None: the default of `training.steps`.
     seed
@@ -80,8 +81,10 @@ def train(
     cfg = from_run_config(found)
     with threads(cfg.runtime.server_threads):
         if isinstance(model, str):
-            network: nn.Module = train_family(model, small, cfg, round_=0, progress=progress)
+            there = moved(small, resolve(cfg.runtime.device))
+            network: nn.Module = train_family(model, there, cfg, round_=0, progress=progress)
         else:
             network, rng = model, stream(cfg.seed, "train", 0, "own")
-            train_on(small, network, cfg.training, rng=rng, progress=progress)
+            there = moved(small, device_of(network))
+            train_on(there, network, cfg.training, rng=rng, progress=progress)
     return Model(network.eval(), small.schema)

@@ -9,6 +9,7 @@ import numpy as np
 from fdd_flower.config import Config
 from fdd_flower.data import load_dataset
 from fdd_flower.data.base import Dataset, Split
+from fdd_flower.device import moved, resolve
 from fdd_flower.distillers.base import Plan
 from fdd_flower.rng import derive, numpy_stream
 from fdd_flower.wire.codecs.base import CODECS, Tunable
@@ -24,7 +25,8 @@ class Material:
     Attributes
     ----------
     train, test
-        What is distilled, and what is measured on; with `holdout` both are training records.
+        What is distilled, and what is measured on, both on the device of the settings; with
+        `holdout` both are training records.
     stored_bytes
         Of the training records and labels as they are stored: what sending them would take.
     """
@@ -47,9 +49,12 @@ def load_material(cfg: Config, *, holdout: bool, limit: int = 0) -> Material:
 
     Raises
     ------
+    ConfigError
+        If this machine has no such device.
     DataError
         If the data is missing, or a class is too small to be split.
     """
+    device = resolve(cfg.runtime.device)
     data = replace(cfg.data, holdout=HELD_OUT) if holdout else cfg.data
     dataset = load_dataset(data, seed=cfg.seed)
     train, test = dataset.train, dataset.test
@@ -58,8 +63,8 @@ def load_material(cfg: Config, *, holdout: bool, limit: int = 0) -> Material:
         train = train.take(np.sort(rng.permutation(len(train))[:limit]))
     return Material(
         dataset=dataset,
-        train=dataset.split(train),
-        test=dataset.split(test),
+        train=moved(dataset.split(train), device),
+        test=moved(dataset.split(test), device),
         stored_bytes=train.inputs.nbytes + train.labels.astype(np.uint8).nbytes,
     )
 

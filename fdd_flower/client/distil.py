@@ -9,6 +9,7 @@ from flwr.app import ArrayRecord
 from fdd_flower.client.side import ClientSide
 from fdd_flower.client.warm_start import OwnSet
 from fdd_flower.config import CodecConfig, DistillerConfig
+from fdd_flower.device import moved
 from fdd_flower.distillers.base import DISTILLERS, Distilled, Guidance, Plan
 from fdd_flower.distillers.parts.options import settings_of_round, uses_model
 from fdd_flower.errors import DistillError
@@ -52,7 +53,7 @@ def distilled_set(side: ClientSide, guidance: Guidance | None = None) -> Distill
     )
     rng = stream(side.cfg.seed, "client", side.client, plan.round)
     memory = OwnSet(side)
-    start = memory.recall(plan)
+    plan, start = moved((plan, memory.recall(plan)), side.data.inputs.device)
     try:
         distilled = DISTILLERS.get(cfg.name)(cfg).distill(
             side.data, plan=plan, start=start, rng=rng

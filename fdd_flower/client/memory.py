@@ -20,6 +20,7 @@ from flwr.app import ArrayRecord
 from torch import Tensor
 
 from fdd_flower.client.side import ClientSide
+from fdd_flower.device import on_host
 from fdd_flower.errors import ConfigError, FddError
 from fdd_flower.progress_log import say
 from fdd_flower.run_folder.files import sync_folder, write_atomic
@@ -69,7 +70,7 @@ class Memory:
                     f"client {self._side.client}: cannot write its state to {self._folder} "
                     f"({error.strerror or error}); after a restart it will start from scratch"
                 )
-        arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+        arrays = {name: on_host(tensor).numpy() for name, tensor in tensors.items()}
         self._side.context.state[self._key] = to_array_record(arrays)
 
     def _write(self, folder: Path, tensors: Mapping[str, Tensor]) -> None:

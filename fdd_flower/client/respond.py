@@ -12,6 +12,7 @@ from fdd_flower.client.own_settings import with_own
 from fdd_flower.client.records import client_data, guard_own_data
 from fdd_flower.client.side import ClientSide
 from fdd_flower.config import Config, flatten, from_run_config
+from fdd_flower.device import moved, resolve
 from fdd_flower.distillers.base import Plan
 from fdd_flower.errors import FddError, WireError
 from fdd_flower.methods.base import STRATEGIES
@@ -94,7 +95,7 @@ def _work(
     side = ClientSide(
         cfg=cfg,
         plan=plan,
-        data=client_data(cfg, plan, context),
+        data=moved(client_data(cfg, plan, context), resolve(cfg.runtime.device)),
         client=client,
         context=context,
         arrays=arrays,

@@ -8,6 +8,7 @@ from flwr.app import ArrayRecord, Context
 
 from fdd_flower.config import Config
 from fdd_flower.data.base import Split
+from fdd_flower.device import moved, resolve
 from fdd_flower.distillers.base import Plan
 from fdd_flower.errors import WireError
 from fdd_flower.models import build_model
@@ -16,7 +17,11 @@ from fdd_flower.models.base import Network
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientSide:
-    """What the client half of a method works with."""
+    """What the client half of a method works with.
+
+    `data` and the model are on the device of the settings, and so is what is made of them; what
+    came in the message, or was remembered, is on the CPU.
+    """
 
     cfg: Config
     plan: Plan
@@ -49,10 +54,11 @@ class ClientSide:
 
 
 def new_model(cfg: Config, plan: Plan, round_: int = 0) -> Network:
-    """Return the run's model with the fresh weights of `round_`."""
-    return build_model(
+    """Return the run's model with the fresh weights of `round_`, on the device of the settings."""
+    model = build_model(
         cfg.model,
         feature_shape=plan.feature_shape,
         num_classes=len(plan.classes),
         seed=cfg.seed + round_,
     )
+    return moved(model, resolve(cfg.runtime.device))

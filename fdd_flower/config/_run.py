@@ -103,6 +103,11 @@ class OutputConfig:
 class RuntimeConfig:
     """The machine."""
 
+    device: str = setting(
+        "auto",
+        "where it computes; auto: an NVIDIA GPU where there is one, else the CPU",
+        choices=("auto", "cpu", "cuda", "mps"),
+    )
     client_threads: int = setting(1, "torch threads of a client", low=1, high=1_024)
     server_threads: int = setting(1, "torch threads of the server", low=1, high=1_024)
     clients_file: str = setting(

@@ -120,9 +120,9 @@ class Distiller(Protocol):
         Parameters
         ----------
         data
-            The client's own records.
+            The client's own records, on the device to work on.
         plan
-            The round's public plan.
+            The round's public plan; what it holds is on the same device.
         start
             This client's set of the previous round, to start from; None in the first.
         rng
@@ -235,7 +235,7 @@ def usable_classes(
 
 def of_classes(data: Split, labels: list[int]) -> Split:
     """Return the records of `data` whose class is in `labels`."""
-    known = torch.isin(data.labels, torch.tensor(labels))
+    known = torch.isin(data.labels, torch.tensor(labels, device=data.labels.device))
     if bool(known.all()):
         return data
     return Split(inputs=data.inputs[known], labels=data.labels[known], classes=data.classes)
@@ -251,12 +251,13 @@ def assemble(
     parts, inputs
         A class and its synthetic rows (m, *feature_shape), in the same order.
     """
-    sizes = torch.tensor([len(rows) for rows in inputs])
+    rows = torch.cat(inputs).float().contiguous()
+    sizes = torch.tensor([len(own) for own in inputs])
     labels = torch.tensor([part.label for part in parts]).repeat_interleave(sizes)
     share = torch.tensor([len(part.inputs) for part in parts]) / sizes
     return SyntheticSet(
-        inputs=torch.cat(inputs).float().contiguous(),
-        targets=torch.nn.functional.one_hot(labels, num_classes).float(),
-        weights=share.repeat_interleave(sizes).float(),
+        inputs=rows,
+        targets=torch.nn.functional.one_hot(labels, num_classes).float().to(rows.device),
+        weights=share.repeat_interleave(sizes).float().to(rows.device),
         meta=meta,
     )

@@ -39,7 +39,8 @@ class MatchingAndRegression(Pipeline):
     def _rows(self, job: Job) -> Rows:
         canvas = job.canvas(job.first_rows())
         kernels = replace(job.cfg, pool="random-features", networks=KERNELS)
-        kernel = KernelTerm(job, random_views(kernels, job.plan), canvas)
+        views = random_views(kernels, job.plan, device=job.device)
+        kernel = KernelTerm(job, views, canvas)
         matching = MatchingTerm(job, job.views(), canvas)
         with torch.no_grad():
             start = sum(float(loss) for loss in matching.losses(0))

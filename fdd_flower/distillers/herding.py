@@ -25,7 +25,7 @@ class Herding(Pipeline):
     sends_real: ClassVar[bool] = True
 
     def _rows(self, job: Job) -> Rows:
-        view = random_view(job.cfg, job.plan, 0)
+        view = random_view(job.cfg, job.plan, 0, device=job.device)
         turns = job.clock.turns(len(job.parts), job.clock.ends)
         rows = []
         for part, turn in zip(job.parts, turns, strict=True):
@@ -40,4 +40,6 @@ def affordable(view: View, inputs: Tensor, count: int, *, clock: Clock, until: f
     tile = inputs[:TILE]
     fits = clock.repeats(lambda: herd(embed(view, tile), count), until=until)
     most = int(TILE * fits * min(1.0, len(tile) / count))
-    return inputs[evenly(len(inputs), max(count, most))] if most < len(inputs) else inputs
+    if most >= len(inputs):
+        return inputs
+    return inputs[evenly(len(inputs), max(count, most), device=inputs.device)]

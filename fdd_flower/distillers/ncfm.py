@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from fdd_flower.device import wide
 from fdd_flower.distillers.base import DISTILLERS
 from fdd_flower.distillers.parts.optimise import optimise
 from fdd_flower.distillers.parts.pipeline import Job, Pipeline, Rows
@@ -80,11 +81,12 @@ def waves_of(job: Job, view: View, index: int) -> tuple[Tensor, list[Wave]]:
     """Return the directions of view `index` and, along them, the wave of each class."""
     width = view.embed(job.parts[0].inputs[:1]).shape[1]
     directions = frequencies(width, FREQUENCIES, seed=job.plan.seed, index=index)
+    directions = directions.to(job.device)
     return directions, [wave_of(view, job.seen(part, index), directions) for part in job.parts]
 
 
 def frequencies(width: int, count: int, *, seed: int, index: int) -> Tensor:
-    """Return the public directions (width, count) of view `index`, before any scale."""
+    """Return the public directions (width, count) of view `index`, on the CPU, unscaled."""
     return torch.randn(width, count, generator=stream(seed, "frequencies", index))
 
 
@@ -103,16 +105,17 @@ def wave_of(view: View, inputs: Tensor, directions: Tensor) -> Wave:
     held = list(projected()) if directions.shape[1] <= inputs[0].numel() else None
     total = squares = torch.zeros((), dtype=torch.double)
     for tile in held or projected():
-        total = total + tile.double().sum(dim=0)
-        squares = squares + tile.double().square().sum(dim=0)
+        total = total + wide(tile).sum(dim=0)
+        squares = squares + wide(tile).square().sum(dim=0)
     mean = total / len(inputs)
     deviation = ((squares / len(inputs) - mean.square()).mean() + EPSILON).sqrt()
     spreads = torch.tensor(SPREADS)[torch.arange(directions.shape[1]) % len(SPREADS)]
+    spreads = spreads.to(inputs.device)
     centre, scale = mean.float(), (spreads / deviation).float()
     cos = sin = torch.zeros((), dtype=torch.double)
     for tile in held or projected():
         angle = (tile - centre) * scale
-        cos, sin = cos + angle.cos().double().sum(dim=0), sin + angle.sin().double().sum(dim=0)
+        cos, sin = cos + wide(angle.cos()).sum(dim=0), sin + wide(angle.sin()).sum(dim=0)
     return Wave(centre, scale, (cos / len(inputs)).float(), (sin / len(inputs)).float())
 
 

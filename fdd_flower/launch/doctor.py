@@ -60,6 +60,15 @@ def torch() -> Finding:
     return _imports("torch", "Install it with: pip install torch.")
 
 
+def device() -> Finding:
+    """Which device a run takes that is told no other."""
+    from fdd_flower.device import available, best
+
+    rest = [name for name in available() if name != best()]
+    others = f"; runtime.device may name {', '.join(rest)} too" if rest else ""
+    return Finding("device", OK, f"auto chooses {best()}{others}")
+
+
 def torchvision() -> Finding:
     """Whether torchvision can be imported beside this torch."""
     return _imports(
@@ -208,6 +217,7 @@ def output() -> Finding:
 CHECKS: tuple[Callable[[], Finding], ...] = (
     python,
     torch,
+    device,
     torchvision,
     flwr,
     flower_programs,

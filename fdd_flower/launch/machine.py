@@ -40,10 +40,28 @@ def clients_at_once(num_clients: int, client_threads: int) -> tuple[int, int]:
     return max(1, min(num_clients, fitting)), each
 
 
-def federation_config(num_clients: int, client_threads: int) -> str:
-    """Return size and resources of a simulation, as `flwr run --federation-config` takes them."""
+def gpu_share(at_once: int, gpus: int) -> float:
+    """Return the share of a GPU for each of `at_once` clients, who are spread over `gpus` evenly.
+
+    Ray counts in ten-thousandths; rounded down, so that all of them fit.
+
+    >>> gpu_share(4, 0), gpu_share(1, 1), gpu_share(3, 1), gpu_share(3, 2)
+    (0.0, 1.0, 0.3333, 0.5)
+    """
+    return 10_000 // -(-at_once // gpus) / 10_000 if gpus else 0.0
+
+
+def federation_config(num_clients: int, client_threads: int, *, gpus: int) -> str:
+    """Return size and resources of a simulation, as `flwr run --federation-config` takes them.
+
+    Parameters
+    ----------
+    gpus
+        That the clients share; 0: they do not compute on any.
+    """
     at_once, each = clients_at_once(num_clients, client_threads)
     return (
         f"num-supernodes={num_clients} client-resources-num-cpus={each} "
-        f"client-resources-num-gpus=0.0 init-args-num-cpus={at_once * each}"
+        f"client-resources-num-gpus={gpu_share(at_once, gpus)} "
+        f"init-args-num-cpus={at_once * each}"
     )

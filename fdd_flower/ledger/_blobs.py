@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from fdd_flower.device import on_host
 from fdd_flower.errors import FddError
 from fdd_flower.ledger.entry import REJECTED, damaged
 from fdd_flower.run_folder.files import sync_folder, write_atomic, write_part
@@ -31,7 +32,7 @@ def content_hash(kept: Kept) -> str:
     """
     digest = hashlib.sha256()
     for name, tensor in _tensors(kept).items():
-        values = tensor.detach().cpu().numpy()
+        values = on_host(tensor.detach()).numpy()
         shape = "x".join(str(size) for size in values.shape)
         digest.update(f"{name} {values.dtype.name} {shape}\n".encode())
         digest.update(np.ascontiguousarray(values.astype(values.dtype.newbyteorder("<"))).tobytes())

@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from fdd_flower.device import wide, widest
 from fdd_flower.mergers.base import AgedSets
 from fdd_flower.synthetic_set import SyntheticSet
 
@@ -17,9 +18,10 @@ LIMIT = 10.0  # how far a row's weight may be from its class's median, as a fact
 def ages(parts: Sequence[SyntheticSet], origin: Tensor | None) -> Tensor:
     """Return what its age left of the weight of each row that came from `origin`: float64, (n,)."""
     assert origin is not None  # rows that a rule itself has joined
+    kind, device = widest(origin.device), origin.device
     if not isinstance(parts, AgedSets):
-        return torch.ones(len(origin), dtype=torch.float64)
-    return torch.tensor(parts.factors, dtype=torch.float64)[origin]
+        return torch.ones(len(origin), dtype=kind, device=device)
+    return torch.tensor(parts.factors, dtype=kind, device=device)[origin]
 
 
 def clamped(claimed: Tensor, labels: Tensor, units: Tensor | float = 1.0) -> Tensor:
@@ -40,7 +42,7 @@ def clamped(claimed: Tensor, labels: Tensor, units: Tensor | float = 1.0) -> Ten
     Tensor
         float64, (n,): in double precision even the largest float32 claims have a finite sum.
     """
-    weights = claimed.double() / units
+    weights = wide(claimed) / units
     for label in labels.unique():
         rows = labels == label
         median = weights[rows].median()

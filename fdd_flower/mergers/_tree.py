@@ -80,8 +80,9 @@ def bounded(parts: Sequence[SyntheticSet], most: int, reduce: Callable[[Rows], R
     trees = {label: _Tree(n, most) for label, n in counts.items() if is_cut(n, most)}
     levels = [_Level() for _ in range(1 + max((len(t.fans) for t in trees.values()), default=0))]
     for place, part in enumerate(parts):
-        origin = torch.full((len(part),), place, dtype=torch.int32)
-        rows = Rows(replace(part, origin=origin), torch.ones(len(part)), ages(parts, origin))
+        origin = part.labels.new_full((len(part),), place, dtype=torch.int32)
+        stands = torch.ones_like(part.weights)
+        rows = Rows(replace(part, origin=origin), stands, ages(parts, origin))
         levels[0].add(rows)
         for height, (level, above) in enumerate(pairwise(levels)):
             while full := {
@@ -150,7 +151,7 @@ class _Level:
     def take(self, wanted: Mapping[int, int]) -> Rows:
         """Remove and return the first so many rows of each class."""
         whole = together(self.held)
-        taken = torch.zeros(len(whole.set), dtype=torch.bool)
+        taken = torch.zeros_like(whole.set.labels, dtype=torch.bool)
         for label, number in wanted.items():
             taken[(whole.set.labels == label).nonzero()[:number, 0]] = True
         self.held = [] if taken.all() else [whole.only(~taken)]

@@ -30,7 +30,7 @@ class Merger(Protocol):
         `concatenate` sets it.
 
         A part may be read from the disk each time it is asked for: who takes them one after
-        another never has all of them in memory.
+        another never has all of them in memory. The result is on the device of the parts.
         """
         ...
 

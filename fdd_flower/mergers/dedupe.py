@@ -39,7 +39,7 @@ class Dedupe(MergeRule):
         """
         whole = concatenate(parts)
         near = NEAR * whole.inputs[0].numel() ** 0.5
-        kept = torch.zeros(len(whole), dtype=torch.bool)
+        kept = torch.zeros_like(whole.labels, dtype=torch.bool)
         for label in whole.labels.unique():
             places = (whole.labels == label).nonzero()[:, 0]
             kept[places[first_of_their_kind(whole.inputs[places].flatten(1), near)]] = True
@@ -49,8 +49,8 @@ class Dedupe(MergeRule):
 
 def first_of_their_kind(rows: Tensor, near: float) -> Tensor:
     """Return the places, int64, of rows (n, d) that no kept row before them is within `near` of."""
-    kept = torch.empty(0, dtype=torch.int64)
-    for places in torch.arange(len(rows)).split(TILE):
+    kept = torch.empty(0, dtype=torch.int64, device=rows.device)
+    for places in torch.arange(len(rows), device=rows.device).split(TILE):
         tile = rows[places]
         own = _within(tile, tile, near)
         gone = _within(tile, rows[kept], near).any(dim=1)

@@ -46,8 +46,9 @@ class Herded(MergeRule):
         return rebalanced(found, ages(parts, found.origin))
 
     def _picked(self, rows: Rows, seed: int) -> Rows:
-        phi = draw_features(rows.set.feature_shape, width=WIDTH, seed=seed)
-        kept = torch.zeros(len(rows.set), dtype=torch.bool)
+        device = rows.set.inputs.device
+        phi = draw_features(rows.set.feature_shape, width=WIDTH, seed=seed, device=device)
+        kept = torch.zeros_like(rows.set.labels, dtype=torch.bool)
         for label in rows.set.labels.unique():
             places = (rows.set.labels == label).nonzero()[:, 0]
             kept[places[herd(phi(rows.set.inputs[places]), self.cfg.rows)]] = True

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from fdd_flower.config import DistillerConfig
 from fdd_flower.data.base import Split
+from fdd_flower.device import wide
 from fdd_flower.distillers.base import DISTILLERS, Plan
 from fdd_flower.mergers._claims import clamped, rebalanced
 from fdd_flower.mergers._tree import Rows, bounded, is_cut, together
@@ -101,7 +102,7 @@ def _told(made: SyntheticSet, rows: Rows) -> Rows:
     """Return `made` with mean targets and weights of the rows nearest to each of its own."""
     source, labels = rows.set, rows.set.labels
     targets, weights = made.targets.clone(), made.weights.clone()
-    stands, ages = torch.zeros(len(made)), torch.ones(len(made), dtype=torch.float64)
+    stands, ages = torch.zeros_like(weights), wide(torch.ones_like(weights))
     for label in made.labels.unique():
         new = made.labels == label
         # what no row was nearest to has nothing to tell
@@ -124,13 +125,13 @@ def _told(made: SyntheticSet, rows: Rows) -> Rows:
         # a row that is nearest to none stands for as little as any
         least = claimed.where(some, torch.inf).argmin()
         weights[places] = claimed.where(some, claimed[least])
-        left = (claimed / young).double()
+        left = wide(claimed / young)
         ages[places] = left.where(some, left[least])
         stands[places] = count[:, 0]
-    unknown = torch.full((len(made),), -1, dtype=torch.int32)
+    unknown = torch.full_like(made.labels, -1, dtype=torch.int32)
     return Rows(replace(made, targets=targets, weights=weights, origin=unknown), stands, ages)
 
 
 def _sums(place: Tensor, values: Tensor, number: int) -> Tensor:
     """Return the sums (number, k) of values (n, k) over each place."""
-    return torch.zeros(number, values.shape[1]).index_add_(0, place, values)
+    return values.new_zeros(number, values.shape[1]).index_add_(0, place, values)

@@ -93,7 +93,7 @@ def rows_of_path(
     canvas = Canvas(
         list(start.inputs.split(sizes)), list(range(len(sizes))), num_classes=start.num_classes
     )
-    log_rate = torch.tensor(math.log(INNER_RATE), requires_grad=True)
+    log_rate = start.inputs.new_tensor(math.log(INNER_RATE)).requires_grad_()
     settings = replace(DistillerConfig(), name="dynafed", steps=STEPS, learning_rate=RATE)
 
     def objective(step: int) -> Iterator[Tensor]:
@@ -124,7 +124,7 @@ def tune(model: Network, rows: SyntheticSet, *, rng: torch.Generator) -> None:
     sgd = Sgd(model.parameters())
     model.train()
     for step in range(TUNING_STEPS):
-        batch = torch.randperm(len(rows), generator=rng)[:TUNING_BATCH]
+        batch = torch.randperm(len(rows), generator=rng)[:TUNING_BATCH].to(rows.inputs.device)
         loss = F.cross_entropy(model(rows.inputs[batch]), rows.targets[batch])
         if not bool(torch.isfinite(loss)):
             raise FddError(

@@ -33,7 +33,7 @@ def contrast(features: Tensor, labels: Tensor) -> Tensor:
     of -log softmax at the rows of the same class. A row that is alone in its class counts 0.
     """
     unit = F.normalize(features, dim=1)
-    itself = torch.eye(len(unit), dtype=torch.bool)
+    itself = torch.eye(len(unit), dtype=torch.bool, device=unit.device)
     similar = (unit @ unit.T / TEMPERATURE).masked_fill(itself, -math.inf)
     log_share = similar - similar.logsumexp(dim=1, keepdim=True)
     alike = (labels[:, None] == labels[None]) & ~itself
@@ -64,7 +64,8 @@ def train_beside(
     sgd = Sgd(model.parameters(), momentum=cfg.momentum)
     model.train()
     for _ in range(cfg.epochs):
-        for batch in torch.randperm(len(rows), generator=rng).split(cfg.batch_size):
+        order = torch.randperm(len(rows), generator=rng).to(rows.inputs.device)
+        for batch in order.split(cfg.batch_size):
             inputs = rows.inputs[batch]
             loss = F.cross_entropy(model(inputs), rows.targets[batch])
             if anchors is not None and weight:
@@ -86,7 +87,7 @@ def train_beside(
 def noise_rows(
     feature_shape: tuple[int, ...], num_classes: int, each: int, *, rng: torch.Generator
 ) -> SyntheticSet:
-    """Return `each` rows per class of noise: what normalised records without a shape would be."""
+    """Return `each` rows per class of noise, on the CPU: normalised records without a shape."""
     labels = torch.arange(num_classes).repeat_interleave(each)
     return SyntheticSet(
         inputs=torch.randn(len(labels), *feature_shape, generator=rng),

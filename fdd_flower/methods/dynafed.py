@@ -13,6 +13,7 @@ from torch import Tensor
 
 from fdd_flower.client.averaging import average_client
 from fdd_flower.config import Config
+from fdd_flower.device import moved, on_host
 from fdd_flower.distillers.base import Plan
 from fdd_flower.errors import ConfigError
 from fdd_flower.methods._trajectory import rows_of_path, tune
@@ -91,7 +92,8 @@ class FromTrajectory(FedAvg):
             self.rows = self._follow(server_round, model)
             self.path = []
             self.side.merged = self._set()
-        tune(model, self._set(), rng=stream(self.side.cfg.seed, "tuning", server_round))
+        rng = stream(self.side.cfg.seed, "tuning", server_round)
+        tune(model, moved(self._set(), self.side.device), rng=rng)
         self.side.tally.seconds_train = time.monotonic() - started
         return ArrayRecord(model.state_dict()), metrics
 
@@ -107,7 +109,8 @@ class FromTrajectory(FedAvg):
                 )
 
         rng = stream(side.cfg.seed, "trajectory")
-        return rows_of_path(self._set(), model, self.path, rng=rng, progress=progress).inputs
+        begin, path = moved((self._set(), self.path), side.device)
+        return on_host(rows_of_path(begin, model, path, rng=rng, progress=progress).inputs)
 
     def _set(self) -> SyntheticSet:
         """Return the rows; noise where there are none yet."""

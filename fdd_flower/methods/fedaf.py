@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from fdd_flower.client.distil import distil
 from fdd_flower.client.side import ClientSide
 from fdd_flower.config import Config, DistillerConfig
+from fdd_flower.device import moved
 from fdd_flower.distillers.base import Guidance, Plan, declares
 from fdd_flower.errors import ConfigError
 from fdd_flower.ledger import Staging, StoredSets
@@ -104,7 +105,7 @@ class AggregationFree(FederatedDistillation):
             return None
         return KnowledgeMatching(
             merged,
-            self.logits,
+            moved(self.logits, self.side.device),
             weight=cfg.global_weight,
             temperature=TEMPERATURE,
             batch=Pace.of(self.side.cfg.training, len(merged)).batch_size,

@@ -15,6 +15,7 @@ from fdd_flower.client.distil import distilled_set, peers_codec, read_peers
 from fdd_flower.client.side import ClientSide
 from fdd_flower.client.warm_start import OwnSet
 from fdd_flower.config import Config, DistillerConfig
+from fdd_flower.device import moved, on_host
 from fdd_flower.distillers.base import Plan
 from fdd_flower.errors import ConfigError
 from fdd_flower.methods._virtual_data import noise_rows, rows_of_step, train_beside
@@ -108,7 +109,8 @@ class LocalGlobal(FedAvg):
         model = self.side.new_model()
         model.load_state_dict(old)
         step: list[Tensor] = [old[name] - new[name] for name, _ in model.named_parameters()]
-        rows = rows_of_step(self._virtual(), model, step)
+        begin, step = moved((self._virtual(), step), self.side.device)
+        rows = on_host(rows_of_step(begin, model, step))
         self.rows, self.side.merged = rows.inputs, rows
 
 
@@ -126,6 +128,7 @@ def client(side: ClientSide) -> tuple[ArrayRecord, dict[str, int | float]]:
     if virtual is None:
         by_model = replace(cfg.distiller, embedder="global", packing=1)
         virtual = distilled_set(replace(side, cfg=replace(cfg, distiller=by_model))).synthetic
+    virtual, anchors = moved((virtual, anchors), side.data.inputs.device)
     model = side.global_model()
     rng = stream(cfg.seed, "local", side.client, side.plan.round)
     train_beside(virtual, anchors, model, cfg.local, weight=own.weight, rng=rng)

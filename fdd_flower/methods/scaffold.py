@@ -33,6 +33,7 @@ from torch import Tensor
 from fdd_flower.client.averaging import local_steps, sum_of_weights
 from fdd_flower.client.memory import Memory
 from fdd_flower.client.side import ClientSide
+from fdd_flower.device import moved
 from fdd_flower.errors import FddError
 from fdd_flower.methods.base import STRATEGIES, Method
 from fdd_flower.rng import stream
@@ -109,6 +110,7 @@ def shifted_client(side: ClientSide) -> tuple[ArrayRecord, dict[str, int | float
     common = {name: torch.from_numpy(arrays[f"{VARIATE}{name}"].numpy().copy()) for name in before}
     memory = Memory(side, "fdd-control-variate")
     own = memory.recall() or {name: torch.zeros_like(p) for name, p in before.items()}
+    common, own = moved((common, own), side.data.inputs.device)
     rng = stream(side.cfg.seed, "local", side.client, side.plan.round)
     shift = [common[name] - own[name] for name in before]
     train_locally(side.data, model, cfg, rng=rng, shift=shift)

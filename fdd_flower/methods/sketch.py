@@ -15,6 +15,7 @@ from torch import Tensor
 
 from fdd_flower.client.side import ClientSide
 from fdd_flower.config import Config
+from fdd_flower.device import moved, on_host, resolve
 from fdd_flower.distillers.base import Plan, usable_classes
 from fdd_flower.errors import ConfigError, WireError
 from fdd_flower.ledger import Staging, StoredSets
@@ -184,13 +185,15 @@ class SketchSum(FederatedDistillation):
     ) -> SyntheticSet:
         say(f"round {server_round}: distilling the sketches of {total.records} records")
         rng, kind = stream(self.side.cfg.seed, "merge", server_round), self._kind(server_round)
-        self.side.merged = synthesise(kind, total, rng=rng)
+        total = moved(total, kind.sums_device)
+        self.side.merged = on_host(synthesise(kind, total, rng=rng))
         self.side.taught_by = kind.teacher(total)
         self.side.sources = tuple(Source(server_round, sha256) for sha256 in hashes.values())
         return self.side.merged
 
     def _solve(self, server_round: int, total: Sketch) -> ArrayRecord:
-        teacher = self._kind(server_round).teacher(total)
+        kind = self._kind(server_round)
+        teacher = kind.teacher(moved(total, kind.sums_device))
         assert teacher is not None
         model = self.side.new_model(server_round)
         model.load_state_dict(model.state_dict() | readout(teacher))
@@ -255,7 +258,7 @@ def kind_of(cfg: Config, plan: Plan) -> Kind:
     sketch = cfg.sketch
     if sketch.secure_sum or not synthesises(cfg, plan):
         sketch = replace(sketch, start="noise")
-    return KINDS.get(sketch.kind)(sketch, cfg.distiller, plan)
+    return KINDS.get(sketch.kind)(sketch, cfg.distiller, plan, resolve(cfg.runtime.device))
 
 
 def _tensors(arrays: Arrays) -> dict[str, Tensor]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from fdd_flower.config import Config, Scalar, from_run_config, to_run_config
 from fdd_flower.data import load_dataset
 from fdd_flower.data.base import Split
+from fdd_flower.device import device_of, moved, resolve
 from fdd_flower.errors import ConfigError, DataError
 from fdd_flower.models import build_model, resolve_name
 from fdd_flower.models.base import Network
@@ -90,7 +91,8 @@ def training_settings(run: Run, name: str, given: Mapping[str, Scalar]) -> Confi
     Raises
     ------
     ConfigError
-        If a setting cannot be changed for a finished run, or the model does not fit the records.
+        If a setting cannot be changed for a finished run, the model does not fit the records, or
+        this machine has no such device.
     """
     saved = kept_set(run)
     for key in given:
@@ -102,6 +104,7 @@ def training_settings(run: Run, name: str, given: Mapping[str, Scalar]) -> Confi
                 remedy="The set stays as it is; for another one start a new run.",
             )
     cfg = from_run_config({**to_run_config(run.config), **given})
+    resolve(cfg.runtime.device)
     name = resolve_name(name, saved.set.feature_shape)
     cfg = replace(cfg, model=replace(cfg.model, name=name))
     for family in filter(None, (cfg.server.teacher, name)):
@@ -124,7 +127,8 @@ def train_on_kept(run: Run, cfg: Config, *, progress: Progress | None = None) ->
     FddError
         If the run has no set, or the loss stops being finite.
     """
-    merged, round_, started = kept_set(run).set, run.summary.rounds, time.monotonic()
+    merged = moved(kept_set(run).set, resolve(cfg.runtime.device))
+    round_, started = run.summary.rounds, time.monotonic()
     with threads(cfg.runtime.server_threads):
         how, teacher = cfg, None
         if cfg.server.teacher:
@@ -140,7 +144,7 @@ def train_on_kept(run: Run, cfg: Config, *, progress: Progress | None = None) ->
 def measure(trained: Trained, test: Split) -> Evaluation:
     """Return how the model does on test records."""
     with threads(trained.cfg.runtime.server_threads):
-        return evaluate(trained.network, test)
+        return evaluate(trained.network, moved(test, device_of(trained.network)))
 
 
 def test_split(run: Run, cfg: Config) -> Split:

@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
+from fdd_flower.device import on_host
 from fdd_flower.errors import DataError
 
 _KEY = "fdd_flower"
@@ -19,7 +20,7 @@ def pack(tensors: Mapping[str, Tensor], facts: Mapping[str, Any] | None = None) 
     from safetensors.torch import save
 
     # a copy each: safetensors refuses views of one storage, and tied weights are such views
-    plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    plain = {name: on_host(t.detach()).contiguous().clone() for name, t in tensors.items()}
     # one key, because safetensors writes several in the random order of its hash map
     metadata = {_KEY: json.dumps(facts, sort_keys=True)} if facts is not None else None
     return save(plain, metadata)

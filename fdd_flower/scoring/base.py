@@ -29,8 +29,9 @@ class Embedded:
 
     @classmethod
     def of(cls, part: SyntheticSet, root: Root) -> Self:
-        """Return a set in the features of `root`."""
-        return cls(root.phi(part.inputs), part.targets)
+        """Return a set, from any device, in the features of `root`, beside it."""
+        device = root.features.device
+        return cls(root.phi(part.inputs.to(device)), part.targets.to(device))
 
     def __len__(self) -> int:
         return len(self.targets)

@@ -112,11 +112,12 @@ def _nearest(held: list[Rows], label: int) -> Iterator[tuple[Rows, Tensor]]:
     """Yield each set of this round and the distances (n, len(held)) to each set's nearest row."""
     own = [one.features[one.labels == label] for one in held]
     every = torch.cat(own)
-    owner = torch.cat([torch.full((len(f),), place) for place, f in enumerate(own)])
+    sizes = torch.tensor([len(f) for f in own], device=every.device)
+    owner = torch.arange(len(own), device=every.device).repeat_interleave(sizes)
     for one, f in zip(held, own, strict=True):
         if not one.old:
             away, index = _distances(f, every), owner.expand(len(f), -1)
-            blank = torch.full((len(f), len(held)), torch.inf)
+            blank = away.new_full((len(f), len(held)), torch.inf)
             yield one, blank.scatter_reduce_(1, index, away, "amin")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from fdd_flower.device import wide
 from fdd_flower.scoring.base import Evidence, Finding
 
 SIGNIFICANCE = 0.05  # chance below which labels are called wrong: the usual level of a test
@@ -21,13 +22,13 @@ def label_agreement(evidence: Evidence) -> dict[str, Finding]:
     root, found = evidence.root, {}
     for client, part in evidence.parts.items():
         labels = part.labels
-        agrees = (part.features.double() @ root.coefficients).argmax(dim=1) == labels
+        agrees = (wide(part.features) @ root.coefficients).argmax(dim=1) == labels
         known = ~root.recall[labels].isnan()
         if not known.any():
             found[client] = Finding(None)
             continue
         chance = _chance(agrees[known], labels[known], root.recall)
-        share, suspect = float(agrees[known].double().mean()), chance < SIGNIFICANCE
+        share, suspect = float(wide(agrees[known]).mean()), chance < SIGNIFICANCE
         why = f"{share:.0%} of its labels agree with the root model" if chance < 1 else ""
         found[client] = Finding(share, suspect, why, chance)
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from fdd_flower.device import wide
 from fdd_flower.scoring.base import Evidence, Finding
 
 OUTLIER = 3.5  # the usual bound of such scores (Iglewicz and Hoaglin 1993)
@@ -31,7 +32,7 @@ def outliers(evidence: Evidence) -> dict[str, Finding]:
         for client, part in evidence.parts.items():
             rows = part.labels == label
             if rows.any():
-                mean = part.features[rows].double().mean(dim=0)
+                mean = wide(part.features[rows]).mean(dim=0)
                 clients.append(client)
                 away.append(float((mean - middle).norm()))
     worst: dict[str, float] = {}

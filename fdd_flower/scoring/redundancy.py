@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from fdd_flower.device import wide
 from fdd_flower.scoring.base import Embedded, Evidence, Finding
 from fdd_flower.scoring.utility import explained
 from fdd_flower.training.ridge import Gram
@@ -34,4 +35,4 @@ def redundancy(evidence: Evidence, copies: Mapping[str, Finding]) -> dict[str, F
 
 
 def _sums(part: Embedded) -> Gram:
-    return Gram.of(part.features.double(), part.targets.double())
+    return Gram.of(wide(part.features), wide(part.targets))

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F  # noqa: N812 (the field's customary name)
 from torch import Tensor
 
 from fdd_flower.config import Config
 from fdd_flower.data import evaluation_split
 from fdd_flower.data.base import Dataset, Split
+from fdd_flower.device import wide
 from fdd_flower.errors import DataError
 from fdd_flower.rng import derive, stream
 from fdd_flower.training.ridge import Gram, penalty, solve_gram
@@ -93,8 +95,9 @@ class Root:
     @classmethod
     def of(cls, split: Split, *, seed: int) -> Root:
         """Embed root records and fit the model; `seed` draws the features."""
-        phi = draw_features(split.feature_shape, width=WIDTH, seed=derive(seed, "scoring", "phi"))
-        f, y = phi(split.inputs).double(), torch.eye(len(split.classes)).double()[split.labels]
+        seed, device = derive(seed, "scoring", "phi"), split.inputs.device
+        phi = draw_features(split.feature_shape, width=WIDTH, seed=seed, device=device)
+        f, y = wide(phi(split.inputs)), wide(F.one_hot(split.labels, len(split.classes)))
         sums = Gram.of(f, y)
         coefficients = solve_gram(sums, len(f))
         left_out = leave_one_record_out(f, y, sums, coefficients).argmax(dim=1) == split.labels
@@ -111,6 +114,6 @@ def leave_one_record_out(f: Tensor, y: Tensor, sums: Gram, coefficients: Tensor)
     (Allen 1974, https://doi.org/10.1080/00401706.1974.10489157).
     """
     shift = penalty(sums.features.trace(), len(f), f.shape[1])
-    shifted = sums.features + shift * torch.eye(f.shape[1], dtype=torch.float64)
+    shifted = sums.features + shift * torch.eye(f.shape[1], dtype=f.dtype, device=f.device)
     leverage = (f * torch.linalg.solve(shifted, f.T).T).sum(dim=1, keepdim=True)
     return y - (y - f @ coefficients) / (1 - leverage)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from fdd_flower.device import wide
 from fdd_flower.rng import stream
 from fdd_flower.scoring.base import Evidence, Finding
 from fdd_flower.scoring.root import Root
@@ -58,8 +59,8 @@ class Game:
     def of(cls, evidence: Evidence) -> Game:
         """Return the game of a round's sets."""
         return cls(
-            {client: part.features.double() for client, part in evidence.parts.items()},
-            {client: part.targets.double() for client, part in evidence.parts.items()},
+            {client: wide(part.features) for client, part in evidence.parts.items()},
+            {client: wide(part.targets) for client, part in evidence.parts.items()},
             evidence.root,
         )
 

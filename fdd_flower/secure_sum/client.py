@@ -17,6 +17,7 @@ import torch
 from flwr.app import ArrayRecord, ConfigRecord, Context, Message
 
 from fdd_flower.client.identity import client_key, introduce
+from fdd_flower.device import on_host
 from fdd_flower.distillers.base import Plan
 from fdd_flower.errors import FddError, WireError
 from fdd_flower.progress_log import say
@@ -98,7 +99,7 @@ def masked_sketch(
 def flat(sketch: Sketch) -> np.ndarray:
     """Return all numbers of a sketch, int64: its counts, then its sums by name."""
     parts = [sketch.counts, *(sketch.sums[name].flatten() for name in sorted(sketch.sums))]
-    return np.concatenate([part.numpy() for part in parts])
+    return np.concatenate([on_host(part).numpy() for part in parts])
 
 
 def _keys(arrays: Arrays, plan: Plan, context: Context) -> Arrays:

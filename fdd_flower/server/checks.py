@@ -8,6 +8,7 @@ from typing import Any
 
 from fdd_flower.config import Config, keys, to_run_config
 from fdd_flower.data.base import Dataset
+from fdd_flower.device import resolve
 from fdd_flower.distillers.base import DISTILLERS, Plan
 from fdd_flower.distillers.parts.options import check_options, check_plan, settings_of_round
 from fdd_flower.errors import ConfigError
@@ -28,8 +29,9 @@ def check_components(cfg: Config) -> Method:
     Raises
     ------
     ConfigError
-        If a name is unknown, or one does not go with another.
+        If a name is unknown, one does not go with another, or this machine lacks the device.
     """
+    resolve(cfg.runtime.device)
     check_track(cfg.output.track)
     method = STRATEGIES.get(cfg.strategy.name)
     if not isinstance(method, Method):

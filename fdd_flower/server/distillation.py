@@ -12,6 +12,7 @@ from flwr.serverapp import Grid
 from torch import Tensor, nn
 
 from fdd_flower.client.distil import peers_codec
+from fdd_flower.device import moved, on_host
 from fdd_flower.distillers.base import packing_of
 from fdd_flower.distillers.parts.options import settings_of_round, uses_model
 from fdd_flower.ledger import Staging, StoredSets, accepted_entry
@@ -27,7 +28,7 @@ from fdd_flower.server.judging.validator import Rules
 from fdd_flower.server.pool import Pooled, pool_of
 from fdd_flower.server.sampling import Sampler
 from fdd_flower.server.side import ServerEvaluates, ServerSide
-from fdd_flower.synthetic_set import LazySets, SyntheticSet
+from fdd_flower.synthetic_set import LazySets, SyntheticSet, each_moved
 from fdd_flower.training.loop import train_on
 from fdd_flower.wire.codecs.base import CODECS
 from fdd_flower.wire.records import ARRAYS, CONFIG, PEERS, read_set, set_record
@@ -109,7 +110,8 @@ class FederatedDistillation(ServerEvaluates):
             return None
         factors, parts = zip(*others, strict=True)
         rng = stream(self.side.cfg.seed, "peers", self.round)
-        return set_record(self.merger.merge(AgedSets(parts, factors), rng=rng), peers_codec())
+        aged = AgedSets(each_moved(parts, self.side.device), factors)
+        return set_record(self.merger.merge(aged, rng=rng), peers_codec())
 
     def aggregate_train(
         self, server_round: int, replies: Iterable[Message]
@@ -177,8 +179,9 @@ class FederatedDistillation(ServerEvaluates):
         each = LazySets([partial(one.load, side) for one in self.pool])
         owners = [one.client for one in self.pool]
         bounded = bound_shares(each, side.cfg.scoring.quota, owners=owners)
-        aged = AgedSets(bounded, [one.factor for one in self.pool])
-        side.merged = self.merger.merge(aged, rng=rng)
+        there = each_moved(bounded, side.device)
+        aged = AgedSets(there, [one.factor for one in self.pool])
+        side.merged = on_host(self.merger.merge(aged, rng=rng))
         side.sources = tuple(one.source for one in self.pool)
         return side.merged
 
@@ -206,7 +209,7 @@ class FederatedDistillation(ServerEvaluates):
         )
 
     def _train(self, server_round: int, merged: SyntheticSet) -> ArrayRecord:
-        side = self.side
+        side, merged = self.side, moved(merged, self.side.device)
         model = side.new_model(server_round)
         if side.cfg.training.start == "warm" and server_round > 1:
             model.load_state_dict(self.arrays.to_torch_state_dict())

@@ -10,6 +10,7 @@ from torch import Tensor
 from fdd_flower.client.side import new_model
 from fdd_flower.config import Config, TrainingConfig
 from fdd_flower.data.base import Split
+from fdd_flower.device import moved
 from fdd_flower.distillers.base import Plan
 from fdd_flower.errors import ConfigError
 from fdd_flower.methods.base import Method
@@ -110,6 +111,7 @@ def extra_models(
     merged, names = side.merged, other_models(side.cfg, side.plan)
     if merged is None or not names:
         return
+    merged = moved(merged, side.device)
     training, teacher = lesson(side, merged, round_)
     cfg = replace(side.cfg, training=training)
     for name in names:

@@ -13,6 +13,7 @@ from flwr.app import ArrayRecord, Context, MetricRecord
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Strategy
 
+from fdd_flower import device
 from fdd_flower.client.side import new_model
 from fdd_flower.config import Config, from_run_config
 from fdd_flower.data import load_dataset
@@ -97,7 +98,8 @@ class ServerRun:
         self.method = check_components(cfg)
         self.dataset = load_dataset(cfg.data, seed=cfg.seed)
         self.plan = make_plan(cfg, self.dataset, run_id)
-        self.test, records = server_records(cfg, self.dataset)
+        there = device.resolve(cfg.runtime.device)
+        self.test, records = device.moved(server_records(cfg, self.dataset), there)
         self.grid = CountingGrid(grid)
         # Built before the folder is made: a model that does not fit leaves nothing behind.
         self.model = new_model(cfg, self.plan)

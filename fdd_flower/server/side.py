@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import torch
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Strategy
 
 from fdd_flower.client.side import new_model
 from fdd_flower.config import Config
+from fdd_flower.device import resolve
 from fdd_flower.distillers.base import Plan
 from fdd_flower.ledger import Ledger
 from fdd_flower.models.base import Network
@@ -61,6 +63,8 @@ class RoundTally:
 class ServerSide:
     """What the server half of a method works with.
 
+    Sets, `merged` too, are on the CPU, models and `root` on `device`.
+
     `tally`, and `merged` with the `sources` that its `origin` counts, are written by the method and
     read by the runner. `client_at` is the client key that each node replied under last. `root` is
     what sets are scored by; None: they are not. `teacher` is the network that `server.teacher`
@@ -78,6 +82,11 @@ class ServerSide:
     root: Root | None = None
     teacher: tuple[int, Network] | None = None
     taught_by: Teacher | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where the run's settings have the server compute."""
+        return resolve(self.cfg.runtime.device)
 
     def new_model(self, round_: int = 0) -> Network:
         """Return the global model with the fresh weights of `round_`."""

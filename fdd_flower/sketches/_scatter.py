@@ -27,7 +27,7 @@ Arrays = dict[str, np.ndarray]
 
 
 def pack(matrix: Tensor) -> Arrays:
-    """Return a positive semi-definite matrix (d, d), double, as arrays that `unpack` reads.
+    """Return a positive semi-definite matrix (d, d), double, on the CPU, as `unpack` reads it.
 
     `main` L (RANK, d): L'L is the part that is taken off, the Nystroem approximation in main
     directions, so that what is left has no negative direction either. `scale` s (d,): the roots of

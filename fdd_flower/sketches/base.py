@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from fdd_flower.config import DistillerConfig, SketchConfig
+from fdd_flower.device import HOST, on_host, with_doubles
 from fdd_flower.distillers.base import ClassRecords, Plan
 from fdd_flower.distillers.parts.canvas import Canvas
 from fdd_flower.errors import DistillError
@@ -80,12 +81,22 @@ class Kind(ABC):
     uses
         Settings of `DistillerConfig` and `SketchConfig`, beside those that every kind has, which
         change something: a run that changes others is refused.
+    device, sums_device
+        Where networks, records and rows are; where sketches are made, and what is made of them.
+        Sketches that are sent and judged are on the CPU.
     """
 
     uses: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, cfg: SketchConfig, distiller: DistillerConfig, plan: Plan) -> None:
+    def __init__(
+        self,
+        cfg: SketchConfig,
+        distiller: DistillerConfig,
+        plan: Plan,
+        device: torch.device = HOST,
+    ) -> None:
         self.cfg, self.distiller, self.plan = cfg, distiller, plan
+        self.device, self.sums_device = device, with_doubles(device)
 
     @property
     def classes(self) -> int:
@@ -135,8 +146,11 @@ class Kind(ABC):
         DistillError
             If they are more than sums are exact for.
         """
-        counts = torch.zeros(self.classes, dtype=torch.int64)
-        sums = {name: torch.zeros(s, dtype=torch.int64) for name, s in self.shapes.items()}
+        counts = torch.zeros(self.classes, dtype=torch.int64, device=self.sums_device)
+        sums = {
+            name: torch.zeros(shape, dtype=torch.int64, device=self.sums_device)
+            for name, shape in self.shapes.items()
+        }
         for part in parts:
             counts[part.label] = len(part.inputs)
             for tile in part.inputs.split(TILE):
@@ -158,6 +172,7 @@ class Kind(ABC):
 
     def encode(self, sketch: Sketch) -> dict[str, np.ndarray]:
         """Return a sketch as plain arrays: each sum in as many bits as its largest value takes."""
+        sketch = on_host(sketch)
         coded = {name: to_planes(v, width_of(v)) for name, v in sketch.sums.items()}
         return {COUNTS: sketch.counts.numpy(), **coded}
 
@@ -240,8 +255,9 @@ class Kind(ABC):
         return total.counts.nonzero()[:, 0].tolist()
 
     def means(self, total: Sketch, name: str, label: int, unit: float = ONE) -> Tensor:
-        """Return the mean over a class's records of what was summed: float32."""
-        return (total.sums[name][label].double() / unit / total.counts[label]).float()
+        """Return the mean over a class's records of what was summed: float32, on `device`."""
+        mean = total.sums[name][label].double() / unit / total.counts[label]
+        return mean.float().to(self.device)
 
 
 KINDS: Registry[type[Kind]] = Registry(

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from fdd_flower.config import DistillerConfig, SketchConfig
+from fdd_flower.device import HOST
 from fdd_flower.distillers.base import Plan
 from fdd_flower.distillers.ncfm import FREQUENCIES, Wave, discrepancy, frequencies
 from fdd_flower.distillers.parts.canvas import Canvas
@@ -41,20 +42,27 @@ class CharacteristicSums(Kind):
         "distiller.augment",
     )  # fmt: skip
 
-    def __init__(self, cfg: SketchConfig, distiller: DistillerConfig, plan: Plan) -> None:
-        super().__init__(cfg, distiller, plan)
-        self.views = seeded_views(distiller, plan)
+    def __init__(
+        self,
+        cfg: SketchConfig,
+        distiller: DistillerConfig,
+        plan: Plan,
+        device: torch.device = HOST,
+    ) -> None:
+        super().__init__(cfg, distiller, plan, device)
+        self.views = seeded_views(distiller, plan, device=device)
         self.directions = [self._directions(index) for index in range(len(self.views))]
 
     @torch.no_grad()
     def _directions(self, index: int) -> Tensor:
         """Return the frequencies (d, f) of network `index`, in radians for a feature."""
         rng = stream(self.plan.seed, "sketch-noise", self.plan.round, index)
-        noise = torch.randn(NOISE, *self.plan.feature_shape, generator=rng)
+        noise = torch.randn(NOISE, *self.plan.feature_shape, generator=rng).to(self.device)
         found = embed(self.views[index], noise)
         deviation = found.var(dim=0, unbiased=False).sum().sqrt().clamp_min(1e-6)
         drawn = frequencies(found.shape[1], FREQUENCIES, seed=rng.initial_seed(), index=index)
-        return drawn * torch.tensor(SPREADS)[torch.arange(FREQUENCIES) % len(SPREADS)] / deviation
+        spreads = torch.tensor(SPREADS)[torch.arange(FREQUENCIES) % len(SPREADS)]
+        return (drawn * spreads).to(self.device) / deviation
 
     def own_shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the sums of cosines and of sines, network after network."""
@@ -95,4 +103,4 @@ class CharacteristicSums(Kind):
     def wave(self, total: Sketch, label: int, index: int) -> Wave:
         """Return the characteristic function of a class under network `index`."""
         cos, sin = (self.means(total, name, label).split(FREQUENCIES)[index] for name in (COS, SIN))
-        return Wave(torch.zeros(FREQUENCIES), torch.ones(FREQUENCIES), cos, sin)
+        return Wave(cos.new_zeros(FREQUENCIES), cos.new_ones(FREQUENCIES), cos, sin)

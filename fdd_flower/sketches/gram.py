@@ -11,6 +11,7 @@ import torch.nn.functional as F  # noqa: N812 (the field's customary name)
 from torch import Tensor
 
 from fdd_flower.config import DistillerConfig, SketchConfig
+from fdd_flower.device import HOST, moved, on_host, widest
 from fdd_flower.distillers.base import Plan
 from fdd_flower.distillers.objectives.ridge import Sums, centred
 from fdd_flower.distillers.parts.canvas import Canvas
@@ -60,11 +61,17 @@ class GramSums(Kind):
 
     uses: ClassVar[tuple[str, ...]] = ("sketch.width", "distiller.ridge")
 
-    def __init__(self, cfg: SketchConfig, distiller: DistillerConfig, plan: Plan) -> None:
-        super().__init__(cfg, distiller, plan)
+    def __init__(
+        self,
+        cfg: SketchConfig,
+        distiller: DistillerConfig,
+        plan: Plan,
+        device: torch.device = HOST,
+    ) -> None:
+        super().__init__(cfg, distiller, plan, device)
         seed = derive(plan.seed, "sketch", plan.round)
-        self.phi = draw_features(plan.feature_shape, width=cfg.width, seed=seed)
-        self.size = self.phi(torch.zeros(1, *plan.feature_shape)).shape[1] - 1
+        self.phi = draw_features(plan.feature_shape, width=cfg.width, seed=seed, device=device)
+        self.size = self.phi(torch.zeros(1, *plan.feature_shape, device=device)).shape[1] - 1
         self._last: tuple[Sketch, Sums] | None = None
 
     @property
@@ -80,7 +87,7 @@ class GramSums(Kind):
         """Yield features in steps of 1 / ONE, and the sums of their products."""
         found = whole(self.phi(inputs)[:, :-1])
         yield MEANS, found
-        rows, columns = torch.triu_indices(self.size, self.size)
+        rows, columns = torch.triu_indices(self.size, self.size, device=found.device)
         yield PRODUCTS, (found.T @ found)[rows, columns]
 
     def check(self, sketch: Sketch) -> None:
@@ -110,8 +117,9 @@ class GramSums(Kind):
         return self._full(sketch.sums[PRODUCTS]) - self._between(sketch)
 
     def _full(self, triangle: Tensor) -> Tensor:
-        full = torch.zeros(self.size, self.size, dtype=torch.float64)
-        rows, columns = torch.triu_indices(self.size, self.size)
+        device = triangle.device
+        full = torch.zeros(self.size, self.size, dtype=torch.float64, device=device)
+        rows, columns = torch.triu_indices(self.size, self.size, device=device)
         full[rows, columns] = triangle.double()
         return full + full.triu(1).T
 
@@ -122,6 +130,7 @@ class GramSums(Kind):
 
     def encode(self, sketch: Sketch) -> dict[str, np.ndarray]:
         """Return a sketch as arrays; its products by `_scatter.pack` unless they are exact."""
+        sketch = on_host(sketch)
         arrays = super().encode(sketch)
         if not self.exact:
             del arrays[PRODUCTS]
@@ -157,15 +166,17 @@ class GramSums(Kind):
 
     def gram(self, total: Sketch) -> Gram:
         """Return the sums that ridge regression takes, the constant last: float64."""
-        products = torch.empty(self.size + 1, self.size + 1, dtype=torch.float64)
-        products[:-1, :-1] = self._full(total.sums[PRODUCTS]) / ONE**2
+        full = self._full(total.sums[PRODUCTS])
+        products = full.new_empty(self.size + 1, self.size + 1)
+        products[:-1, :-1] = full / ONE**2
         each = torch.cat([total.sums[MEANS].double() / ONE, total.counts[:, None].double()], dim=1)
         products[-1] = products[:, -1] = each.sum(dim=0)
         return Gram(products, each.T.contiguous())
 
     def teacher(self, total: Sketch) -> RidgeTeacher:
         """Return ridge regression on all records, solved from the sums."""
-        return RidgeTeacher(self.phi, solve_gram(self.gram(total), total.records))
+        found = solve_gram(self.gram(total), total.records)
+        return RidgeTeacher(self.phi, found.to(self.device, widest(self.device)))
 
     def losses(self, total: Sketch, canvas: Canvas, step: int) -> Iterable[Tensor]:
         """Yield how far off class means are, and how ridge regression on the rows fits records."""
@@ -182,13 +193,15 @@ class GramSums(Kind):
 
     def _sums(self, total: Sketch) -> Sums:
         if self._last is None or self._last[0] is not total:
-            gram, shares = self.gram(total), centred(torch.eye(self.classes)).double()
+            gram = self.gram(total)
+            shares = centred(torch.eye(self.classes, device=self.sums_device)).double()
             moment = gram.products @ shares
             energy = (total.counts * shares.square().sum(dim=1)).sum()
-            self._last = total, Sums(gram.features.float(), moment.float(), energy.float())
+            found = Sums(gram.features.float(), moment.float(), energy.float())
+            self._last = total, moved(found, self.device)
         return self._last[1]
 
 
 def features(phi: Features, inputs: Tensor) -> Tensor:
     """Return the features of `phi`, through which gradients flow."""
-    return torch.cat([phi.network.features(inputs), torch.ones(len(inputs), 1)], dim=1)
+    return torch.cat([phi.network.features(inputs), inputs.new_ones(len(inputs), 1)], dim=1)

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fdd_flower.device import on_host, with_doubles
 from fdd_flower.wire.arrays import require
 from fdd_flower.wire.refusals import Code
 
@@ -19,8 +20,12 @@ WIDEST = 53  # bits of a sum, its sign among them
 
 
 def whole(values: Tensor) -> Tensor:
-    """Return `values` in steps of 1 / ONE, clipped to +-LIMIT: whole numbers, as doubles."""
-    return (values.double() * ONE).round().clamp(-LIMIT, LIMIT)
+    """Return `values` in steps of 1 / ONE, clipped to +-LIMIT: whole numbers, as doubles.
+
+    On the device of `values`, or on the CPU where that has no doubles.
+    """
+    exact = values.to(with_doubles(values.device)).double()
+    return (exact * ONE).round().clamp(-LIMIT, LIMIT)
 
 
 def width_of(values: Tensor) -> int:
@@ -34,7 +39,7 @@ def width_of(values: Tensor) -> int:
 
 def to_planes(values: Tensor, bits: int) -> np.ndarray:
     """Return int64 `values` as their lowest `bits` bits: uint8, (bits, bytes), a bit a plane."""
-    flat = values.flatten().numpy()
+    flat = on_host(values.flatten()).numpy()
     return np.stack([np.packbits((flat >> bit & 1).astype(np.uint8)) for bit in range(bits)])
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from fdd_flower.config import DistillerConfig, SketchConfig
+from fdd_flower.device import HOST
 from fdd_flower.distillers.base import Plan
 from fdd_flower.distillers.objectives.moments import Moments, mismatch
 from fdd_flower.distillers.parts.canvas import Canvas
@@ -38,8 +39,14 @@ class MomentSums(Kind):
         "distiller.augment", "distiller.moments",
     )  # fmt: skip
 
-    def __init__(self, cfg: SketchConfig, distiller: DistillerConfig, plan: Plan) -> None:
-        super().__init__(cfg, distiller, plan)
+    def __init__(
+        self,
+        cfg: SketchConfig,
+        distiller: DistillerConfig,
+        plan: Plan,
+        device: torch.device = HOST,
+    ) -> None:
+        super().__init__(cfg, distiller, plan, device)
         if distiller.moments == "covariance":
             raise ConfigError(
                 "distiller.moments",
@@ -47,7 +54,7 @@ class MomentSums(Kind):
                 got="covariance",
                 remedy="sketch.kind=gram sums products of features.",
             )
-        self.views = seeded_views(distiller, plan)
+        self.views = seeded_views(distiller, plan, device=device)
         self.sizes = [width(view, plan) for view in self.views]
 
     def own_shapes(self) -> dict[str, tuple[int, ...]]:
@@ -90,11 +97,12 @@ class MomentSums(Kind):
             yield mismatch(found, self.moments(total, label, index))
 
     def moments(self, total: Sketch, label: int, index: int) -> Moments:
-        """Return the moments of a class's records under network `index`."""
+        """Return the moments of a class's records under network `index`, on `device`."""
         mean = total.sums[FIRST][label].split(self.sizes)[index].double() / ONE
         mean = mean / total.counts[label]
+        told = mean.float().to(self.device)
         if SECOND not in total.sums:
-            return Moments(mean.float())
+            return Moments(told)
         square = total.sums[SECOND][label].split(self.sizes)[index].double() / ONE**2
         variance = (square / total.counts[label] - mean.square()).clamp_min(0)
-        return Moments(mean.float(), deviation=variance.sqrt().float())
+        return Moments(told, deviation=variance.sqrt().float().to(self.device))

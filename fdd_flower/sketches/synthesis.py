@@ -41,15 +41,16 @@ def synthesise(kind: Kind, total: Sketch, *, rng: torch.Generator) -> SyntheticS
     return SyntheticSet(
         inputs=canvas.rows.detach().contiguous(),
         targets=F.one_hot(rows, kind.classes).float(),
-        weights=(total.counts[rows] / cfg.ipc).float(),
+        weights=(total.counts.to(rows.device)[rows] / cfg.ipc).float(),
         meta={"sketch": kind.cfg.kind, "start": kind.cfg.start},
-        origin=torch.full((len(rows),), -1, dtype=torch.int32),  # of all clients together
+        origin=torch.full_like(rows, -1, dtype=torch.int32),  # of all clients together
     )
 
 
 def start(kind: Kind, total: Sketch, label: int, *, rng: torch.Generator) -> Tensor:
     """Return the rows (ipc, *feature_shape) that a class starts from."""
     noise = torch.randn(kind.distiller.ipc, *kind.plan.feature_shape, generator=rng)
+    noise = noise.to(kind.device)
     if INPUTS not in total.sums:
         return noise
     mean = kind.means(total, INPUTS, label).view(1, *kind.plan.feature_shape)

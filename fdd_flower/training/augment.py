@@ -14,7 +14,7 @@ ANGLE = math.radians(8.0)
 
 
 def affine_maps(count: int, height: int, width: int, *, rng: torch.Generator) -> Tensor:
-    """Draw `count` random maps of images (height, width): (count, 2, 3), for `affine_grid`."""
+    """Draw `count` random maps of images (height, width): (count, 2, 3), on the CPU."""
     draw = torch.rand(count, 4, generator=rng) * 2 - 1
     shift_x, shift_y, scale, angle = draw.unbind(dim=1)
     factor, angle = 1 + SCALE * scale, ANGLE * angle
@@ -32,7 +32,8 @@ def warp(images: Tensor, maps: Tensor) -> Tensor:
     images
         (n, c, h, w).
     maps
-        (1, 2, 3), shared as in siamese augmentation (DSA, arXiv:2102.08259), or (n, 2, 3).
+        (1, 2, 3), shared as in siamese augmentation (DSA, arXiv:2102.08259), or (n, 2, 3); on any
+        device.
 
     Returns
     -------
@@ -40,5 +41,6 @@ def warp(images: Tensor, maps: Tensor) -> Tensor:
         (n, c, h, w); what moves in from outside repeats the border, because zero is not
         the background of normalised images.
     """
-    grid = F.affine_grid(maps.expand(len(images), 2, 3), list(images.shape), align_corners=False)
+    maps = maps.to(images.device).expand(len(images), 2, 3)
+    grid = F.affine_grid(maps, list(images.shape), align_corners=False)
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)

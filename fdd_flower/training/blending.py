@@ -27,12 +27,12 @@ def cutmix(x: Tensor, y: Tensor, *, rng: torch.Generator) -> tuple[Tensor, Tenso
     CutMix, arXiv:1905.04899; targets are mixed by the area that was replaced.
     """
     n, _, height, width = x.shape
-    area, centre_y, centre_x = torch.rand(3, n, 1, 1, generator=rng)
+    area, centre_y, centre_x = torch.rand(3, n, 1, 1, generator=rng).to(x.device)
     side = area.sqrt() / 2
-    rows = (torch.arange(height).view(1, -1, 1) + 0.5) / height
-    columns = (torch.arange(width).view(1, 1, -1) + 0.5) / width
+    rows = (torch.arange(height, device=x.device).view(1, -1, 1) + 0.5) / height
+    columns = (torch.arange(width, device=x.device).view(1, 1, -1) + 0.5) / width
     inside = ((rows - centre_y).abs() < side) & ((columns - centre_x).abs() < side)  # (n, h, w)
-    other = torch.randperm(n, generator=rng)
+    other = torch.randperm(n, generator=rng).to(x.device)
     kept = 1 - inside.float().mean(dim=(1, 2))[:, None]
     return torch.where(inside[:, None], x[other], x), kept * y + (1 - kept) * y[other]
 
@@ -46,8 +46,8 @@ def mixup(x: Tensor, y: Tensor, alpha: float, *, rng: torch.Generator) -> tuple[
         return x, y
     # torch's own Beta takes no generator.
     beta = np.random.default_rng(fork(rng)).beta(alpha, alpha, size=len(x))
-    share = torch.from_numpy(beta).float()
-    other = torch.randperm(len(x), generator=rng)
+    share = torch.from_numpy(beta).float().to(x.device)
+    other = torch.randperm(len(x), generator=rng).to(x.device)
     share_x = share.view(-1, *[1] * (x.ndim - 1))
     return (
         share_x * x + (1 - share_x) * x[other],

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (the field's customary name)
 from torch import Tensor, nn
 
+from fdd_flower.device import on_host, wide, widest
 from fdd_flower.synthetic_set import SyntheticSet
 
 # A softmax at temperature 2 of logits this far apart is a hard label many times over.
@@ -45,9 +46,9 @@ def class_logits(
         Records below which a class is left out: the mean of a few would tell of each.
     """
     network.eval()
-    sums = torch.zeros(num_classes, num_classes, dtype=torch.double)
+    sums = torch.zeros(num_classes, num_classes, dtype=widest(inputs.device), device=inputs.device)
     for tile, classes in zip(inputs.split(TILE), labels.split(TILE), strict=True):
-        sums.index_add_(0, classes, network(tile).double())
+        sums.index_add_(0, classes, wide(network(tile)))
     counts = labels.bincount(minlength=num_classes)
     held = counts >= max(1, least)
     means = (sums / counts.clamp_min(1)[:, None]).clamp(-BOUND, BOUND)
@@ -57,13 +58,13 @@ def class_logits(
 def average(parts: Sequence[ClassLogits]) -> ClassLogits:
     """Return the mean over those of `parts` that know a class, each counting alike."""
     held = torch.stack([part.held for part in parts])
-    values = torch.stack([part.values for part in parts]).double() * held[:, :, None]
+    values = wide(torch.stack([part.values for part in parts])) * held[:, :, None]
     counts = held.sum(dim=0)
     return ClassLogits((values.sum(dim=0) / counts.clamp_min(1)[:, None]).float(), counts > 0)
 
 
 def unit_directions(dimensions: int, count: int, *, rng: torch.Generator) -> Tensor:
-    """Return `count` directions drawn evenly from the sphere: (dimensions, count)."""
+    """Return `count` directions drawn evenly from the sphere: (dimensions, count), on the CPU."""
     return F.normalize(torch.randn(dimensions, count, generator=rng), dim=0)
 
 
@@ -140,6 +141,6 @@ class KnowledgeMatching:
         return self._weight * distance
 
     def _draw(self, places: Tensor) -> Tensor:
-        weights = self._rows.weights[places]
+        weights = on_host(self._rows.weights[places])
         drawn = torch.multinomial(weights, self._each, replacement=True, generator=self._rng)
-        return places[drawn]
+        return places[drawn.to(places.device)]

@@ -9,6 +9,7 @@ import torch.nn.functional as F  # noqa: N812 (the field's customary name)
 from torch import nn
 
 from fdd_flower.data.base import Split
+from fdd_flower.device import wide
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +26,7 @@ def evaluate(model: nn.Module, split: Split, *, batch_size: int = 128) -> Evalua
     """Return accuracy, mean cross-entropy and accuracy per class of `model` on `split`."""
     model.eval()
     logits = torch.cat([model(batch) for batch in split.inputs.split(batch_size)])
-    right = (logits.argmax(dim=1) == split.labels).double()
+    right = wide(logits.argmax(dim=1) == split.labels)
     held = [split.labels == label for label in range(len(split.classes))]
     return Evaluation(
         accuracy=float(right.mean()),

@@ -25,7 +25,7 @@ def train_family(
     teacher: Teacher | None = None,
     progress: Progress | None = None,
 ) -> Network:
-    """Return a model of the family `name`, trained on the merged set of `round_`.
+    """Return a model of the family `name`, trained on the merged set of `round_`, where that is.
 
     Everything random follows from `cfg.seed`, the round and the name.
 
@@ -46,7 +46,7 @@ def train_family(
         feature_shape=merged.feature_shape,
         num_classes=merged.num_classes,
         seed=cfg.seed + round_,
-    )
+    ).to(merged.inputs.device)
     rng = stream(cfg.seed, "train", round_, name)
     train_on(merged, model, cfg.training, rng=rng, progress=progress, teacher=teacher)
     return model

@@ -40,7 +40,7 @@ def train_locally(
     mean_loss = 0.0
     for _ in range(cfg.epochs):
         total = 0.0
-        order = torch.randperm(len(split), generator=rng)
+        order = torch.randperm(len(split), generator=rng).to(split.inputs.device)
         for step, batch in enumerate(order.split(cfg.batch_size)):
             loss = F.cross_entropy(model(split.inputs[batch]), split.labels[batch])
             require_finite(loss, step, "local.learning-rate", cfg.learning_rate)

@@ -9,6 +9,7 @@ import torch.nn.functional as F  # noqa: N812 (the field's customary name)
 from torch import Tensor, nn
 
 from fdd_flower.config import TrainingConfig
+from fdd_flower.device import on_host
 from fdd_flower.errors import FddError
 from fdd_flower.rng import fork
 from fdd_flower.schema import is_image
@@ -36,7 +37,7 @@ def train_on(
     teacher: Teacher | None = None,
     beside: Callable[[nn.Module], Tensor] | None = None,
 ) -> None:
-    """Train `model` in place on `synthetic`.
+    """Train `model` in place on `synthetic`, which is on the same device.
 
     Rows are drawn in proportion to their weights, warped (images, by choice), blended by
     mixup or cutmix except in the last `training.clean-steps`, blurred by noise (tables), and
@@ -54,7 +55,7 @@ def train_on(
     FddError
         If the loss stops being finite.
     """
-    inputs, targets, weights = synthetic.inputs, synthetic.targets, synthetic.weights
+    inputs, targets, weights = synthetic.inputs, synthetic.targets, on_host(synthetic.weights)
     image = cfg.augment and is_image(synthetic.feature_shape)
     if not cfg.teacher:
         teacher = None
@@ -67,6 +68,7 @@ def train_on(
     model.train()
     for step in range(pace.steps):
         pick = torch.multinomial(weights, pace.batch_size, replacement=True, generator=rng)
+        pick = pick.to(inputs.device)
         x, y = inputs[pick], targets[pick]
         if image:
             x = augment.warp(x, augment.affine_maps(len(x), *x.shape[2:], rng=rng))
@@ -74,7 +76,7 @@ def train_on(
             x, y = blend(x, y, cfg, rng=rng)
         if cfg.noise and x.ndim == 2:
             # Mixup between a few rows teaches only the lines between them.
-            x = x + cfg.noise * torch.randn(x.shape, generator=rng)
+            x = x + cfg.noise * torch.randn(x.shape, generator=rng).to(x.device)
         if teacher is not None:
             y = torch.lerp(y, teacher(x), cfg.teacher)
         loss = F.cross_entropy(model(x), y)

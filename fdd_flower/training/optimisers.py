@@ -15,6 +15,8 @@ from torch import Tensor
 from torch.optim.adam import adam
 from torch.optim.sgd import sgd
 
+from fdd_flower.device import HOST
+
 
 class Optimiser(ABC):
     """Moves tensors against their gradients; those without one stay."""
@@ -57,7 +59,10 @@ class Adam(Optimiser):
         self._decay, self._fused = decay, fused
         self._means = [torch.zeros_like(p) for p in self._parameters]
         self._squares = [torch.zeros_like(p) for p in self._parameters]
-        self._steps = [torch.tensor(0.0) for _ in self._parameters]
+        # one call for all has its counts where the weights are; else they are plain numbers
+        self._steps = [
+            torch.zeros((), device=p.device if fused else HOST) for p in self._parameters
+        ]
 
     def _move(self, moved: Sequence[int], gradients: list[Tensor], rate: float) -> None:
         parameters = [self._parameters[i] for i in moved]

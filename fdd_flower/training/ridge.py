@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from fdd_flower.device import wide, widest
 from fdd_flower.training.ridge_features import TILE, Features
 
 # A rule and not a search, so that no test record has a say in it. Fixed on held-out training
@@ -41,11 +42,11 @@ class Gram:
 
 def gram(phi: Features, inputs: Tensor, targets: Tensor, weights: Tensor) -> Gram:
     """Return the sums over records with `targets` (n, k) and `weights` (n,)."""
-    g, b = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.float64)
+    g = b = torch.zeros((), dtype=widest(inputs.device), device=inputs.device)
     for x, y, w in zip(inputs.split(TILE), targets.split(TILE), weights.split(TILE), strict=True):
         f = phi(x)
         weighted = (f * w[:, None]).T
-        g, b = g + (weighted @ f).double(), b + (weighted @ y).double()
+        g, b = g + wide(weighted @ f), b + wide(weighted @ y)
     return Gram(g, b)
 
 
@@ -59,9 +60,9 @@ def penalty(trace: Tensor, rows: int, features: int) -> Tensor:
 
 def solve_gram(sums: Gram, rows: int) -> Tensor:
     """Return coefficients (d, k) = (G + penalty I)^-1 B of `rows` summed records."""
-    d = len(sums.features)
-    shift = penalty(sums.features.trace(), rows, d) * torch.eye(d, dtype=torch.float64)
-    return torch.linalg.solve(sums.features + shift, sums.products)
+    g = sums.features
+    shift = penalty(g.trace(), rows, len(g)) * torch.eye(len(g), dtype=g.dtype, device=g.device)
+    return torch.linalg.solve(g + shift, sums.products)
 
 
 def fit_ridge(phi: Features, inputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
@@ -74,11 +75,11 @@ def fit_ridge(phi: Features, inputs: Tensor, targets: Tensor, weights: Tensor) -
     d = phi(inputs[:1]).shape[1]
     if len(inputs) > d:
         return solve_gram(gram(phi, inputs, targets, w), len(inputs))
-    root = w.double().sqrt()[:, None]
-    f, y = root * phi(inputs).double(), root * targets.double()
+    root = wide(w).sqrt()[:, None]
+    f, y = root * wide(phi(inputs)), root * wide(targets)
     kernel = f @ f.T
-    shift = penalty(kernel.trace(), len(f), d) * torch.eye(len(f), dtype=torch.float64)
-    return f.T @ torch.linalg.solve(kernel + shift, y)
+    same = torch.eye(len(f), dtype=f.dtype, device=f.device)
+    return f.T @ torch.linalg.solve(kernel + penalty(kernel.trace(), len(f), d) * same, y)
 
 
 def predict(phi: Features, coefficients: Tensor, inputs: Tensor) -> Tensor:
@@ -88,12 +89,12 @@ def predict(phi: Features, coefficients: Tensor, inputs: Tensor) -> Tensor:
 
 def scores(phi: Features, coefficients: Tensor, inputs: Tensor) -> Tensor:
     """Return what ridge regression predicts of the targets: float64, (n, k)."""
-    return torch.cat([phi(tile).double() @ coefficients for tile in inputs.split(TILE)])
+    return torch.cat([wide(phi(tile)) @ coefficients for tile in inputs.split(TILE)])
 
 
 def sent(sums: Gram) -> dict[str, Tensor]:
     """Return what a client would send of its sums: a triangle and the products, float32."""
-    rows, columns = torch.triu_indices(*sums.features.shape)
+    rows, columns = torch.triu_indices(*sums.features.shape, device=sums.features.device)
     return {
         "features": sums.features[rows, columns].float(),
         "products": sums.products.float(),
@@ -102,9 +103,9 @@ def sent(sums: Gram) -> dict[str, Tensor]:
 
 def received(arrays: dict[str, Tensor]) -> Gram:
     """Return the sums in what `sent` returned."""
-    products = arrays["products"].double()
+    products = wide(arrays["products"])
     d = len(products)
-    upper = torch.zeros(d, d, dtype=torch.float64)
-    rows, columns = torch.triu_indices(d, d)
-    upper[rows, columns] = arrays["features"].double()
+    upper = products.new_zeros(d, d)
+    rows, columns = torch.triu_indices(d, d, device=products.device)
+    upper[rows, columns] = wide(arrays["features"])
     return Gram(upper + upper.triu(1).T, products)

@@ -34,7 +34,8 @@ class RidgeTeacher:
     @classmethod
     def of(cls, part: SyntheticSet, *, seed: int) -> RidgeTeacher:
         """Fit a teacher to `part`; `seed` draws its features."""
-        phi = draw_features(part.feature_shape, width=WIDTH, seed=seed)
+        device = part.inputs.device
+        phi = draw_features(part.feature_shape, width=WIDTH, seed=seed, device=device)
         return cls(phi, fit_ridge(phi, part.inputs, part.targets, part.weights))
 
     @torch.no_grad()

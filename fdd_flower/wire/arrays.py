@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import DTypeLike
 
+from fdd_flower.device import on_host
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.wire.refusals import Code, RefusedError
 
@@ -76,7 +77,7 @@ def _check_kind(name: str, array: object, layout: Layout) -> None:
 
 
 def to_arrays(part: SyntheticSet) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return inputs, targets and weights of `part` as float32 arrays of their own memory.
+    """Return inputs, targets and weights of `part`, on any device, as float32 arrays of their own.
 
     Raises
     ------
@@ -84,7 +85,7 @@ def to_arrays(part: SyntheticSet) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         If a value is one that `to_set` would refuse at the other end.
     """
     inputs, targets, weights = (
-        np.array(tensor.detach().numpy(), order="C")
+        np.array(on_host(tensor.detach()).numpy(), order="C")
         for tensor in (part.inputs, part.targets, part.weights)
     )
     _check_ranges(inputs, weights)

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from flwr.app import ArrayRecord
 
+from fdd_flower.device import on_host
 from fdd_flower.training.class_logits import BOUND, ClassLogits
 from fdd_flower.wire.records import LOGITS, to_numpy
 from fdd_flower.wire.refusals import Code, RefusedError
@@ -16,6 +17,7 @@ _WHAT = f"reply.arrays.{LOGITS}"
 
 def logits_arrays(logits: ClassLogits) -> dict[str, np.ndarray]:
     """Return class logits as the arrays of a message."""
+    logits = on_host(logits)
     return {LOGITS: logits.values.numpy(), HELD: logits.held.numpy().astype(np.uint8)}
 
 

@@ -8,6 +8,7 @@ import socket
 
 import pytest
 
+from fdd_flower import device
 from fdd_flower.launch import doctor, machine
 
 
@@ -113,6 +114,25 @@ def test_no_more_clients_at_once_than_the_machine_holds(
     monkeypatch.setattr(machine, "cores", lambda: cores)
     monkeypatch.setattr(machine, "free_gb", lambda: free)
     assert machine.clients_at_once(clients, threads) == expected
+
+
+@pytest.mark.parametrize(
+    ("at_once", "gpus", "share"),
+    [(4, 0, "0.0"), (1, 1, "1.0"), (3, 1, "0.3333"), (3, 2, "0.5"), (2, 4, "1.0")],
+)
+def test_the_clients_of_a_simulation_share_the_gpus(monkeypatch, at_once, gpus, share):
+    monkeypatch.setattr(machine, "clients_at_once", lambda *_: (at_once, 1))
+    config = dict(word.split("=") for word in machine.federation_config(10, 1, gpus=gpus).split())
+    assert config["client-resources-num-gpus"] == share
+    # Ray starts as many as fit, and all that are to run at once do
+    assert float(share) * -(-at_once // max(1, gpus)) <= 1
+
+
+def test_the_device_that_auto_takes_is_told(monkeypatch):
+    monkeypatch.setattr(device, "available", lambda: ("cpu",))
+    assert doctor.device().text == "auto chooses cpu"
+    monkeypatch.setattr(device, "available", lambda: ("cpu", "cuda"))
+    assert doctor.device().text == "auto chooses cuda; runtime.device may name cpu too"
 
 
 def test_a_containers_limit_counts(monkeypatch, tmp_path):

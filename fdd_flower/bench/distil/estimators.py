@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fdd_flower.device import on_host
 from fdd_flower.errors import FddError
 from fdd_flower.rng import derive
 from fdd_flower.synthetic_set import SyntheticSet
@@ -25,6 +26,7 @@ def fit_estimator(name: str, part: SyntheticSet, *, seed: int, threads: int) -> 
     FddError
         If the set holds one class only.
     """
+    part = on_host(part)
     labels = part.labels.numpy()
     counts = np.bincount(labels)
     if np.count_nonzero(counts) < 2:

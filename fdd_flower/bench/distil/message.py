@@ -15,6 +15,7 @@ from torch import Tensor
 
 from fdd_flower.bench.distil.whole_set import Clients
 from fdd_flower.config import CodecConfig
+from fdd_flower.device import on_host
 from fdd_flower.distillers.parts.packing import Packing
 from fdd_flower.errors import DataError
 from fdd_flower.run_folder.files import write_atomic
@@ -37,7 +38,7 @@ def npy_bytes(arrays: Arrays) -> int:
 
 def tensor_bytes(tensors: Mapping[str, Tensor]) -> int:
     """Return the bytes of `tensors` as NPY."""
-    return npy_bytes({name: tensor.numpy() for name, tensor in tensors.items()})
+    return npy_bytes({name: on_host(tensor).numpy() for name, tensor in tensors.items()})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

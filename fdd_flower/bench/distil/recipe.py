@@ -13,6 +13,7 @@ from fdd_flower.bench.distil.settings import RIDGE
 from fdd_flower.config import Config
 from fdd_flower.data import load_dataset
 from fdd_flower.data.base import Split
+from fdd_flower.device import moved, on_host, wide
 from fdd_flower.errors import ConfigError
 from fdd_flower.models import build_model
 from fdd_flower.models.base import MODELS
@@ -83,13 +84,14 @@ class Recipe:
         """Return the accuracy, from 0 to 1, of model `name` trained on `part`.
 
         The first weights and the draws depend on `seed` and `name` alone, so that two sets
-        differ in nothing else.
+        differ in nothing else. Models are trained where the test records are.
 
         Raises
         ------
         FddError
             If the training diverges, or the model cannot be trained on the set.
         """
+        part = moved(part, self.test.inputs.device)
         if name == RIDGE:
             phi = _features(self.test, seed)
             found = fit_ridge(phi, part.inputs, part.targets, part.weights)
@@ -117,17 +119,18 @@ class Recipe:
             # a regression that stops early is still a model
             warnings.simplefilter("ignore")
             model = estimators.fit_estimator(name, part, seed=seed, threads=threads)
-        found = model.predict(self.test.inputs.flatten(1).numpy())
-        return self._share(torch.from_numpy(found))
+        test = on_host(self.test)
+        found = torch.from_numpy(model.predict(test.inputs.flatten(1).numpy()))
+        return float((found == test.labels).double().mean())
 
     def _share(self, found: torch.Tensor) -> float:
-        return float((found == self.test.labels).double().mean())
+        return float(wide(found == self.test.labels).mean())
 
 
 def as_set(split: Split) -> SyntheticSet:
     """Return all records of `split` as a set of hard labels, each of weight 1."""
     targets = torch.nn.functional.one_hot(split.labels, len(split.classes)).float()
-    return SyntheticSet(inputs=split.inputs, targets=targets, weights=torch.ones(len(split)))
+    return SyntheticSet(inputs=split.inputs, targets=targets, weights=targets.new_ones(len(split)))
 
 
 def hardened(part: SyntheticSet) -> SyntheticSet:
@@ -144,13 +147,15 @@ def is_hard(part: SyntheticSet) -> bool:
 def _features(test: Split, seed: int) -> Features:
     """Return the features under the bench's ridge model: those of no distiller or teacher."""
     seed = derive(seed, "bench", "features")
-    return draw_features(test.feature_shape, width=RIDGE_WIDTH, seed=seed)
+    device = test.inputs.device
+    return draw_features(test.feature_shape, width=RIDGE_WIDTH, seed=seed, device=device)
 
 
 def _network(name: str, cfg: Config, test: Split, *, seed: int) -> torch.nn.Module:
-    return build_model(
+    model = build_model(
         replace(cfg.model, name=name),
         feature_shape=test.feature_shape,
         num_classes=len(test.classes),
         seed=seed,
     )
+    return model.to(test.inputs.device)

@@ -9,6 +9,7 @@ import torch
 from fdd_flower.bench.distil.equal_bytes import drop_rows, spare_rows
 from fdd_flower.config import Config
 from fdd_flower.data.base import Split
+from fdd_flower.device import on_host
 from fdd_flower.distillers.base import DISTILLERS, Distilled, Plan
 from fdd_flower.errors import DistillError
 from fdd_flower.rng import stream
@@ -60,7 +61,8 @@ def distil(cfg: Config, data: Split, *, plan: Plan, seed: int, single_class: boo
 
 def _as_client(cfg: Config, data: Split, plan: Plan, seed: int) -> Distilled:
     distiller = DISTILLERS.get(cfg.distiller.name)(cfg.distiller)
-    return distiller.distill(data, plan=plan, start=None, rng=stream(seed, "bench", "client"))
+    rng = stream(seed, "bench", "client")
+    return on_host(distiller.distill(data, plan=plan, start=None, rng=rng))
 
 
 def _classes(cfg: Config, data: Split) -> tuple[list[Split], list[str]]:

@@ -75,7 +75,7 @@ def _size(
     blurred = 1 if real else BLURRED[cfg.fill]
     for part in parts:
         count = min(rows, part.rows) * packing.cells
-        order = torch.arange(blurred * count) % len(part.inputs)
+        order = torch.arange(blurred * count, device=part.inputs.device) % len(part.inputs)
         few = part.inputs[order].view(count, blurred, *part.inputs.shape[1:])
         inputs.append(packing.pack(few.mean(dim=1)))
     synthetic = as_sent(assemble(parts, inputs, len(plan.classes), {}), cfg)
@@ -166,12 +166,13 @@ def _without_some(synthetic: SyntheticSet, wanted: int) -> SyntheticSet:
 
     They go from all over a class, whose weight the others take over; its last row stays.
     """
-    rng, turns = torch.Generator().manual_seed(0), torch.zeros(len(synthetic), dtype=torch.int64)
-    members = [torch.where(synthetic.labels == label)[0] for label in synthetic.labels.unique()]
+    rng, labels = torch.Generator().manual_seed(0), synthetic.labels
+    turns = torch.zeros_like(labels)
+    members = [torch.where(labels == label)[0] for label in labels.unique()]
     for rows in members:
-        turns[rows] = torch.randperm(len(rows), generator=rng)
+        turns[rows] = torch.randperm(len(rows), generator=rng).to(turns.device)
     last = turns.argsort(descending=True, stable=True)[: max(1, wanted)]
-    kept = torch.ones(len(synthetic), dtype=torch.bool)
+    kept = torch.ones_like(labels, dtype=torch.bool)
     kept[last[turns[last] > 0]] = False
     weights = synthetic.weights.clone()
     for rows in members:

@@ -77,11 +77,14 @@ class Judge:
         self, parts: Sequence[ClassRecords], cfg: DistillerConfig, plan: Plan, *, seed: int
     ) -> None:
         plain = replace(cfg, pool="random-features", augment=False)
-        self._cfg, self._plan, self._view = cfg, plan, random_view(plain, plan, 0)
+        self._device = device = parts[0].inputs.device
+        self._cfg, self._plan = cfg, plan
+        self._view = random_view(plain, plan, 0, device=device)
         self._packing = packing_of(cfg, plan.feature_shape, plan.codec)
         self._parts = parts
         orders = [
-            torch.randperm(len(p.inputs), generator=stream(seed, "trade", p.label)) for p in parts
+            torch.randperm(len(p.inputs), generator=stream(seed, "trade", p.label)).to(device)
+            for p in parts
         ]
         # the first ones are coded, and those of the last half compared with: from two records an
         # image on (`distiller.min-records`), never the same ones
@@ -107,7 +110,7 @@ class Judge:
         sent = codec.decode(
             coded[rows], feature_shape=self._plan.feature_shape, num_classes=classes
         )
-        found = sent.inputs.split([min(rows, part.rows) for part in self._parts])
+        found = sent.inputs.to(self._device).split([min(rows, part.rows) for part in self._parts])
         distances = [
             energy_distance(seen, embed(self._view, images[:SEEN]), count=len(images))
             for seen, part in zip(self._seen, found, strict=True)
@@ -119,7 +122,8 @@ class Judge:
         packed = []
         for part, order in zip(self._parts, self._orders, strict=True):
             count = min(rows, part.rows) * self._packing.cells
-            packed.append(self._packing.pack(part.inputs[order[torch.arange(count) % len(order)]]))
+            places = torch.arange(count, device=self._device) % len(order)
+            packed.append(self._packing.pack(part.inputs[order[places]]))
         return packed
 
 

@@ -92,7 +92,7 @@ class GradientMatching(Pipeline):
         rng = stream(job.seed, "inner", step)
         weights = list(network.parameters())
         for _ in range(job.cfg.inner_steps):
-            pick = torch.randperm(len(inputs), generator=rng)[:BATCH]
+            pick = torch.randperm(len(inputs), generator=rng)[:BATCH].to(inputs.device)
             change = self._augmentation(job.data.feature_shape, rng=rng)
             loss = F.cross_entropy(network(change(inputs[pick])), targets[pick])
             with torch.no_grad():
@@ -119,19 +119,20 @@ def _networks(job: Job) -> list[Network]:
         ]
     else:
         networks = [copy.deepcopy(view.network) for view in job.views()]
-    return [network.eval().requires_grad_(True) for network in networks]
+    return [network.to(job.device).eval().requires_grad_(True) for network in networks]
 
 
 def _batch(records: ClassRecords, job: Job, step: int) -> Tensor:
     rng = stream(job.seed, "real", records.label, step)
-    return records.inputs[torch.randperm(len(records.inputs), generator=rng)[:REAL]]
+    pick = torch.randperm(len(records.inputs), generator=rng)[:REAL]
+    return records.inputs[pick.to(records.inputs.device)]
 
 
 def gradient(
     network: Network, inputs: Tensor, label: int, *, differentiable: bool = False
 ) -> tuple[Tensor, ...]:
     """Return the gradient of the mean cross-entropy of one class, a tensor a parameter."""
-    labels = torch.full((len(inputs),), label)
+    labels = torch.full((len(inputs),), label, device=inputs.device)
     loss = F.cross_entropy(network(inputs), labels)
     return torch.autograd.grad(loss, list(network.parameters()), create_graph=differentiable)
 

@@ -38,7 +38,7 @@ class LogitTerm:
             len(logits.held),
             guidance.projections,
             rng=stream(job.plan.seed, "projections", job.plan.round),
-        )
+        ).to(job.device)
 
     def losses(self) -> Iterator[Tensor]:
         """Yield the weighted distance, a class at a time."""

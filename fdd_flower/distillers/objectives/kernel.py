@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (the field's customary name)
 from torch import Tensor
 
+from fdd_flower.device import wide
 from fdd_flower.distillers.objectives.peers import contrast
 from fdd_flower.distillers.objectives.ridge import Sums, centred, features, sums_of
 from fdd_flower.distillers.parts.canvas import Canvas
@@ -50,7 +51,7 @@ class KernelTerm:
         self.canvas, self.weight = canvas, 1.0
         self._views, self._penalty, self._cells = views, job.cfg.ridge, job.packing.cells
         labels = torch.tensor(job.labels).repeat_interleave(torch.tensor(canvas.sizes))
-        self._own = F.one_hot(labels, len(job.data.classes)).float()
+        self._own = F.one_hot(labels, len(job.data.classes)).float().to(job.device)
         self.logits = first_logits(job, self._own).requires_grad_()
         self._sides = job.prepared(
             [lambda i=i, v=v: side_of(job, v, i, peers) for i, v in enumerate(views)]
@@ -106,17 +107,19 @@ def side_of(job: Job, view: View, index: int, peers: SyntheticSet | None) -> Sid
     def batches() -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         for part in job.parts:
             records = job.seen(part, index)
-            target = centred(F.one_hot(torch.tensor([part.label]), classes).float())
+            label = torch.tensor([part.label], device=records.device)
+            target = centred(F.one_hot(label, classes).float())
             share = (0.5 if part.label in shared else 1.0) / len(records)
             for tile in records.split(TILE):
-                weights = torch.full((len(tile),), share)
+                weights = tile.new_full((len(tile),), share)
                 yield features(view, tile), target.expand(len(tile), -1), weights
         if peers is not None:
             yield support, targets, shares(peers, own=job.labels)
 
     if peers is None:
         sums = sums_of(batches())
-        return Side(sums, torch.empty(0, len(sums.gram)), torch.empty(0, classes))
+        none = sums.gram
+        return Side(sums, none.new_empty(0, len(none)), none.new_empty(0, classes))
     support = torch.cat([features(view, tile) for tile in peers.inputs.split(TILE)])
     targets = centred(peers.targets)
     return Side(sums_of(batches()), support, targets)
@@ -124,7 +127,7 @@ def side_of(job: Job, view: View, index: int, peers: SyntheticSet | None) -> Sid
 
 def shares(peers: SyntheticSet, *, own: list[int]) -> Tensor:
     """Return weights (p,) under which each class sums to 1, or to 1/2 if it is among `own`."""
-    weights = peers.weights.double()
+    weights = wide(peers.weights)
     for label in peers.labels.unique().tolist():
         rows = peers.labels == label
         weights[rows] *= (0.5 if label in own else 1.0) / weights[rows].sum()

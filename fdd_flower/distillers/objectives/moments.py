@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from fdd_flower.device import wide
 from fdd_flower.distillers.parts.views import TILE, View
 from fdd_flower.rng import stream
 
@@ -40,18 +41,18 @@ def moments_of(view: View, inputs: Tensor, kind: str) -> Moments:
     products = torch.zeros((), dtype=torch.double)
     for tile in inputs.split(TILE):
         features = view.embed(tile)
-        total = total + features.double().sum(dim=0)
+        total = total + wide(features).sum(dim=0)
         if kind == "deviation":
-            squares = squares + features.double().square().sum(dim=0)
+            squares = squares + wide(features).square().sum(dim=0)
         if kind == "covariance":
-            projected = project(features).double()
+            projected = wide(project(features))
             products = products + projected.T @ projected
     mean = total / len(inputs)
     if kind == "deviation":
         variance = (squares / len(inputs) - mean.square()).clamp_min(0)
         return Moments(mean.float(), deviation=variance.sqrt().float())
     if kind == "covariance":
-        centre = project(mean.float()[None]).double()
+        centre = wide(project(mean.float()[None]))
         covariance = products / len(inputs) - centre.T @ centre
         return Moments(mean.float(), covariance=covariance.float())
     return Moments(mean.float())
@@ -104,4 +105,5 @@ def project(features: Tensor) -> Tensor:
     if width <= PROJECTED:
         return features
     draw = torch.randn(width, PROJECTED, generator=stream(width, "projection"))
+    draw = draw.to(features.device)
     return features @ (draw / PROJECTED**0.5)

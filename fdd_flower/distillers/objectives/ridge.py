@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from fdd_flower.device import wide
 from fdd_flower.distillers.parts.views import View
 from fdd_flower.rng import stream
 
@@ -37,10 +38,11 @@ class Sums:
         penalty
             Relative to the mean eigenvalue of S S'.
         """
-        wide = support.double()
-        kernel = wide @ wide.T
-        ridge = penalty * kernel.trace() / len(kernel) * torch.eye(len(kernel)).double()
-        solution = wide.T @ torch.linalg.solve(kernel + ridge, targets.double())
+        precise = wide(support)
+        kernel = precise @ precise.T
+        same = torch.eye(len(kernel), dtype=kernel.dtype, device=kernel.device)
+        ridge = penalty * kernel.trace() / len(kernel) * same
+        solution = precise.T @ torch.linalg.solve(kernel + ridge, wide(targets))
         fitted = (solution.float() * (self.gram @ solution.float())).sum()
         return fitted - 2 * (solution.float() * self.moment).sum() + self.energy
 
@@ -48,12 +50,12 @@ class Sums:
 @torch.no_grad()
 def sums_of(batches: Iterable[tuple[Tensor, Tensor, Tensor]]) -> Sums:
     """Return the sums over batches of features (n, d), targets (n, k) and weights (n,)."""
-    gram = moment = energy = torch.zeros((), dtype=torch.double)
+    gram = moment = energy = torch.zeros(())
     for features, targets, weights in batches:
         weighted = features * weights[:, None]
         gram = gram + weighted.T @ features
         moment = moment + weighted.T @ targets
-        energy = energy + weights @ targets.square().sum(dim=1)
+        energy = wide(energy.to(gram.device)) + wide(weights @ targets.square().sum(dim=1))
     return Sums(gram.float(), moment.float(), energy.float())
 
 
@@ -66,8 +68,8 @@ def features(view: View, inputs: Tensor) -> Tensor:
     width = found.shape[1]
     if width > WIDEST:
         draw = torch.randn(width, WIDEST, generator=stream(width, "projection"))
-        found = found @ (draw / WIDEST**0.5)
-    return torch.cat([found, torch.ones(len(found), 1)], dim=1)
+        found = found @ (draw / WIDEST**0.5).to(found.device)
+    return torch.cat([found, found.new_ones(len(found), 1)], dim=1)
 
 
 def centred(targets: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ def siamese(feature_shape: tuple[int, ...], *, rng: torch.Generator) -> Callable
     """
     if not is_image(feature_shape):
         noise = NOISE * torch.randn(feature_shape, generator=rng)
-        return lambda inputs: inputs + noise
+        return lambda inputs: inputs + noise.to(inputs.device)
     kind = int(torch.randint(3, (), generator=rng))
     if kind == 0:
         maps = augment.affine_maps(1, *feature_shape[1:], rng=rng)
@@ -34,7 +34,7 @@ def siamese(feature_shape: tuple[int, ...], *, rng: torch.Generator) -> Callable
         shift, factor = (torch.rand(2, generator=rng) * 2 - 1).tolist()
         return lambda images: recolour(images, BRIGHTNESS * shift, 1 + CONTRAST * factor)
     mask = square(feature_shape[1], feature_shape[2], rng=rng)
-    return lambda images: images * mask
+    return lambda images: images * mask.to(images.device)
 
 
 def recolour(images: Tensor, brightness: float, contrast: float) -> Tensor:

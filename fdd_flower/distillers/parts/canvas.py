@@ -67,7 +67,7 @@ class Canvas:
     def targets(self) -> Tensor:
         """Return the class of each image of `show_all`: int64."""
         sizes = torch.tensor(self.sizes) * self.packing.cells
-        return torch.tensor(self.labels).repeat_interleave(sizes)
+        return torch.tensor(self.labels).repeat_interleave(sizes).to(self.rows.device)
 
     @torch.no_grad()
     def through_codec(self, step: int) -> None:
@@ -80,12 +80,14 @@ class Canvas:
         back = self.codec.decode(
             self.codec.encode(sent), feature_shape=sent.feature_shape, num_classes=self.num_classes
         )
-        self._lost = list((back.inputs - sent.inputs).split(self.sizes))
+        seen = back.inputs.to(sent.inputs.device)
+        self._lost = list((seen - sent.inputs).split(self.sizes))
 
     def _as_set(self) -> SyntheticSet:
         labels = torch.tensor(self.labels).repeat_interleave(torch.tensor(self.sizes))
+        targets = torch.nn.functional.one_hot(labels, self.num_classes).float()
         return SyntheticSet(
             inputs=self.rows.detach().contiguous(),
-            targets=torch.nn.functional.one_hot(labels, self.num_classes).float(),
-            weights=torch.ones(len(labels)),
+            targets=targets.to(self.rows.device),
+            weights=self.rows.new_ones(len(labels)),
         )

@@ -8,6 +8,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from fdd_flower.device import HOST
+
 SHARE_TO_TEACH = 0.25  # of the budget, by when a local teacher is trained
 SHARE_TO_START = 0.25  # of the budget, for the rows that optimisation starts from
 SHARE_TO_PREPARE = 0.5  # of the budget, by when networks and statistics are there
@@ -79,7 +81,7 @@ class Clock:
         return max(step / steps, min(1.0, used / room)) if room > 0 else 1.0
 
 
-def evenly(count: int, most: int) -> Tensor:
-    """Return up to `most` of the places 0 to count - 1, evenly spaced: int64."""
+def evenly(count: int, most: int, *, device: torch.device = HOST) -> Tensor:
+    """Return up to `most` of the places 0 to count - 1, evenly spaced: int64, on `device`."""
     kept = min(count, most)
-    return torch.arange(kept) * count // kept
+    return torch.arange(kept, device=device) * count // kept

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from fdd_flower.device import wide
 from fdd_flower.distillers.base import ClassRecords
 from fdd_flower.distillers.parts.clock import evenly
 
@@ -45,7 +46,8 @@ def deal(records: Tensor, rows: Tensor, groups: int) -> list[Group]:
     Rows that are means of the records of one group come to it,
     others to where they lie nearest.
     """
-    whole = Group(torch.arange(len(records)), torch.arange(len(rows)))
+    device = records.device
+    whole = Group(torch.arange(len(records), device=device), torch.arange(len(rows), device=device))
     return _deal(records, rows, whole, groups)
 
 
@@ -75,9 +77,9 @@ def principal_axis(inputs: Tensor) -> Tensor:
     Of wide tables it is that of a few rows, by the power method from the farthest of them.
     """
     if inputs.shape[1] <= EXACT:
-        centred = (inputs - inputs.mean(dim=0)).double()
+        centred = wide(inputs - inputs.mean(dim=0))
         return torch.linalg.eigh(centred.T @ centred).eigenvectors[:, -1]
-    few = inputs[evenly(len(inputs), SEEN)]
+    few = inputs[evenly(len(inputs), SEEN, device=inputs.device)]
     centred = few - few.mean(dim=0)
     centred = centred / centred.norm().clamp_min(TINY)  # no power of it overflows, or vanishes
     axis = centred[centred.square().sum(dim=1).argmax()]
@@ -94,8 +96,9 @@ def parts_of(part: ClassRecords, *, cells: int, size: int) -> list[ClassRecords]
     groups = count_of(part.rows, cells=cells, size=size)
     if groups == 1:
         return [part]
-    places = torch.zeros(part.rows, part.inputs.flatten(1).shape[1])  # only their number counts
-    dealt = deal(part.inputs.flatten(1), places, groups)
+    records = part.inputs.flatten(1)
+    places = records.new_zeros(part.rows, records.shape[1])  # only their number counts
+    dealt = deal(records, places, groups)
     return [
         replace(part, inputs=part.inputs[group.records], rows=len(group.rows)) for group in dealt
     ]

@@ -18,9 +18,9 @@ def herd(features: Tensor, count: int) -> Tensor:
         int64, (min(count, n),), in the order picked.
     """
     unit = torch.nn.functional.normalize(features, dim=1)
-    mean, total = unit.mean(dim=0), torch.zeros(features.shape[1])
+    mean, total = unit.mean(dim=0), unit.new_zeros(features.shape[1])
     squares = unit.square().sum(dim=1)
-    left = torch.ones(len(unit), dtype=torch.bool)
+    left = torch.ones(len(unit), dtype=torch.bool, device=unit.device)
     picked = []
     for k in range(1, min(count, len(unit)) + 1):
         # |k mean - total - row|^2 without what is the same for every row.
@@ -29,4 +29,4 @@ def herd(features: Tensor, count: int) -> Tensor:
         picked.append(best)
         left[best] = False
         total = total + unit[best]
-    return torch.tensor(picked)
+    return torch.tensor(picked, device=unit.device)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from fdd_flower.config import DistillerConfig
 from fdd_flower.data.base import Split
+from fdd_flower.device import wide
 from fdd_flower.distillers.base import Plan, ignored_by, packing_of
 from fdd_flower.distillers.objectives.ridge import centred, features, sums_of
 from fdd_flower.distillers.parts.clock import SHARE_TO_TEACH, Clock, evenly
@@ -55,7 +56,8 @@ def as_sent(synthetic: SyntheticSet, cfg: DistillerConfig) -> SyntheticSet:
     if not (soft or learned):
         return synthetic
     logits = torch.randn(synthetic.targets.shape, generator=stream(0, "targets"))
-    return replace(synthetic, targets=(synthetic.targets + logits.softmax(dim=1)) / 2)
+    other = logits.softmax(dim=1).to(synthetic.targets.device)
+    return replace(synthetic, targets=(synthetic.targets + other) / 2)
 
 
 def soften(
@@ -81,7 +83,8 @@ def soften(
     if teacher is not None:
         return taught(synthetic.inputs, teacher, packing=packing)
     if solves(cfg, classes=len(synthetic.labels.unique())):
-        views = (random_view(cfg, plan, index) for index in range(cfg.networks))
+        device = synthetic.inputs.device
+        views = (random_view(cfg, plan, index, device=device) for index in range(cfg.networks))
         return solved(synthetic, data, views, packing=packing, penalty=cfg.ridge, clock=clock)
     return synthetic.targets
 
@@ -131,13 +134,13 @@ def solved(
             data = _affordable(data, view, clock)
         if not clock.may_prepare(done, started, share=1):
             break
-        images = features(view, packing.images(synthetic.inputs)).double()
+        images = wide(features(view, packing.images(synthetic.inputs)))
         support = images.view(len(synthetic), packing.cells, -1).mean(dim=1)
         sums = sums_of(_batches(view, data))
         kernel = support @ support.T
         solve = torch.linalg.solve(_ridged(kernel, penalty), support).T  # (d, n)
-        left = left + solve.T @ sums.gram.double() @ solve
-        right = right + solve.T @ sums.moment.double()
+        left = left + solve.T @ wide(sums.gram) @ solve
+        right = right + solve.T @ wide(sums.moment)
     prior = 1 / num_classes
     return to_simplex(torch.linalg.solve(_ridged(left, penalty), right) + prior).float()
 
@@ -151,19 +154,20 @@ def _affordable(data: Split, view: View, clock: Clock) -> Split:
 
 
 def _some(data: Split, most: int) -> Split:
-    places = evenly(len(data), most)
+    places = evenly(len(data), most, device=data.inputs.device)
     return replace(data, inputs=data.inputs[places], labels=data.labels[places])
 
 
 def _batches(view: View, data: Split) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     for inputs, labels in zip(data.inputs.split(TILE), data.labels.split(TILE), strict=True):
         targets = torch.nn.functional.one_hot(labels, len(data.classes)).float()
-        yield features(view, inputs), centred(targets), torch.ones(len(labels))
+        yield features(view, inputs), centred(targets), targets.new_ones(len(labels))
 
 
 def _ridged(matrix: Tensor, penalty: float) -> Tensor:
     size = len(matrix)
-    return matrix + penalty * matrix.trace() / size * torch.eye(size, dtype=matrix.dtype)
+    same = torch.eye(size, dtype=matrix.dtype, device=matrix.device)
+    return matrix + penalty * matrix.trace() / size * same
 
 
 def to_simplex(rows: Tensor) -> Tensor:
@@ -172,7 +176,7 @@ def to_simplex(rows: Tensor) -> Tensor:
     The algorithm of arXiv:1101.6081 (Chen and Ye), which sorts once.
     """
     ranked = rows.sort(dim=1, descending=True).values
-    ranks = torch.arange(1, rows.shape[1] + 1, dtype=rows.dtype)
+    ranks = torch.arange(1, rows.shape[1] + 1, dtype=rows.dtype, device=rows.device)
     shift = (ranked.cumsum(dim=1) - 1) / ranks
     kept = (ranked > shift).sum(dim=1, keepdim=True)
     return (rows - shift.gather(1, kept - 1)).clamp_min(0)

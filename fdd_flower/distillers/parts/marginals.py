@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from fdd_flower.device import wide
+
 TINY = 1e-12  # a column of one value has no spread to divide by
 
 
@@ -40,7 +42,7 @@ def quantile_means(records: Tensor, count: int) -> Tensor:
     so no value stands for fewer. They are then stretched to the column's own mean and standard
     deviation, which means lack; one value stays the mean.
     """
-    column = records.double()
+    column = wide(records)
     parts = column.sort(dim=0).values.tensor_split(count)
     means = torch.stack([part.mean(dim=0) for part in parts])
     centred = means - means.mean(dim=0)

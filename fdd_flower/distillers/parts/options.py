@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 
 from fdd_flower.config import DistillerConfig
+from fdd_flower.device import device_of
 from fdd_flower.distillers.base import Plan, declares
 from fdd_flower.distillers.budget.room import check_room
 from fdd_flower.distillers.parts.trained import build_embedder
@@ -129,8 +130,9 @@ def _check_model(key: str, plan: Plan) -> None:
             got="none",
             remedy="Choose random, trained or local, which need none.",
         )
+    blank = torch.zeros(1, *plan.feature_shape, device=device_of(plan.model))
     with torch.no_grad():
-        outputs = plan.model.eval()(torch.zeros(1, *plan.feature_shape)).shape[1]
+        outputs = plan.model.eval()(blank).shape[1]
     if outputs != len(plan.classes):
         raise ConfigError(
             key,

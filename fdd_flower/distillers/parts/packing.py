@@ -96,7 +96,7 @@ def _pack_frequencies(images: Tensor, factor: int) -> Tensor:
     count, channels, height, width = images.shape
     places = lowest_frequencies(height, width, height * width // factor**2)
     rows, columns = cosines(height).to(images), cosines(width).to(images)
-    kept = (rows @ images @ columns.T).flatten(2)[:, :, places]
+    kept = (rows @ images @ columns.T).flatten(2)[:, :, places.to(images.device)]
     flat = kept.view(count // factor**2, factor**2, channels, -1).transpose(1, 2).flatten(2)
     flat = F.pad(flat, (0, height * width - flat.shape[2]))
     return flat.view(-1, channels, height, width)
@@ -108,7 +108,7 @@ def _unpack_frequencies(rows: Tensor, factor: int) -> Tensor:
     kept = rows.flatten(2)[:, :, : factor**2 * len(places)]
     kept = kept.reshape(count, channels, factor**2, -1).transpose(1, 2).flatten(0, 1)
     empty = kept.new_zeros(*kept.shape[:2], height * width)
-    table = empty.index_copy(2, places, kept).view(-1, channels, height, width)
+    table = empty.index_copy(2, places.to(rows.device), kept).view(-1, channels, height, width)
     return cosines(height).to(rows).T @ table @ cosines(width).to(rows)
 
 

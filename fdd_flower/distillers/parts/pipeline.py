@@ -74,6 +74,11 @@ class Job:
     most: int | None = None
 
     @property
+    def device(self) -> torch.device:
+        """Where the records are, and all that is made of them."""
+        return self.data.inputs.device
+
+    @property
     def labels(self) -> list[int]:
         """The class of each of `parts`."""
         return [part.label for part in self.parts]
@@ -111,11 +116,12 @@ class Job:
         places
             Of those that may be drawn, int64, and then their share; None: all.
         """
-        held = torch.arange(len(part.inputs)) if places is None else places
+        device = part.inputs.device
+        held = torch.arange(len(part.inputs), device=device) if places is None else places
         limit = -(-self._limit(part) * len(held) // len(part.inputs))
         if limit < len(held):
             rng = stream(self.seed, "seen", part.label, view)
-            held = held[torch.randperm(len(held), generator=rng)[:limit]]
+            held = held[torch.randperm(len(held), generator=rng)[:limit].to(device)]
         return part.inputs[held] if len(held) < len(part.inputs) else part.inputs
 
     def groups(self, part: ClassRecords, images: Tensor) -> list[Group]:
@@ -128,7 +134,7 @@ class Job:
         found = deal(
             part.inputs.flatten(1), rows, count_of(len(rows), cells=cells, size=self._size)
         )
-        within = torch.arange(cells)
+        within = torch.arange(cells, device=self.device)
         return [Group(g.records, (g.rows[:, None] * cells + within).flatten()) for g in found]
 
     @property
@@ -187,7 +193,8 @@ class Job:
     def packed(self, images: Tensor) -> Tensor:
         """Return the images of a class as packed rows; a last row is filled by repeating them."""
         wanted = len(images) + -len(images) % self.packing.cells
-        return self.packing.pack(images[torch.arange(wanted) % len(images)])
+        repeated = torch.arange(wanted, device=images.device) % len(images)
+        return self.packing.pack(images[repeated])
 
     def canvas(self, rows: list[Tensor]) -> Canvas:
         """Return `rows` ready to be optimised."""

@@ -14,5 +14,5 @@ def resample(network: nn.Module, keep: float, *, rng: torch.Generator) -> None:
     """
     for weight in network.parameters():
         scale = weight.square().mean().sqrt()
-        noise = scale * torch.randn(weight.shape, generator=rng)
+        noise = scale * torch.randn(weight.shape, generator=rng).to(weight.device)
         weight.copy_(keep * weight + (1 - keep) * noise)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fdd_flower.device import on_host
 from fdd_flower.distillers.base import ClassRecords
 from fdd_flower.distillers.parts.clock import Clock
 from fdd_flower.distillers.parts.groups import deal
@@ -77,11 +78,11 @@ def kmeans_centres(inputs: Tensor, rows: int, *, min_records: int, rng: torch.Ge
         (m, *feature_shape) with 1 <= m <= rows, each the mean of at least `min_records`
         records where `n >= min_records`.
     """
-    flat = inputs.flatten(1).numpy()
+    flat = on_host(inputs.flatten(1)).numpy()
     members = dissolve_small(flat, lloyd(flat, rows, seed=fork(rng)), min_records)
     members = halve_large(flat, members, rows, min_records, seed=fork(rng))
     centres = np.stack([flat[members == cluster].mean(axis=0) for cluster in np.unique(members)])
-    return torch.from_numpy(centres).view(-1, *inputs.shape[1:])
+    return torch.from_numpy(centres).view(-1, *inputs.shape[1:]).to(inputs.device)
 
 
 def lloyd(flat: np.ndarray, clusters: int, *, seed: int) -> np.ndarray:
@@ -154,7 +155,8 @@ def group_means(inputs: Tensor, groups: int) -> Tensor:
 
     Each group has n / groups records or up to one more; see `_groups.deal`.
     """
-    one_each = torch.zeros(groups, inputs.shape[1])  # one row per group: only their number counts
+    # one row per group: only their number counts
+    one_each = inputs.new_zeros(groups, inputs.shape[1])
     return torch.stack([inputs[g.records].mean(dim=0) for g in deal(inputs, one_each, groups)])
 
 
@@ -176,7 +178,7 @@ def start_images(
         return class_means(
             part.inputs, count, min_records=min_records, rng=rng, clock=clock, until=until
         )
-    noise = torch.randn((count, *part.inputs.shape[1:]), generator=rng)
+    noise = torch.randn((count, *part.inputs.shape[1:]), generator=rng).to(part.inputs.device)
     if start == "class-mean":
         return part.inputs.mean(dim=0) + 0.1 * noise
     if start == "noise":
@@ -186,4 +188,5 @@ def start_images(
 
 def real_images(part: ClassRecords, count: int, *, rng: torch.Generator) -> Tensor:
     """Return real records of a class as they are: for baselines, never for private data."""
-    return part.inputs[torch.randperm(len(part.inputs), generator=rng)[:count]].clone()
+    pick = torch.randperm(len(part.inputs), generator=rng)[:count]
+    return part.inputs[pick.to(part.inputs.device)].clone()

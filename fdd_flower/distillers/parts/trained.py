@@ -49,9 +49,10 @@ def train_embedder(
         Which family of the pool.
     """
     seed_of_net = derive(seed, "net")
+    device = data.inputs.device
     network = build_embedder(
         cfg, data.feature_shape, len(data.classes), seed=seed_of_net, index=index
-    )
+    ).to(device)
     rng = stream(seed, "batches")
     adam = Adam(network.parameters(), decay=0.01)
     image = is_image(data.feature_shape)
@@ -63,7 +64,7 @@ def train_embedder(
             kept.append(frozen(network))
         if not clock.may_prepare(step, started, share=share):
             break
-        pick = torch.randint(len(data), (min(BATCH, len(data)),), generator=rng)
+        pick = torch.randint(len(data), (min(BATCH, len(data)),), generator=rng).to(device)
         x = data.inputs[pick]
         if image:
             x = augment.warp(x, augment.affine_maps(len(x), *x.shape[2:], rng=rng))

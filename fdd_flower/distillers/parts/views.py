@@ -9,6 +9,7 @@ from torch import Tensor
 
 from fdd_flower.config import DistillerConfig
 from fdd_flower.data.base import Split
+from fdd_flower.device import HOST
 from fdd_flower.distillers.base import Plan
 from fdd_flower.distillers.parts.clock import Clock
 from fdd_flower.distillers.parts.resample import resample
@@ -51,32 +52,38 @@ def embedding_views(
     seed
         Of what the client draws for itself; seeded networks come from the plan's public seed.
     """
+    device = data.inputs.device
     if cfg.embedder == "global":
-        return [_with_affine(_perturbed(cfg, plan, i), cfg, plan, i) for i in range(cfg.networks)]
+        copies = [_perturbed(cfg, plan, i) for i in range(cfg.networks)]
+        return [_view(network, cfg, plan, i, device) for i, network in enumerate(copies)]
     if cfg.embedder == "trained" and len(data.labels.unique()) > 1:
         networks = _trajectories(cfg, data, seed=seed, clock=clock)
-        return [_with_affine(network, cfg, plan, i) for i, network in enumerate(networks)]
-    return random_views(cfg, plan)
+        return [_view(network, cfg, plan, i, device) for i, network in enumerate(networks)]
+    return random_views(cfg, plan, device=device)
 
 
-def random_views(cfg: DistillerConfig, plan: Plan) -> list[View]:
+def random_views(cfg: DistillerConfig, plan: Plan, *, device: torch.device = HOST) -> list[View]:
     """Return `distiller.networks` seeded views: the same on every client and on the server."""
-    return [random_view(cfg, plan, index) for index in range(cfg.networks)]
+    return [random_view(cfg, plan, index, device=device) for index in range(cfg.networks)]
 
 
-def random_view(cfg: DistillerConfig, plan: Plan, index: int) -> View:
-    """Return seeded view `index` of the plan."""
+def random_view(
+    cfg: DistillerConfig, plan: Plan, index: int, *, device: torch.device = HOST
+) -> View:
+    """Return seeded view `index` of the plan, for inputs on `device`."""
     seed = derive(plan.seed, "view", index)
     network = build_embedder(cfg, plan.feature_shape, 2, seed=seed, index=index)
-    return _with_affine(frozen(network), cfg, plan, index)
+    return _view(frozen(network), cfg, plan, index, device)
 
 
-def _with_affine(network: Network, cfg: DistillerConfig, plan: Plan, index: int) -> View:
+def _view(
+    network: Network, cfg: DistillerConfig, plan: Plan, index: int, device: torch.device
+) -> View:
     affine = None
     if cfg.augment and is_image(plan.feature_shape):
         rng = stream(plan.seed, "view-affine", index)
-        affine = augment.affine_maps(1, *plan.feature_shape[1:], rng=rng)
-    return View(network, affine)
+        affine = augment.affine_maps(1, *plan.feature_shape[1:], rng=rng).to(device)
+    return View(network.to(device), affine)
 
 
 def _perturbed(cfg: DistillerConfig, plan: Plan, index: int) -> Network:
@@ -93,7 +100,7 @@ def _perturbed(cfg: DistillerConfig, plan: Plan, index: int) -> Network:
         resample(network, plan.guidance.keep, rng=rng)
     elif index:
         weights = torch.nn.utils.parameters_to_vector(network.parameters())
-        step = torch.randn(weights.shape, generator=rng)
+        step = torch.randn(weights.shape, generator=rng).to(weights.device)
         weights = weights + PERTURBATION * step / step.norm()
         torch.nn.utils.vector_to_parameters(weights, network.parameters())
     return network

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
+from fdd_flower.device import gpus, resolve
 from fdd_flower.errors import LaunchError
 from fdd_flower.launch.begun import Begun
 from fdd_flower.launch.flower.environment import TOKEN, child_environment
@@ -42,7 +43,8 @@ def run_in_simulation(begun: Begun, progress: Progress) -> Outcome:
             remedy="Give --in-process; the result is the same, bit for bit.",
         )
     at_once, _ = clients_at_once(num_clients, cfg.runtime.client_threads)
-    federation = federation_config(num_clients, cfg.runtime.client_threads)
+    shared = gpus(resolve(cfg.runtime.device))
+    federation = federation_config(num_clients, cfg.runtime.client_threads, gpus=shared)
     folder = Path(cfg.output.dir)
     with _stage() as (stage, token):
         fill_stage(stage, cfg)
