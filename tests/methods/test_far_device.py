@@ -33,7 +33,7 @@ CASES: dict[str, dict[str, Scalar]] = {
         "merger.name": "redistil",
         "merger.rows": 2,
         "merger.steps": 2,
-        "scoring.mode": "quarantine",
+        "scoring.mode": "score",
         "scoring.quota": 2.0,
     },
 }
