@@ -91,6 +91,7 @@ def _one_flower_at_a_time(
 
     with (tmp_path_factory.getbasetemp().parent / "flower.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
