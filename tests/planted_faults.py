@@ -310,10 +310,9 @@ def copy_of(root: Path, folder: Path) -> Path:
     return folder
 
 
-def first_failure(root: Path, tests: str) -> str:
+def first_failure(root: Path, tests: list[str]) -> str:
     """Run tests in a checkout, or all, until one fails; return its name, or nothing."""
-    paths = [f"tests/{name}" for name in tests.split()]
-    words = ["-m", "pytest", "-x", "-p", "no:cacheprovider", *(["-n0", *paths] if paths else [])]
+    words = ["-m", "pytest", "-x", "-p", "no:cacheprovider", *(["-n0", *tests] if tests else [])]
     done = subprocess.run(
         [sys.executable, *words],
         cwd=root,
@@ -343,7 +342,11 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix="fault-") as folder:
             root = copy_of(ROOT, Path(folder))
             fault.plant(root)
-            by = first_failure(root, "" if asked.whole else fault.tests)
+            tests = [] if asked.whole else [f"tests/{path}" for path in fault.tests.split()]
+            by = first_failure(root, tests)
+            shutil.copy2(ROOT / "fdd_flower" / fault.file, root / "fdd_flower" / fault.file)
+            if by and first_failure(root, [by]):
+                raise RuntimeError(f"{by} fails without a fault too")
         missed += not by
         seconds = time.monotonic() - started
         word, by = ("caught", by) if by else ("MISSED", f"by no test of {fault.tests}")

@@ -15,7 +15,7 @@ from fdd_flower.scoring.outliers import outliers, robust_scores
 from fdd_flower.scoring.redundancy import redundancy
 from fdd_flower.synthetic_set import SyntheticSet
 from tests.attacks.poison import flip_labels, near_copy, noise
-from tests.scoring.scene import TEST, client, clients, evidence, only
+from tests.scoring.scene import ROOT, TEST, client, clients, evidence, only
 
 RNG = torch.Generator().manual_seed(0)
 
@@ -42,6 +42,25 @@ def test_one_bad_class_among_good_ones_shows() -> None:
     found = label_agreement(evidence({"0": client(1), "9": bad}))
     assert found["9"].value == pytest.approx(70 / 80, abs=0.02)
     assert found["9"].suspect
+
+
+def test_the_chance_counts_every_test_that_was_made() -> None:
+    part = client(0, rows=20)
+    given = part.labels.clone()
+    given[:6] = 3
+    told = replace(part, targets=torch.eye(4)[given])
+    recall, agrees = ROOT.recall.double(), given == part.labels
+    # the root model is right about the rows themselves
+    assert label_agreement(evidence({"9": told}))["9"].value == float(agrees.double().mean())
+
+    def tail(rows: torch.Tensor, share: float) -> float:
+        return float(scipy.stats.binom.cdf(int(agrees[rows].sum()), int(rows.sum()), share))
+
+    classes = [tail(given == label, float(recall[label])) for label in range(4)]
+    whole = tail(torch.ones(80, dtype=torch.bool), float(recall[given].mean()))
+    chance = label_agreement(evidence({"9": told}))["9"].chance
+    assert 0 < chance < 1
+    assert chance == pytest.approx(2 * min(whole, 4 * min(classes)), rel=1e-6)
 
 
 def test_a_class_without_root_records_is_not_scored() -> None:
