@@ -148,5 +148,5 @@ def test_a_folder_without_a_training_table_lists_what_is_there(tmp_path: Path) -
 def test_both_splits_have_the_same_columns(tmp_path: Path) -> None:
     (tmp_path / "train.csv").write_text(GOOD)
     (tmp_path / "test.csv").write_text("label,a,c\nyes,1,2\n")
-    with pytest.raises(DataError, match=r"test\.csv: .*a difference in b, c\. Write"):
+    with pytest.raises(DataError, match=r"test\.csv: .*different columns: b, c\. Write"):
         read(tmp_path)
