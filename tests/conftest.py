@@ -131,3 +131,8 @@ def plan_for(data: Split, *, round_: int = 1) -> Plan:
         feature_shape=data.feature_shape,
         normalisation=Normalisation(mean=(0.0,) * channels, std=(1.0,) * channels),
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # The longest first: a worker that began one last would keep the others waiting.
+    items.sort(key=lambda item: item.get_closest_marker("flower") is None)

@@ -141,7 +141,7 @@ PEERS_DOWN: dict[str, Scalar] = {
     "changes",
     [
         {"merger.name": "herded"},
-        {"merger.name": "redistil", "merger.rows": 3},
+        {"merger.name": "redistil", "merger.rows": 3, "merger.steps": 5},
     ],
     ids=["herded", "redistil"],
 )
@@ -162,7 +162,7 @@ def test_a_set_that_the_server_distils_goes_down_to_all_alike(tmp_path, monkeypa
         return original(self, parts, rng=rng)
 
     monkeypatch.setattr(redistil, "merge", counted)
-    changes = {"merger.name": "redistil", "merger.rows": 3}
+    changes = {"merger.name": "redistil", "merger.rows": 3, "merger.steps": 5}
     start(settings_of(tmp_path / "run") | PEERS_DOWN | changes, clients=4)
     assert merges == [4, 4]  # one a round, however many clients
     first, second = rounds(tmp_path / "run")
