@@ -46,7 +46,7 @@ def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
 def metrics(folder: Path) -> tuple[dict[str, list[tuple[int, float]]], Any]:
     """Return what MLflow's own client finds, and its run."""
     pytest.importorskip("mlflow")
-    from mlflow import MlflowClient
+    from mlflow import MlflowClient  # pyright: ignore[reportMissingImports]
 
     client = MlflowClient(tracking_uri=f"sqlite:///{folder / 'mlflow' / 'mlflow.db'}")
     (experiment,) = client.search_experiments(filter_string="name = 'fdd-flower'")

@@ -26,7 +26,7 @@ class MLflow:
 
     def __init__(self, cfg: Config, folder: Path, rows: Sequence[RoundRow]) -> None:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        from mlflow import MlflowClient
+        from mlflow import MlflowClient  # pyright: ignore[reportMissingImports]
 
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)
@@ -49,7 +49,7 @@ class MLflow:
                 self.round(row)
 
     def _new_run(self, cfg: Config, name: str, *, local: bool) -> str:
-        from mlflow.entities import Param
+        from mlflow.entities import Param  # pyright: ignore[reportMissingImports]
 
         wanted = os.environ.get("MLFLOW_EXPERIMENT_NAME", EXPERIMENT)
         found = self._client.get_experiment_by_name(wanted)
@@ -81,7 +81,7 @@ class MLflow:
         self._client.set_terminated(self._run, status=status)
 
     def _write(self, values: dict[str, float], step: int) -> None:
-        from mlflow.entities import Metric
+        from mlflow.entities import Metric  # pyright: ignore[reportMissingImports]
 
         now = int(1000 * time.time())
         metrics = [Metric(name, value, now, step) for name, value in values.items()]
