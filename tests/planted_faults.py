@@ -323,7 +323,7 @@ def first_failure(root: Path, tests: list[str]) -> str:
     )
     if done.returncode == 0:
         return ""
-    found = re.search(r"^(?:FAILED|ERROR) (.+?)(?: - |$)", done.stdout, re.MULTILINE)
+    found = re.search(r"^(?:FAILED|ERROR) (tests/.+?)(?: - |$)", done.stdout, re.MULTILINE)
     if done.returncode != 1 or found is None:
         raise RuntimeError(done.stdout[-2000:] + done.stderr[-2000:])
     return found[1]
