@@ -122,9 +122,9 @@ def _lines(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
         ("accuracy", [human_share(one.accuracy) for one in summaries]),
         ("rounds", [str(one.rounds) for one in summaries]),
         ("clients", [str(one.num_clients) for one in summaries]),
-        ("up, a client", [human_bytes(one.bytes_up_per_client) for one in summaries]),
-        ("up, all", [human_bytes(one.bytes_up_total) for one in summaries]),
-        ("down, all", [human_bytes(one.bytes_down_total) for one in summaries]),
+        ("up per client", [human_bytes(one.bytes_up_per_client) for one in summaries]),
+        ("up, all clients", [human_bytes(one.bytes_up_total) for one in summaries]),
+        ("down, all clients", [human_bytes(one.bytes_down_total) for one in summaries]),
         ("time", [human_seconds(one.seconds_total) for one in summaries]),
     ]
     epsilons = [run.rows[-1].epsilon if run.rows else None for run in runs]
@@ -140,7 +140,7 @@ def _shown(value: Scalar) -> str:
 
 
 def draw_comparison(runs: Sequence[Run], path: Path) -> None:
-    """Draw accuracy over rounds, and against the bytes of a client, into the PNG `path`.
+    """Draw accuracy over rounds, and against the bytes that a client sends, into the PNG `path`.
 
     Raises
     ------
@@ -183,6 +183,6 @@ def _finish(over_rounds: Any, against_bytes: Any) -> None:
     over_rounds.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
     over_rounds.tick_params(labelsize=8)
     over_rounds.set_ylabel("accuracy on the test split (%)", fontsize=9)
-    cost_axis(against_bytes, "bytes up, a client, all rounds so far", human_bytes)
+    cost_axis(against_bytes, "bytes sent per client, all rounds so far", human_bytes)
     for axes in (over_rounds, against_bytes):
         tidy(axes)

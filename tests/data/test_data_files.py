@@ -5,6 +5,7 @@ import hashlib
 import pickle
 import struct
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -258,6 +259,15 @@ def test_a_damaged_npz_is_named(spoil: Callable[[bytes], bytes], tmp_path: Path)
     path = tmp_path / "data.npz"
     path.write_bytes(spoil(path.read_bytes()))
     with pytest.raises(DataError, match=r"data\.npz: expected a NumPy \.npz archive"):
+        read("npz", path)
+
+
+def test_a_member_that_is_no_array_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "mixed.npz"
+    np.savez(path, y=np.zeros(6, dtype=np.int64))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("x.npy", "garbage")
+    with pytest.raises(DataError, match="plain arrays; got x is not an array"):
         read("npz", path)
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from fdd_flower.config import DataConfig
-from fdd_flower.data.base import refuse
+from fdd_flower.data.base import Records, Source, refuse
 
 
 def no_path(cfg: DataConfig) -> None:
@@ -21,3 +25,13 @@ def no_path(cfg: DataConfig) -> None:
             got=repr(cfg.path),
             remedy="Leave data.path empty, or set data.name to folder, npz or table.",
         )
+
+
+def table_source(bunch: Any) -> Source:
+    """Return a table of scikit-learn's, in the units it was measured in, with its own names."""
+    return Source(
+        train=Records(inputs=bunch.data.astype(np.float32), labels=bunch.target.astype(np.int64)),
+        test=None,
+        classes=tuple(str(name) for name in bunch.target_names),
+        columns=tuple(str(name) for name in bunch.feature_names),
+    )

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
-
-import numpy as np
-
 from fdd_flower.config import DataConfig
-from fdd_flower.data.base import SOURCES, Records, Source
-from fdd_flower.data.sources._embedded import no_path
+from fdd_flower.data.base import SOURCES, Source
+from fdd_flower.data.sources._embedded import no_path, table_source
 
 
 @SOURCES.register("breast-cancer")
@@ -23,10 +19,4 @@ def breast_cancer(cfg: DataConfig) -> Source:
     from sklearn.datasets import load_breast_cancer
 
     no_path(cfg)
-    bunch = cast(Any, load_breast_cancer())
-    return Source(
-        train=Records(inputs=bunch.data.astype(np.float32), labels=bunch.target.astype(np.int64)),
-        test=None,
-        classes=tuple(str(name) for name in bunch.target_names),
-        columns=tuple(str(name) for name in bunch.feature_names),
-    )
+    return table_source(load_breast_cancer())

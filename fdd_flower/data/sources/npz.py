@@ -59,7 +59,12 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         if isinstance(archive, np.ndarray):
             raise ValueError("a single array")
         with archive:
-            return {key: archive[key] for key in archive.files}
+            arrays = {key: archive[key] for key in archive.files}
+            for key, array in arrays.items():
+                # a member that is no NPY file comes as its bytes
+                if not isinstance(array, np.ndarray):
+                    raise ValueError(f"{key} is not an array")
+            return arrays
     # RuntimeError is zipfile's for a password or an unknown compression.
     except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise refuse(
