@@ -13,18 +13,17 @@ from fdd_flower.api.inputs import Kind, model_inputs, records_of
 from fdd_flower.api.labels import class_names, given_names, places_of
 from fdd_flower.api.settings import run_config
 from fdd_flower.api.synthetic import BYTES, SyntheticSet
-from fdd_flower.bench.records import make_plan
 from fdd_flower.config import Config, find_key, from_run_config
-from fdd_flower.data.base import Dataset, Records, Split, refuse, shown
+from fdd_flower.data.base import Records, Split, refuse, shown
 from fdd_flower.data.fit import fit_normalisation
 from fdd_flower.device import moved, resolve
-from fdd_flower.distillers.base import DISTILLERS, packing_of
+from fdd_flower.distillers.base import DISTILLERS, Plan, packing_of
 from fdd_flower.distillers.parts.options import check_options
 from fdd_flower.errors import ConfigError
 from fdd_flower.rng import stream
 from fdd_flower.schema import Schema
 from fdd_flower.threads import threads
-from fdd_flower.wire.codecs.base import array_bytes
+from fdd_flower.wire.codecs.base import CODECS, array_bytes
 
 SECTIONS = ("distiller", "codec", "runtime")
 CLIENT, ROUND = "0", 1  # whose draws these are: those of the first client in its first round
@@ -108,9 +107,8 @@ def distill(
     data, schema = _records(x, y, kind, schema, classes, columns)
     data = moved(data, resolve(cfg.runtime.device))
     check_options(cfg.distiller, schema.feature_shape, rounds=1)
-    plan = make_plan(cfg, _public(schema), cfg.seed)
-    codec = plan.codec
-    assert codec is not None  # the plan names one
+    codec = CODECS.get(cfg.codec.name)(cfg.codec)
+    plan = Plan.of(schema, seed=cfg.seed, run="distill", round_=ROUND, codec=codec)
     rng = stream(cfg.seed, "client", CLIENT, ROUND)
     with threads(cfg.runtime.client_threads):
         found = DISTILLERS.get(cfg.distiller.name)(cfg.distiller).distill(
@@ -222,13 +220,3 @@ def _given_columns(columns: Iterable[str], values: np.ndarray) -> tuple[str, ...
             remedy="Leave it out, or name every column once.",
         )
     return names
-
-
-def _public(schema: Schema) -> Dataset:
-    """Return a data set without records, of which a plan takes what is public."""
-    empty = Records(
-        inputs=np.empty((0, *schema.feature_shape), np.float32), labels=np.empty(0, np.int64)
-    )
-    return Dataset(
-        train=empty, test=empty, classes=schema.classes, normalisation=schema.normalisation
-    )

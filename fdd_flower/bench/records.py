@@ -11,7 +11,7 @@ from fdd_flower.data import load_dataset
 from fdd_flower.data.base import Dataset, Split
 from fdd_flower.device import moved, resolve
 from fdd_flower.distillers.base import Plan
-from fdd_flower.rng import derive, numpy_stream
+from fdd_flower.rng import numpy_stream
 from fdd_flower.wire.codecs.base import CODECS, Tunable
 from fdd_flower.wire.resolution import WHOLE
 
@@ -74,12 +74,4 @@ def make_plan(cfg: Config, dataset: Dataset, seed: int, *, resolution: int = WHO
     codec = CODECS.get(cfg.codec.name)(cfg.codec)
     if isinstance(codec, Tunable):
         codec = codec.at_resolution(resolution)
-    return Plan(
-        round=1,
-        seed=derive(seed, "plan"),
-        nonce=f"{derive(seed, 'nonce', 'bench'):016x}",
-        classes=dataset.classes,
-        feature_shape=dataset.feature_shape,
-        normalisation=dataset.normalisation,
-        codec=codec,
-    )
+    return Plan.of(dataset.schema, seed=seed, run="bench", round_=1, codec=codec)

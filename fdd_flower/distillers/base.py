@@ -15,7 +15,8 @@ from fdd_flower.distillers.parts.packing import Packing
 from fdd_flower.errors import DistillError
 from fdd_flower.models.base import Network
 from fdd_flower.registry import Registry
-from fdd_flower.schema import Normalisation, is_image
+from fdd_flower.rng import derive
+from fdd_flower.schema import Normalisation, Schema, is_image
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.training.class_logits import ClassLogits
 from fdd_flower.wire.codecs.base import Codec
@@ -78,6 +79,21 @@ class Plan:
     peers: SyntheticSet | None = None
     codec: Codec | None = None
     guidance: Guidance | None = None
+
+    @classmethod
+    def of(
+        cls, schema: Schema, *, seed: int, run: str, round_: int = 0, codec: Codec | None = None
+    ) -> Plan:
+        """Return what a run of `seed` asks in every round; `run` tells runs of a seed apart."""
+        return cls(
+            round=round_,
+            seed=derive(seed, "plan"),
+            nonce=f"{derive(seed, 'nonce', run):016x}",
+            classes=schema.classes,
+            feature_shape=schema.feature_shape,
+            normalisation=schema.normalisation,
+            codec=codec,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,6 @@ from fdd_flower.errors import ConfigError
 from fdd_flower.mergers.base import MERGERS
 from fdd_flower.methods.base import COMMON, STRATEGIES, Method
 from fdd_flower.models.base import Network
-from fdd_flower.rng import derive
 from fdd_flower.server.tracking import check_track
 from fdd_flower.wire.codecs.base import CODECS
 
@@ -122,14 +121,7 @@ def _no_component(kind: str, name: str, got: str) -> ConfigError:
 
 def make_plan(cfg: Config, dataset: Dataset, run_id: str) -> Plan:
     """Return the public plan that every round of the run repeats."""
-    return Plan(
-        round=0,
-        seed=derive(cfg.seed, "plan"),
-        nonce=f"{derive(cfg.seed, 'nonce', run_id):016x}",
-        classes=dataset.classes,
-        feature_shape=dataset.feature_shape,
-        normalisation=dataset.normalisation,
-    )
+    return Plan.of(dataset.schema, seed=cfg.seed, run=run_id)
 
 
 def check_method(method: Method, cfg: Config, plan: Plan, model: Network) -> None:
