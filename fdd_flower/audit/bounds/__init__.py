@@ -1,0 +1,1 @@
+"""From right and wrong guesses to statements about epsilon."""
