@@ -1,1 +1,1 @@
-"""Mechanisms, accounting and budgets of formal privacy: none yet, see `privacy.mode`."""
+"""Formal privacy: the mechanism, its accounting, a client's own budget, the privacy card."""
