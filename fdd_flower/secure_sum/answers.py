@@ -8,6 +8,8 @@ import numpy as np
 from flwr.app import RecordDict
 
 from fdd_flower.secure_sum.client import MASKED
+from fdd_flower.secure_sum.identity import SIGNED
+from fdd_flower.secure_sum.keys import KEY
 from fdd_flower.secure_sum.masks import RING
 from fdd_flower.server.judging.replies import arrays_of
 from fdd_flower.server.judging.validator import Rules
@@ -27,10 +29,28 @@ def byte_rules(
 
     def decode(content: RecordDict) -> np.ndarray:
         array = _only(name, content, max_bytes)
-        require(array.dtype == np.uint8, name, "uint8", str(array.dtype)[:100], Code.DTYPE)
-        require(array.shape == shape, name, str(shape), str(array.shape)[:100], Code.SHAPE)
+        _require_bytes(name, array, shape)
         require(bool((array <= most).all()), name, f"up to {most}", "more", Code.RANGE)
         return array
+
+    return Rules(
+        nonce=nonce, round=round, max_bytes=max_bytes, decode=decode, keep=lambda values: values
+    )
+
+
+def key_rules(*, nonce: str, round: int) -> Rules[np.ndarray, np.ndarray]:
+    """Return the rules of an answer with keys: kept with the signature, zeros if it has none."""
+    shapes = {"keys": (2 * KEY,), "signature": (SIGNED,)}
+    max_bytes = HEADROOM + 2 * KEY + SIGNED
+
+    def decode(content: RecordDict) -> np.ndarray:
+        found = to_numpy(arrays_of(content), max_bytes=max_bytes)
+        names = ", ".join(sorted(map(repr, found)))[:200]
+        fits = "keys" in found and found.keys() <= shapes.keys()
+        require(fits, "arrays", "keys, or keys and signature", names, Code.ARRAYS)
+        for name, array in found.items():
+            _require_bytes(name, array, shapes[name])
+        return np.concatenate([found["keys"], found.get("signature", np.zeros(SIGNED, np.uint8))])
 
     return Rules(
         nonce=nonce, round=round, max_bytes=max_bytes, decode=decode, keep=lambda values: values
@@ -58,6 +78,11 @@ def masked_rules(
     return Rules(
         nonce=nonce, round=round, max_bytes=most, decode=decode, keep=lambda values: values
     )
+
+
+def _require_bytes(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
+    require(array.dtype == np.uint8, name, "uint8", str(array.dtype)[:100], Code.DTYPE)
+    require(array.shape == shape, name, str(shape), str(array.shape)[:100], Code.SHAPE)
 
 
 def _only(name: str, content: RecordDict, max_bytes: int) -> np.ndarray:

@@ -11,6 +11,7 @@ Flower's, so that what was under way can be asked again.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -21,9 +22,10 @@ from fdd_flower.device import on_host
 from fdd_flower.distillers.base import Plan
 from fdd_flower.errors import FddError, WireError
 from fdd_flower.progress_log import say
+from fdd_flower.secure_sum.identity import SIGNED, Company, signed
 from fdd_flower.secure_sum.keys import KEY, SEALED, Keys
 from fdd_flower.secure_sum.masks import RING, to_ring
-from fdd_flower.secure_sum.protocol import Group, give_away, mask, opened, share
+from fdd_flower.secure_sum.protocol import LEAST, Group, give_away, mask, opened, share
 from fdd_flower.sketches.base import Sketch
 from fdd_flower.sketches.integers import to_planes
 from fdd_flower.wire.records import (
@@ -43,8 +45,22 @@ MASKED = "masked"
 Arrays = dict[str, np.ndarray]
 
 
-def answer(message: Message, context: Context) -> Message:
+@dataclass(frozen=True, slots=True)
+class _Question:
+    arrays: Arrays
+    plan: Plan
+    context: Context
+    least: int
+
+
+def answer(message: Message, context: Context, *, least: int = LEAST) -> Message:
     """Return the answer to a question of the server: for a secure sum, or for the client's name.
+
+    Parameters
+    ----------
+    least
+        How many clients must stay to the end at least: below it this one sends nothing masked and
+        gives no share away. Its shares, too, give a secret only to so many.
 
     Raises
     ------
@@ -60,7 +76,8 @@ def answer(message: Message, context: Context) -> Message:
     try:
         if not isinstance(step, str) or step not in _STEPS:
             raise _off(f"one of {', '.join(_STEPS)}", step)
-        arrays = _STEPS[step](_arrays(message.content.get(PEERS)), plan, context)
+        arrays = _arrays(message.content.get(PEERS))
+        arrays = _STEPS[step](_Question(arrays, plan, context, least))
         return Message(reply(to_array_record(arrays), envelope, {}), reply_to=message)
     except FddError as error:
         say(f"client {envelope.client} refuses: {error}")
@@ -68,7 +85,12 @@ def answer(message: Message, context: Context) -> Message:
 
 
 def masked_sketch(
-    sketch: Sketch, peers: ArrayRecord | None, *, plan: Plan, context: Context
+    sketch: Sketch,
+    peers: ArrayRecord | None,
+    *,
+    plan: Plan,
+    context: Context,
+    least: int = LEAST,
 ) -> ArrayRecord:
     """Return a sketch under the client's masks, as planes of numbers of the ring.
 
@@ -77,16 +99,24 @@ def masked_sketch(
     peers
         `places` of the clients of its neighbourhood whose shares open, and of how many `clients`
         the sum may be.
+    least
+        Of how many clients the sum is at least, as the noise in the sketch assumes: no more than
+        what `answer` was told.
 
     Raises
     ------
     FddError
-        If the client did not take part in the round so far, or a sum does not fit.
+        If the client did not take part in the round so far, too few clients are there, or a sum
+        does not fit.
     """
     keys, group, state = _held(plan, context)
+    if group.threshold < least:
+        raise _off(f"{least} clients or more to the end", f"shares that {group.threshold} open")
     places = _places(_arrays(peers), keys, group)
     if not set(places) <= set(_inbox(state)):
         raise _off("clients whose shares this one has", "others")
+    here = set(places) & opened(_inbox(state), keys, group).keys()
+    Company.of(context.node_config).require(_known(state), here, len(places))
     clients = _clients(_arrays(peers), group)
     if "places" in state:  # a second sum under the same masks would give the difference away
         raise _off("one question per round for the masked sketch", "a second one")
@@ -102,33 +132,45 @@ def flat(sketch: Sketch) -> np.ndarray:
     return np.concatenate([on_host(part).numpy() for part in parts])
 
 
-def _keys(arrays: Arrays, plan: Plan, context: Context) -> Arrays:
+def _keys(asked: _Question) -> Arrays:
+    plan, context = asked.plan, asked.context
     if STATE in context.state:
         raise _off("one secure sum a run", "a second question for keys")
+    Company.of(context.node_config)  # what is wrong with it is said before anything is sent
     keys = Keys.draw()
+    signature = signed(context.node_config, keys.public, plan)
     context.state[STATE] = ConfigRecord(
         {"nonce": plan.nonce, "round": plan.round, "keys": keys.to_bytes()}
     )
-    return {"keys": np.frombuffer(keys.public, np.uint8)}
+    found = {"keys": np.frombuffer(keys.public, np.uint8)}
+    if signature:
+        found["signature"] = np.frombuffer(signature, np.uint8)
+    return found
 
 
-def _shares(arrays: Arrays, plan: Plan, context: Context) -> Arrays:
-    publics = _read(arrays, "keys", 2)
+def _shares(asked: _Question) -> Arrays:
+    plan, context = asked.plan, asked.context
+    publics = _read(asked.arrays, "keys", 2)
     if publics.dtype != np.uint8:
         raise _off("public keys as bytes", publics.dtype)
-    state = _state(plan, context)
+    state, company = _state(plan, context), Company.of(context.node_config)
     if "publics" in state:  # shares for another group would let it take this one's masks off
         raise _off("one question per round for shares", "a second one")
     keys = Keys.from_bytes(_bytes(state, "keys"))
-    group = Group(tuple(row.tobytes() for row in publics))
+    group = Group(tuple(row.tobytes() for row in publics), asked.least)
+    own, signatures = group.place_of(keys), _signatures(asked.arrays)
+    known = company.places(group, own, signatures, plan)
     sealed = share(keys, group)
-    state["publics"] = b"".join(group.publics)
+    state["publics"], state["least"] = b"".join(group.publics), group.least
+    if known is not None:
+        state["known"] = known
     rows = [np.frombuffer(sealed[place], np.uint8) for place in sorted(sealed)]
     return {"shares": np.stack(rows)}
 
 
-def _open(arrays: Arrays, plan: Plan, context: Context) -> Arrays:
-    keys, group, state = _held(plan, context)
+def _open(asked: _Question) -> Arrays:
+    arrays = asked.arrays
+    keys, group, state = _held(asked.plan, asked.context)
     if "heard" in state:
         raise _off("one question per round for what opens", "a second one")
     places, sealed = _places(arrays, keys, group), _read(arrays, "sealed", 2)
@@ -139,21 +181,25 @@ def _open(arrays: Arrays, plan: Plan, context: Context) -> Arrays:
     return {"opened": np.array([place in found for place in places], np.uint8)}
 
 
-def _unmask(arrays: Arrays, plan: Plan, context: Context) -> Arrays:
+def _unmask(asked: _Question) -> Arrays:
+    plan, context = asked.plan, asked.context
     keys, group, state = _held(plan, context)
     if "places" not in state:
         raise _off("a question for shares after the masked sketch", "one before")
     heard, places = _inbox(state), list(state["places"])  # type: ignore[arg-type]
-    inbox = {int(place): heard[int(place)] for place in places}
+    inbox, known = {int(place): heard[int(place)] for place in places}, _known(state)
     # before it answers: another answer could hold the other share of a client
     context.state[STATE] = ConfigRecord({"nonce": plan.nonce, "round": plan.round})
-    given = give_away(inbox, keys, group, stayed=_sorted_places(arrays))
+    stayed = _sorted_places(asked.arrays)
+    company, here = Company.of(context.node_config), set(stayed) & opened(inbox, keys, group).keys()
+    company.require(known, here, len(stayed))
+    given = give_away(inbox, keys, group, stayed=stayed)
     none = bytes(KEY)  # of a client whose shares do not open here
     rows = [np.frombuffer(given.get(place, none), np.uint8) for place in inbox]
     return {"given": np.stack(rows)}
 
 
-_STEPS: dict[str, Callable[[Arrays, Plan, Context], Arrays]] = {
+_STEPS: dict[str, Callable[[_Question], Arrays]] = {
     "keys": _keys,
     "shares": _shares,
     "open": _open,
@@ -177,7 +223,8 @@ def _held(plan: Plan, context: Context) -> tuple[Keys, Group, ConfigRecord]:
         raise _off("a question for shares first", "none")
     publics = _bytes(state, "publics")
     each = tuple(publics[at : at + 2 * KEY] for at in range(0, len(publics), 2 * KEY))
-    return Keys.from_bytes(_bytes(state, "keys")), Group(each), state
+    group = Group(each, int(state["least"]))  # type: ignore[arg-type]
+    return Keys.from_bytes(_bytes(state, "keys")), group, state
 
 
 def _places(arrays: Arrays, keys: Keys, group: Group) -> list[int]:
@@ -210,6 +257,21 @@ def _inbox(state: ConfigRecord) -> dict[int, bytes]:
         raise _off("a question for what opens first", "none")
     sealed, heard = _bytes(state, "sealed"), list(state["heard"])  # type: ignore[arg-type]
     return {int(p): sealed[i * SEALED : (i + 1) * SEALED] for i, p in enumerate(heard)}
+
+
+def _known(state: ConfigRecord) -> list[int]:
+    """Return the places of the clients whose keys are those of one that this client knows."""
+    return [int(place) for place in state.get("known", [])]  # type: ignore[union-attr]
+
+
+def _signatures(arrays: Arrays) -> list[bytes]:
+    """Return the signatures of the keys of a neighbourhood, by place; without any, none."""
+    if "signatures" not in arrays:
+        return []
+    found = _read(arrays, "signatures", 2)
+    if found.dtype != np.uint8 or found.shape[1] != SIGNED:
+        raise _off("signatures as bytes", found.dtype)
+    return [row.tobytes() for row in found]
 
 
 def _bytes(state: ConfigRecord, name: str) -> bytes:

@@ -44,9 +44,9 @@ from fdd_flower.secure_sum.masks import add, stretched
 LEAST = 2  # clients: the sum of one is that one's own
 
 
-def threshold_of(clients: int) -> int:
-    """Return how many clients of so many must stay to the end: more than half, at least two."""
-    return max(LEAST, clients // 2 + 1)
+def threshold_of(clients: int, least: int = LEAST) -> int:
+    """Return how many clients of so many must stay to the end: more than half, and `least`."""
+    return max(least, clients // 2 + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,12 @@ class Group:
 
     The server has a group of all clients of the round too, to which neighbourhoods keep the order.
 
+    Attributes
+    ----------
+    least
+        How many must stay to the end, where that is more than half: clients and server know it
+        from the settings of the run. So many shares of a secret give it.
+
     Raises
     ------
     WireError
@@ -62,14 +68,15 @@ class Group:
     """
 
     publics: tuple[bytes, ...]
+    least: int = LEAST
 
     def __post_init__(self) -> None:
         whole = all(len(public) == 2 * KEY for public in self.publics)
         distinct = len(set(self.publics)) == len(self.publics)
-        if not (whole and distinct and len(self.publics) >= LEAST):
+        if not (whole and distinct and len(self.publics) >= max(LEAST, self.least)):
             raise WireError(
                 "clients of the secure sum",
-                expected=f"{LEAST} or more with keys of their own",
+                expected=f"{max(LEAST, self.least)} or more with keys of their own",
                 got=f"{len(self.publics)}",
                 remedy="Wait for more clients: strategy.min-nodes.",
             )
@@ -77,7 +84,7 @@ class Group:
     @property
     def threshold(self) -> int:
         """How many clients must stay to the end."""
-        return threshold_of(len(self.publics))
+        return threshold_of(len(self.publics), self.least)
 
     def place_of(self, keys: Keys) -> int:
         """Return the place of the client with these keys.
@@ -209,7 +216,8 @@ def unmask(
         total = add(total, values)
     for place in sorted(present):
         held = {giver: shares[place] for giver, shares in given.items() if place in shares}
-        secret = _recovered(held, graph.hoods[place], place)
+        threshold = threshold_of(len(graph.hoods[place]), group.least)
+        secret = _recovered(held, graph.hoods[place], place, threshold)
         if place in masked:
             total = add(total, stretched(secret, len(some)), sign=-1)
             continue
@@ -221,10 +229,9 @@ def unmask(
     return total
 
 
-def _recovered(held: Mapping[int, bytes], hood: Sequence[int], place: int) -> bytes:
+def _recovered(held: Mapping[int, bytes], hood: Sequence[int], place: int, threshold: int) -> bytes:
     # shares are numbered by local places, those of who cut them
     shares = {at: held[giver] for at, giver in enumerate(hood) if giver in held}
-    threshold = threshold_of(len(hood))
     if len(shares) < threshold:
         raise _not_recovered(place, f"{len(shares)} shares")
     return joined(dict(sorted(shares.items())[:threshold]))

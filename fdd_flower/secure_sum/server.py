@@ -6,7 +6,7 @@ neighbourhood, by local places.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,7 +15,7 @@ from flwr.serverapp import Grid
 
 from fdd_flower.errors import QuorumError, WireError
 from fdd_flower.progress_log import say
-from fdd_flower.secure_sum.answers import byte_rules, masked_rules
+from fdd_flower.secure_sum.answers import byte_rules, key_rules, masked_rules
 from fdd_flower.secure_sum.client import STEP
 from fdd_flower.secure_sum.graph import Graph
 from fdd_flower.secure_sum.keys import KEY, SEALED, Keys, agreed
@@ -46,6 +46,9 @@ class SecureRound:
         Places of those whose shares enough clients can open.
     probe
         The private key by which public keys are tried.
+    least
+        How many clients must stay to the end at least, of each neighbourhood too: what the clients
+        demand as well (`client.answer`), where each one's noise is a share of the sum's.
     """
 
     side: ServerSide
@@ -58,6 +61,7 @@ class SecureRound:
     graph: Graph = field(default_factory=lambda: Graph(()))
     present: list[int] = field(default_factory=list)
     probe: bytes = field(default_factory=lambda: Keys.draw().sealing)
+    least: int = LEAST
 
     def begin(self, nodes: Iterable[int], arrays: ArrayRecord) -> list[Message]:
         """Have keys and shares exchanged, and return the questions for masked sketches.
@@ -70,19 +74,23 @@ class SecureRound:
             If too few clients take part.
         """
         nodes = list(nodes)
-        rules = self._rules("keys", dict.fromkeys(nodes, (2 * KEY,)))
+        its = key_rules(nonce=self.side.plan.nonce, round=self.round)
+        rules = dict.fromkeys(nodes, its)
         heard = self._ask("keys", {node: {} for node in nodes}, rules)
         keep_one_a_client(heard, self.side.client_at)
         self._refuse_keys(heard)
         self._note(heard, rules)
         held = sorted((o for o in heard if o.verdict.accepted), key=_order)
-        self._require(len(held), LEAST)
+        self._require(len(held), self.least)
         self.clients = [one.verdict.client for one in held]
         self.nodes = [one.node for one in held]
-        group = self.group = Group(tuple(_content(one).tobytes() for one in held))
+        group = self.group = Group(tuple(_keys_of(one) for one in held), self.least)
         graph = self.graph = Graph.draw(len(held), self.side.cfg.sketch.neighbours)
-        publics, hoods = np.stack([_content(one) for one in held]), graph.hoods
-        asked = {n: {"keys": publics[list(hood)]} for n, hood in self._at_nodes(hoods)}
+        hoods, told = graph.hoods, _told([_content(one) for one in held])
+        asked = {
+            n: {name: rows[list(hood)] for name, rows in told.items()}
+            for n, hood in self._at_nodes(hoods)
+        }
         rules = self._rules("shares", {n: (len(h), SEALED) for n, h in self._at_nodes(hoods)})
         answers = self._ask("shares", asked, rules)
         self._note(answers, rules)
@@ -116,7 +124,7 @@ class SecureRound:
         """
         seen: set[bytes] = set()
         for one in sorted((one for one in heard if one.content is not None), key=_order):
-            keys = _content(one).tobytes()
+            keys = _keys_of(one)
             try:
                 found = {agreed(self.probe, half, "probe") for half in (keys[:KEY], keys[KEY:])}
             except WireError:
@@ -200,7 +208,7 @@ class SecureRound:
     @property
     def _least(self) -> int:
         """How many of a neighbourhood must be there: all are of one size."""
-        return threshold_of(len(self.graph.hoods[0]))
+        return threshold_of(len(self.graph.hoods[0]), self.least)
 
     def rules(self, size: int) -> Rules[np.ndarray, np.ndarray]:
         """Return what a masked sketch of `size` numbers must be. What it hides, nobody can see."""
@@ -318,6 +326,16 @@ def not_plausible(error: WireError) -> WireError:
 def _content(one: Judged[np.ndarray]) -> np.ndarray:
     assert one.content is not None
     return one.content
+
+
+def _keys_of(one: Judged[np.ndarray]) -> bytes:
+    return _content(one)[: 2 * KEY].tobytes()
+
+
+def _told(answers: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the arrays of a question for shares: of signatures only where somebody signs."""
+    keys, signatures = np.split(np.stack(answers), [2 * KEY], axis=1)
+    return {"keys": keys} | ({"signatures": signatures} if signatures.any() else {})
 
 
 def _order(one: Judged[np.ndarray]) -> tuple[int, str]:

@@ -172,6 +172,29 @@ def test_below_the_threshold_nobody_can_take_the_masks_off():
         Round(5, no_answer={0, 1, 2}).total()
 
 
+def test_a_least_number_of_clients_is_how_many_must_stay_and_how_many_shares_open():
+    assert [threshold_of(n, 4) for n in (4, 5, 8, 9)] == [4, 4, 5, 5]
+    keys = [Keys.draw() for _ in range(5)]
+    publics = tuple(one.public for one in keys)
+    group = Group(publics, least=4)
+    sealed = {sender: share(one, group) for sender, one in enumerate(keys)}
+    values, graph = values_of(5), Graph.draw(5, 0)
+    masked = {p: mask(to_ring(values[p], 5), keys[p], group, range(5)) for p in range(4)}
+
+    def given(places: range) -> dict[int, dict[int, bytes]]:
+        boxes = {p: {sender: sealed[sender][p] for sender in sealed} for p in places}
+        return {p: give_away(b, keys[p], group, stayed=range(4)) for p, b in boxes.items()}
+
+    found = from_ring(unmask(masked, given(range(4)), group, range(5), graph))
+    np.testing.assert_array_equal(found, sum(values[:4]))
+    with pytest.raises(WireError, match="enough shares"):
+        unmask(masked, given(range(3)), group, range(5), graph)
+    with pytest.raises(WireError, match="at least 4"):
+        give_away({p: sealed[p][0] for p in sealed}, keys[0], group, stayed=range(3))
+    with pytest.raises(WireError, match="6 or more"):
+        Group(publics, least=6)
+
+
 def test_a_client_gives_no_share_away_that_the_protocol_does_not_ask_for():
     one = Round(5)
     for stayed in ({0, 1}, {1, 2, 3}, {0, 1, 2, 9}):  # too few; not itself; a stranger
