@@ -43,6 +43,10 @@ class DistillError(FddError):
     """A client cannot distil its data under the rules it was given."""
 
 
+class BudgetError(FddError):
+    """A client's privacy budget does not allow a release, or its ledger cannot be trusted."""
+
+
 class WireError(FddError):
     """A message does not hold what the wire format promises."""
 

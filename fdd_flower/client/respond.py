@@ -16,6 +16,7 @@ from fdd_flower.device import moved, resolve
 from fdd_flower.distillers.base import Plan
 from fdd_flower.errors import FddError, WireError
 from fdd_flower.methods.base import STRATEGIES
+from fdd_flower.privacy.modes import check_mode
 from fdd_flower.progress_log import say
 from fdd_flower.threads import threads
 from fdd_flower.wire.records import (
@@ -89,6 +90,7 @@ def _work(
             got="nothing",
             remedy="Install the same fdd-flower on the server and on every client.",
         )
+    check_mode(cfg.privacy)
     cfg = with_own(cfg, context.node_config, client)
     if "data-path" in context.node_config:
         guard_own_data(cfg, context.node_config)

@@ -80,7 +80,44 @@ class PrivacyConfig:
     """What a client promises about its records."""
 
     mode: str = setting(
-        "none", "formal guarantee; this version has none", choices=("none",), first=True
+        "none",
+        "formal guarantee: none, or a method whose clients release noisy sums and nothing else",
+        choices=("none", "dp-moments", "dp-dm", "dp-gm", "dp-sketch"),
+        first=True,
+    )
+    epsilon: float = setting(
+        1.0,
+        "privacy budget of a client for the whole run: less is more private; a client's own "
+        "privacy.max-epsilon comes first",
+        low=1e-3,
+        high=1e3,
+        first=True,
+    )
+    delta: float = setting(
+        1e-5,
+        "probability with which the guarantee may fail: well below 1 / a client's records",
+        low=1e-15,
+        high=0.1,
+        first=True,
+    )
+    sigma: float = setting(
+        0.0,
+        "noise of a release over what a record can change in it, in place of privacy.epsilon; 0: "
+        "as much as privacy.epsilon and privacy.delta ask for",
+        low=0,
+        high=1e6,
+    )
+    clip: float = setting(
+        0.0,
+        "norm to which a record's vector is cut, a public number; 0: that of the mode",
+        low=0,
+        high=1e6,
+    )
+    colluding: int = setting(
+        0,
+        "noise shared behind a secure sum: clients that may tell the server their own noise",
+        low=0,
+        high=10_000,
     )
 
 
