@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 
 from fdd_flower.config import keys, to_run_config
 from fdd_flower.ledger import QUARANTINED, REJECTED, Entry, Ledger
+from fdd_flower.privacy.card import PrivacyCard
 from fdd_flower.report._page import Raw, bar, cell, page, picture, section, table
 from fdd_flower.report.figures import draw_curves, draw_synthetic
 from fdd_flower.report.ledger_table import SCORES, score_cells, scored
@@ -58,7 +60,7 @@ def write_report(run_dir: Path) -> Path:
     parts = [_head(run), _tiles(run), _guide(), *_pictures(run)]
     entries = Ledger(run_dir / LEDGER).entries()
     parts += [_rounds(run), _per_class(run), _replies(entries), _scores(entries)]
-    parts += [_facts(run), _settings(run)]
+    parts += [_privacy(run), _facts(run), _settings(run)]
     text = page(f"{run.summary.strategy} on {run.summary.data}", *(part for part in parts if part))
     # a lone surrogate in a reason must not cost the report
     write_atomic(run_dir / REPORT, text.encode("utf-8", "replace"))
@@ -225,6 +227,20 @@ def _scores(entries: Sequence[Entry]) -> Raw | None:
         "client's.",
         table(("round", "client", *SCORES, "verdict", "reason"), rows, numbers=(0, 2, 3, 4, 5)),
     )
+
+
+def _privacy(run: Run) -> Raw | None:
+    known = {item.name for item in fields(PrivacyCard)}
+    found = {name: value for name, value in run.summary.privacy.items() if name in known}
+    try:
+        card = PrivacyCard(**found)  # type: ignore[arg-type]
+        rows = [("leaves a client", one_line(str(item), 300)) for item in card.travels]
+        rows += [("not covered", one_line(str(item), 300)) for item in card.outside]
+        promise = card.promise()
+    except (TypeError, ValueError):  # of a version from before the card, or edited
+        return None
+    title = f"Privacy card: mode {one_line(str(card.mode), 40)}"
+    return section(title, promise, table((), rows))
 
 
 def _facts(run: Run) -> Raw:

@@ -113,6 +113,9 @@ class Summary(_Record):
         Version by package.
     status
         "completed", or "failed: <reason>".
+    privacy
+        The privacy card: mode, unit, adjacency, epsilon, delta, releases, what travels and what
+        is not covered; empty in runs from before there was one.
     """
 
     strategy: str
@@ -135,6 +138,7 @@ class Summary(_Record):
     versions: Mapping[str, str]
     status: str
     accuracy_by_model: Mapping[str, float] = field(default_factory=dict)
+    privacy: Mapping[str, object] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Return this summary indented; a number that is not finite becomes null."""
@@ -171,6 +175,8 @@ def _read(kind: str, value: object, where: str) -> Any:
             return value
         case "Sequence[float]", list():
             return tuple(_read("float", item, where) for item in value)
+        case "Mapping[str, object]", dict():
+            return value
         case (("Mapping[str, str]" | "Mapping[str, int]" | "Mapping[str, float]"), dict()):
             inner = kind.removeprefix("Mapping[str, ").removesuffix("]")
             return {name: _read(inner, item, where) for name, item in value.items()}

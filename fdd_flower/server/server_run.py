@@ -20,6 +20,7 @@ from fdd_flower.data import load_dataset
 from fdd_flower.errors import DataError, FddError
 from fdd_flower.ledger import Ledger
 from fdd_flower.models import resolve_name
+from fdd_flower.privacy.card import PrivacyCard
 from fdd_flower.progress_log import complain, say
 from fdd_flower.report.html import write_report
 from fdd_flower.run_folder.checkpoint import Checkpoint
@@ -309,4 +310,5 @@ class ServerRun:
             versions=versions(),
             status=status,
             accuracy_by_model=self.by_model,
+            privacy=PrivacyCard.none(rows=distils).to_dict(),
         )

@@ -57,6 +57,7 @@ SUMMARY_KEYS = [
     "versions",
     "status",
     "accuracy_by_model",
+    "privacy",
 ]
 
 

@@ -1,0 +1,98 @@
+"""The privacy card of a run: what is promised to whom, what travels, and what is not covered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+UNIT = "one record, its label included"
+ADJACENCY = "add or remove one record of one client"
+OUTSIDE = (
+    "that a client takes part, and when it answers",
+    "settings that were chosen by looking at these records",
+    "other releases of the same records, by other programs",
+    "a person with several records, or with records at several clients: their epsilons add up",
+)
+_SECONDS = "a name, and the seconds that it took"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrivacyCard:
+    """What a run promises about each record; `none` promises nothing, and says so.
+
+    Attributes
+    ----------
+    mode
+        `privacy.mode`.
+    travels
+        What leaves a client.
+    unit, adjacency
+        Whose presence is hidden, and in which sense; empty without a guarantee.
+    epsilon, delta, sigma
+        Of the client that spent most; None without a guarantee.
+    releases
+        Of that client, in this run.
+    outside
+        What the guarantee does not cover.
+    """
+
+    mode: str
+    travels: Sequence[str]
+    unit: str = ""
+    adjacency: str = ""
+    epsilon: float | None = None
+    delta: float | None = None
+    sigma: float | None = None
+    releases: int = 0
+    outside: Sequence[str] = OUTSIDE
+
+    @classmethod
+    def none(cls, *, rows: bool) -> PrivacyCard:
+        """Return the card of a run without a guarantee.
+
+        Parameters
+        ----------
+        rows
+            Whether clients send synthetic records; else parameters or sums that follow the records.
+        """
+        what = "synthetic records, their labels and weights" if rows else "parameters or sums"
+        return cls(
+            mode="none",
+            travels=(f"{what}, computed from real records without noise", _SECONDS),
+            outside=(
+                "whether a record was used: an attack may tell from what travels",
+                "what a record holds: what travels may be near to it, or tell parts of it",
+                "which classes a client has, and how many records",
+                *OUTSIDE,
+            ),
+        )
+
+    @property
+    def promises(self) -> bool:
+        """Whether there is a guarantee."""
+        return self.epsilon is not None
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the card for `summary.json`."""
+        return asdict(self)
+
+    def promise(self) -> str:
+        """Return the guarantee in one paragraph."""
+        if not self.promises:
+            return (
+                "There is no formal guarantee. What travels was computed from real records, and an "
+                "attack on it may learn something about them."
+            )
+        return (
+            f"(epsilon, delta)-differential privacy with epsilon = {self.epsilon:.4g} and delta = "
+            f"{self.delta:.2g}, for {self.unit} ({self.adjacency}), over {self.releases} "
+            f"release(s) with noise multiplier {self.sigma:.4g}. Whoever sees all that a client "
+            "sent, and knows all its other records, can hardly tell whether the record was there."
+        )
+
+    def words(self) -> str:
+        """Return the card in Markdown, for a data-protection officer to sign."""
+        lines = [f"# Privacy card: mode {self.mode}", "", self.promise(), ""]
+        lines += ["What leaves a client:", "", *(f"- {item}" for item in self.travels), ""]
+        lines += ["Not covered:", "", *(f"- {item}" for item in self.outside), ""]
+        return "\n".join(lines)
