@@ -53,7 +53,8 @@ class TrainingConfig:
 
     steps: int = setting(
         0,
-        "optimiser steps per round; 0: 1000 for a set of fewer than 256 rows, else 1500",
+        "optimiser steps per round; 0: until the loss has settled, at most 1000 for a set of fewer "
+        "than 256 rows, else 1500",
         low=0,
         high=10_000_000,
         first=True,

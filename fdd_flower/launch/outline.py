@@ -112,8 +112,9 @@ def _rounds(
     rows = [_rows(distiller, own, cells) for own in counts]
     parts.append(_up(cfg, plan, max(rows)))
     if not distiller.bytes:
-        steps = Pace.of(cfg.training, sum(rows)).steps
-        parts.append(f"{steps:,} steps of {name} on at most {sum(rows):,} merged rows")
+        pace = Pace.of(cfg.training, sum(rows))
+        steps = f"{'' if pace.slack is None else 'up to '}{pace.steps:,} steps"
+        parts.append(f"{steps} of {name} on at most {sum(rows):,} merged rows")
     return ", ".join(parts)
 
 

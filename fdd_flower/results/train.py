@@ -24,7 +24,6 @@ from fdd_flower.threads import threads
 from fdd_flower.training.evaluation import Evaluation, evaluate
 from fdd_flower.training.family import as_pupil, as_teacher, train_family
 from fdd_flower.training.loop import Progress
-from fdd_flower.training.pace import Pace
 
 # what may be changed; the rest made the set, which exists already
 SETTABLE = ("data.", "model.", "runtime.", "server.teacher", "training.")
@@ -40,6 +39,8 @@ class Trained:
         The settings that it was trained by; `model.name` is its family.
     rows
         Of the set.
+    steps
+        Optimiser steps that were taken.
     seconds
         That training took, a teacher's included.
     """
@@ -47,12 +48,8 @@ class Trained:
     network: Network
     cfg: Config
     rows: int
+    steps: int
     seconds: float
-
-    @property
-    def steps(self) -> int:
-        """Optimiser steps that were taken."""
-        return Pace.of(self.cfg.training, self.rows).steps
 
     def write(self, path: Path) -> None:
         """Write the weights, and the settings that build the model for them.
@@ -128,17 +125,24 @@ def train_on_kept(run: Run, cfg: Config, *, progress: Progress | None = None) ->
         If the run has no set, or the loss stops being finite.
     """
     merged = moved(kept_set(run).set, resolve(cfg.runtime.device))
-    round_, started = run.summary.rounds, time.monotonic()
+    round_, started, steps = run.summary.rounds, time.monotonic(), 0
+
+    def counted(done: int, total: int) -> None:
+        nonlocal steps
+        steps = done
+        if progress is not None:
+            progress(done, total)
+
     with threads(cfg.runtime.server_threads):
         how, teacher = cfg, None
         if cfg.server.teacher:
             network = train_family(cfg.server.teacher, merged, as_teacher(cfg), round_=round_)
             how, teacher = as_pupil(cfg, network)
         network = train_family(
-            cfg.model.name, merged, how, round_=round_, teacher=teacher, progress=progress
+            cfg.model.name, merged, how, round_=round_, teacher=teacher, progress=counted
         )
     seconds = round(time.monotonic() - started, 3)
-    return Trained(network=network, cfg=cfg, rows=len(merged), seconds=seconds)
+    return Trained(network=network, cfg=cfg, rows=len(merged), steps=steps, seconds=seconds)
 
 
 def measure(trained: Trained, test: Split) -> Evaluation:

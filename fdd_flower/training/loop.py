@@ -18,7 +18,7 @@ from fdd_flower.training import augment
 from fdd_flower.training.averages import WeightAverage
 from fdd_flower.training.blending import blend
 from fdd_flower.training.optimisers import Adam
-from fdd_flower.training.pace import Pace
+from fdd_flower.training.pace import Pace, Schedule
 from fdd_flower.training.teachers import RidgeTeacher, Teacher
 
 WEIGHT_DECAY = 0.01  # decoupled; 0.1 was no better (decision 3)
@@ -41,8 +41,9 @@ def train_on(
 
     Rows are drawn in proportion to their weights, warped (images, by choice), blended by
     mixup or cutmix except in the last `training.clean-steps`, blurred by noise (tables), and
-    fitted with soft-target cross-entropy by AdamW under a cosine schedule; the model ends with
-    the exponential average of its weights. A share `training.teacher` of each target is what
+    fitted with soft-target cross-entropy by AdamW. Where `training.steps` names no number,
+    training ends when it has converged (`Schedule`). The model ends with the exponential average
+    of its weights. A share `training.teacher` of each target is what
     `teacher` says or, where there is none, a kernel model of the set (`RidgeTeacher`).
 
     Parameters
@@ -64,31 +65,31 @@ def train_on(
     pace = Pace.of(cfg, len(synthetic))
     adam = Adam(model.parameters(), decay=WEIGHT_DECAY, fused=True)
     average = WeightAverage(model, decay=AVERAGING, steps=pace.steps)
-    blended = round((1 - cfg.clean_steps) * pace.steps)
+    schedule = Schedule(pace)
     model.train()
-    for step in range(pace.steps):
+    while schedule.step < schedule.end:
         pick = torch.multinomial(weights, pace.batch_size, replacement=True, generator=rng)
         pick = pick.to(inputs.device)
         x, y = inputs[pick], targets[pick]
         if image:
             x = augment.warp(x, augment.affine_maps(len(x), *x.shape[2:], rng=rng))
-        if step < blended:
+        if schedule.step < round((1 - cfg.clean_steps) * schedule.end):
             x, y = blend(x, y, cfg, rng=rng)
         if cfg.noise and x.ndim == 2:
             # Mixup between a few rows teaches only the lines between them.
             x = x + cfg.noise * torch.randn(x.shape, generator=rng).to(x.device)
         if teacher is not None:
             y = torch.lerp(y, teacher(x), cfg.teacher)
-        loss = F.cross_entropy(model(x), y)
-        if beside is not None:
-            loss = loss + beside(model)
-        require_finite(loss, step, "training.learning-rate", pace.learning_rate)
+        fit = F.cross_entropy(model(x), y)
+        loss = fit if beside is None else fit + beside(model)
+        require_finite(loss, schedule.step, "training.learning-rate", pace.learning_rate)
         adam.clear()
         loss.backward()
-        adam.step(pace.rate(step))
+        adam.step(schedule.rate)
         average.update()
+        schedule.took(fit.detach() - torch.special.entr(y).sum(dim=1).mean())
         if progress is not None:
-            progress(step + 1, pace.steps)
+            progress(schedule.step, schedule.end)
     average.give()
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,7 +24,7 @@ from fdd_flower.training.blending import cutmix, mixup
 from fdd_flower.training.evaluation import evaluate
 from fdd_flower.training.local import squared_distance, train_locally
 from fdd_flower.training.loop import train_on
-from fdd_flower.training.pace import Pace
+from fdd_flower.training.pace import Pace, Schedule
 from tests.conftest import blobs
 
 
@@ -101,14 +103,42 @@ def test_a_set_is_trained_at_the_pace_of_its_rows_unless_the_settings_name_anoth
     )
 
 
-def test_the_rate_falls_as_torchs_cosine_schedule_does():
+def test_steps_that_are_named_have_the_rate_of_torchs_cosine_schedule():
     pace = Pace(steps=20, batch_size=1, learning_rate=0.3)
+    schedule = Schedule(pace)
     sgd = torch.optim.SGD([torch.zeros(1)], lr=pace.learning_rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(sgd, pace.steps)
-    for step in range(pace.steps):
-        assert pace.rate(step) == pytest.approx(sgd.param_groups[0]["lr"], abs=1e-9)
+    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(sgd, pace.steps)
+    while schedule.step < schedule.end:
+        assert schedule.rate == pytest.approx(sgd.param_groups[0]["lr"], abs=1e-9)
         sgd.step()
-        schedule.step()
+        cosine.step()
+        schedule.took(torch.tensor(1.0))
+    assert schedule.step == 20
+
+
+def _rates(losses: Callable[[int], float]) -> list[float]:
+    schedule = Schedule(Pace(steps=1300, batch_size=1, learning_rate=1.0, slack=0.1))
+    rates = []
+    while schedule.step < schedule.end:
+        rates.append(schedule.rate)
+        schedule.took(torch.tensor(losses(schedule.step)))
+    return rates
+
+
+def test_training_ends_when_its_loss_has_settled():
+    # it halves in each 200 steps up to the 400th, and then stays
+    rates = _rates(lambda step: 0.5 ** min(step // 200, 2))
+    assert len(rates) == round(800 * 1.3)
+    assert rates[:801] == [1.0] * 801
+    assert all(a > b > 0 for a, b in pairwise(rates[800:]))
+    assert rates[800 + 120] == pytest.approx(0.5)  # half of the decay
+
+
+def test_training_that_goes_on_learning_takes_all_steps_and_decays_in_the_last():
+    rates = _rates(lambda step: 0.99**step)
+    assert len(rates) == 1300
+    assert rates[1000] == 1.0 > rates[1001]
+    assert rates[-1] < 1e-4
 
 
 @pytest.mark.parametrize(("steps", "decay"), [(5, 1 - 10 / 15), (5000, 0.9)])
