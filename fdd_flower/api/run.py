@@ -165,16 +165,19 @@ def run(
     outcome = run_in_process(begun, told)
     if not outcome.completed:
         _fail(outcome.error, told.errors or [outcome.reason], begun.config.output.dir)
-    return load_run(begun.config.output.dir)
+    return load_run(begun.config.output.dir, trust=True)
 
 
-def load_run(path: str | Path) -> Run:
+def load_run(path: str | Path, *, trust: bool = False) -> Run:
     """Read the run in a folder.
 
     Parameters
     ----------
     path
         The `out` of `run`, or of the command `fdd run`.
+    trust
+        Import components of other packages that the run names (`package.module:Factory`), which
+        runs their code. Without it, what needs one is refused.
 
     Raises
     ------
@@ -186,7 +189,7 @@ def load_run(path: str | Path) -> Run:
     >>> fdd.load_run("runs/a").summary.accuracy  # doctest: +SKIP
     0.961
     """
-    return Run(load.load_run(Path(absolute(path))))
+    return Run(load.load_run(Path(absolute(path)), trust=trust))
 
 
 def _clients(clients: Clients) -> tuple[int, dict[str, str]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fdd_flower.errors import DataError
 from fdd_flower.run_folder.run_dir import CONFIG, SUMMARY
+from fdd_flower.run_folder.trust import check_plain
 
 LATEST = "latest"
 
@@ -28,7 +29,7 @@ def find_run(name: str, *, ended: bool = True) -> Path:
     Raises
     ------
     DataError
-        If there is no such folder.
+        If there is no such folder, or it holds links.
     """
     if name == LATEST:
         # only a run that ended has a summary
@@ -37,6 +38,7 @@ def find_run(name: str, *, ended: bool = True) -> Path:
             return max(found, key=lambda path: path.stat().st_mtime).parent
     for path in (Path(name).expanduser(), runs_folder() / name):
         if path.is_dir():
+            check_plain(path)
             return path.absolute()
     raise DataError(
         f"run {name!r}",

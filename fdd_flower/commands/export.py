@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from fdd_flower.commands._options import Trust
 from fdd_flower.commands.errors import one_line_errors
 
 
@@ -27,6 +28,7 @@ def export(
             "--out", metavar="DIR", help="A new or empty folder; by default RUN/export-FORM."
         ),
     ] = None,
+    trust: Trust = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Write the synthetic set of a finished run in a form that other tools open.
@@ -40,7 +42,7 @@ def export(
     from fdd_flower.run_folder.load import load_run
 
     with one_line_errors():
-        found = load_run(find_run(run))
+        found = load_run(find_run(run), trust=trust)
         folder = Path(out.expanduser() if out else found.path / f"export-{to}").absolute()
         rows = write(found, to, folder)
     if as_json:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fdd_flower.commands._options import Trust
 from fdd_flower.commands.errors import FAILED, one_line_errors
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def forget(
         bool,
         typer.Option("--purge", help="Also delete from the ledger of RUN what the client sent."),
     ] = False,
+    trust: Trust = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object; progress goes to stderr.")
     ] = False,
@@ -61,7 +63,7 @@ def forget(
 
     progress = Progress(to_stderr=as_json)
     with one_line_errors():
-        found = load_run(find_run(run))
+        found = load_run(find_run(run), trust=trust)
         ledger = Ledger(found.path / LEDGER)
         scope = scope_of(found, ledger.entries(), client)
         folder, scope = _made_again(found, client, scope, Path(absolute(out)), progress)

@@ -37,7 +37,8 @@ def ledger(
 ) -> None:
     """List every reply of a run and its verdict; the run need not have ended.
 
-    With --verify: exit status 1 if a stored file is missing, truncated or changed; each is named.
+    With --verify: exit status 1 if a stored file is missing, truncated or changed, or the merged
+    set was made from one that the ledger does not have as accepted; each is named.
 
     With --scores, for each scored set (`scoring.mode`): its utility to a cheap model of all sets,
     the share of its labels that a model of the server's records gives too, how far a class mean
@@ -49,6 +50,7 @@ def ledger(
     from fdd_flower.commands._screen import print_table
     from fdd_flower.ledger import Ledger
     from fdd_flower.ledger.traced import entry_of_row
+    from fdd_flower.ledger.verify import missing_rows
     from fdd_flower.ledger.verify import verify as damage
     from fdd_flower.report.ledger_table import ledger_table, scored, scores_table
     from fdd_flower.report.units import one_line
@@ -61,6 +63,7 @@ def ledger(
         if row is not None:
             entries = [entry_of_row(folder, entries, row)]
         damaged = list(damage(found, entries)) if verify else []
+        missing = missing_rows(folder, entries) if verify and row is None else []
     if as_json:
         document: dict[str, object] = {
             "ledger": str(found.path),
@@ -68,6 +71,7 @@ def ledger(
         }
         if verify:
             document["damaged"] = [{**asdict(e), "error": str(error)} for e, error in damaged]
+            document["missing"] = [str(error) for error in missing]
         typer.echo(json.dumps(document, indent=2))
     else:
         print_table(scores_table(entries) if scores else ledger_table(entries))
@@ -76,6 +80,8 @@ def ledger(
     for entry, error in damaged:
         client = one_line(entry.client, 60)
         typer.echo(f"error: round {entry.round}, client {client}: {error}", err=True)
-    if verify and not damaged and not as_json:
+    for error in missing:
+        typer.echo(f"error: {error}", err=True)
+    if verify and not damaged and not missing and not as_json:
         typer.echo("every file matches its hash")
-    raise typer.Exit(FAILED if damaged else COMPLETED)
+    raise typer.Exit(FAILED if damaged or missing else COMPLETED)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fdd_flower.commands._options import Trust
 from fdd_flower.commands.errors import one_line_errors
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def predict(
             "run's own.",
         ),
     ] = "",
+    trust: Trust = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Write the probability of each class for each record of FILE.
@@ -62,7 +64,7 @@ def predict(
 
     with one_line_errors():
         path = check_new(out, FORMATS)
-        found = load_run(find_run(run))
+        found = load_run(find_run(run), trust=trust)
         network = _network(found, model)
         schema = found.schema
         assert schema is not None  # or it would have no network

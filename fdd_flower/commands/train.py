@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fdd_flower.commands._options import Trust
 from fdd_flower.commands.errors import one_line_errors
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def train(
         Path | None,
         typer.Option("--out", metavar="DIR", help="Folder for the model; by default RUN."),
     ] = None,
+    trust: Trust = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Train a model on the synthetic set of a finished run, and measure it.
@@ -69,7 +71,7 @@ def train(
     from fdd_flower.run_folder.run_dir import model_file
 
     with one_line_errors():
-        found = load_run(find_run(run))
+        found = load_run(find_run(run), trust=trust)
         given = _given(assignments or [], steps, seed)
         cfg = training_settings(found, model, given)
         path = check_new((out or found.path) / model_file(cfg.model.name), (".safetensors",))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fdd_flower.device import on_host
 from fdd_flower.errors import FddError
-from fdd_flower.ledger.entry import REJECTED, damaged
+from fdd_flower.ledger.entry import REJECTED, damaged, is_hash
 from fdd_flower.run_folder.files import sync_folder, write_atomic, write_part
 from fdd_flower.run_folder.tensor_file import pack, unpack
 from fdd_flower.synthetic_set import SyntheticSet
@@ -88,7 +88,7 @@ def load(folder: Path, sha256: str) -> Kept:
     DataError
         If there is none, or what is there is not what was accepted.
     """
-    if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
+    if not is_hash(sha256):
         raise damaged("content hash", "64 hexadecimal digits", repr(sha256))
     blob = set_file(folder, sha256)
     found: Kept

@@ -18,7 +18,14 @@ from pathlib import Path
 from typing import get_type_hints
 
 from fdd_flower.errors import DataError
-from fdd_flower.ledger.entry import ACCEPTED, FORGOTTEN, SUPERSEDED, Entry, damaged
+from fdd_flower.ledger.entry import (
+    ACCEPTED,
+    FORGOTTEN,
+    SUPERSEDED,
+    Entry,
+    check_entry,
+    damaged,
+)
 
 INDEX = "index.sqlite"
 SCHEMA = 2  # in PRAGMA user_version; readers refuse any later one
@@ -45,6 +52,7 @@ _LATER = ("agreement", "outlier", "copied")  # columns that schema 1 lacks
 _NAMES = tuple(item.name for item in fields(Entry))
 _ADD = f"INSERT INTO replies ({', '.join(_NAMES)}) VALUES ({', '.join(f':{n}' for n in _NAMES)})"
 _HINTS = get_type_hints(Entry)
+LONGEST = 2**24  # bytes of a value: no reason of a refusal is nearly as long
 
 
 def add(path: Path, entries: Iterable[Entry]) -> None:
@@ -109,6 +117,10 @@ def _open(path: Path, mode: str = "rw") -> Iterator[sqlite3.Connection]:
         with closing(
             sqlite3.connect(name, uri=True, isolation_level=None, timeout=WAIT_SECONDS)
         ) as index:
+            # the file may be a stranger's: nothing in it is called, and no value fills the memory
+            index.execute("PRAGMA trusted_schema = OFF")
+            index.execute("PRAGMA ignore_check_constraints = ON")
+            index.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST)
             yield index
     except sqlite3.OperationalError as error:
         # a full disk, a lock, missing rights: the file itself may well be in order
@@ -153,7 +165,20 @@ def _version(path: Path, index: sqlite3.Connection) -> int:
             got=version,
             remedy="Read this ledger with the version of fdd-flower that made it.",
         )
+    if version:
+        _require_plain(path, index)
     return version
+
+
+def _require_plain(path: Path, index: sqlite3.Connection) -> None:
+    """Refuse an index that holds more than its one table: a trigger or a view would act."""
+    found = index.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
+    kinds = [(kind, name) for kind, name, _ in found]
+    computed = index.execute("SELECT 1 FROM pragma_table_xinfo('replies') WHERE hidden").fetchone()
+    plain = kinds == [("table", "replies")] and found[0][2].startswith("CREATE TABLE")
+    if not plain or computed:
+        got = ", ".join(f"{kind} {str(name)[:40]!r}" for kind, name in kinds)[:300]
+        raise damaged(str(path), "the table 'replies' with plain columns, and no more", got)
 
 
 def _entry(path: Path, number: int, values: tuple[object, ...]) -> Entry:
@@ -161,7 +186,9 @@ def _entry(path: Path, number: int, values: tuple[object, ...]) -> Entry:
     for name, value in found.items():
         if not isinstance(value, _HINTS[name]):
             raise damaged(f"{path}, row {number}, {name}", str(_HINTS[name]), repr(value)[:80])
-    return Entry(**found)  # type: ignore[arg-type]
+    entry = Entry(**found)  # type: ignore[arg-type]
+    check_entry(entry, f"{path}, row {number}")
+    return entry
 
 
 def _valid_text(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from fdd_flower.ledger.entry import Entry, damaged
+from fdd_flower.ledger.entry import Entry, check_entry, damaged
 
 OLD_INDEX = "index.jsonl"
 
@@ -36,9 +36,11 @@ def _entry(line: bytes, where: str) -> Entry:
     try:
         found = json.loads(line)
         values = {name: found[name] for name in _KINDS}
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, RecursionError, KeyError, TypeError) as error:
         raise damaged(where, "a JSON object with every key", repr(error)) from error
     for name, value in values.items():
         if type(value) is not _KINDS[name]:
             raise damaged(f"{where}, key {name!r}", _KINDS[name].__name__, repr(value)[:80])
-    return Entry(code="", **values)
+    entry = Entry(code="", **values)
+    check_entry(entry, where)
+    return entry

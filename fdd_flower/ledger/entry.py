@@ -97,6 +97,27 @@ def is_refusal(entry: Entry) -> bool:
     return entry.verdict == REJECTED or bool(entry.code or entry.reason)
 
 
+def check_entry(entry: Entry, where: str) -> None:
+    """Check what a line that was read says; its hash is part of the name of a file.
+
+    Raises
+    ------
+    DataError
+        If it says what no run writes.
+    """
+    if entry.sha256 and not is_hash(entry.sha256):
+        raise damaged(f"{where}, sha256", "64 hexadecimal digits", repr(entry.sha256)[:80])
+    if entry.verdict not in VERDICTS:
+        raise damaged(f"{where}, verdict", ", ".join(VERDICTS), repr(entry.verdict)[:80])
+    if min(entry.round, entry.bytes) < 0:
+        raise damaged(f"{where}, round and bytes", "from 0", f"{entry.round}, {entry.bytes}")
+
+
+def is_hash(text: str) -> bool:
+    """Whether `text` is a SHA-256 in hexadecimal."""
+    return len(text) == 64 and set(text) <= set("0123456789abcdef")
+
+
 def damaged(what: str, expected: str, got: object) -> DataError:
     """Return the error that names the damaged part of a ledger."""
     return DataError(

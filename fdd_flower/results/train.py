@@ -18,6 +18,7 @@ from fdd_flower.run_folder.files import write_atomic
 from fdd_flower.run_folder.load import Run
 from fdd_flower.run_folder.saved_set import SavedSet
 from fdd_flower.run_folder.tensor_file import pack
+from fdd_flower.run_folder.trust import outside_names, require_trust
 from fdd_flower.schema import Schema
 from fdd_flower.scoring import server_records
 from fdd_flower.threads import threads
@@ -101,6 +102,9 @@ def training_settings(run: Run, name: str, given: Mapping[str, Scalar]) -> Confi
                 remedy="The set stays as it is; for another one start a new run.",
             )
     cfg = from_run_config({**to_run_config(run.config), **given})
+    used = ("data.name", "server.teacher")  # `name` is the user's word
+    outside = {k: n for k, n in outside_names(cfg).items() if k in used and k not in given}
+    require_trust(outside, run.path, trust=run.trust)
     resolve(cfg.runtime.device)
     name = resolve_name(name, saved.set.feature_shape)
     cfg = replace(cfg, model=replace(cfg.model, name=name))

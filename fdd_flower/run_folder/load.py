@@ -13,6 +13,7 @@ from fdd_flower.run_folder.rows import RoundRow, Summary
 from fdd_flower.run_folder.run_dir import CONFIG, ROUNDS, SCHEMA, SUMMARY, SYNTHETIC
 from fdd_flower.run_folder.saved_set import SavedSet, load_set
 from fdd_flower.run_folder.schema_file import load_schema
+from fdd_flower.run_folder.trust import check_plain
 from fdd_flower.schema import Schema
 
 
@@ -29,6 +30,8 @@ class Run:
         None where it ended before its first round.
     lost
         Settings of an older version, by name, that this one has no way to follow.
+    trust
+        Whether components of other packages that its files name may be imported.
     """
 
     path: Path
@@ -38,16 +41,23 @@ class Run:
     synthetic: SavedSet | None
     schema: Schema | None
     lost: Mapping[str, Scalar] = field(default_factory=dict)
+    trust: bool = False
 
 
-def load_run(path: Path) -> Run:
-    """Read the run in the folder `path`.
+def load_run(path: Path, *, trust: bool = False) -> Run:
+    """Read the run in the folder `path`; nothing of it is imported or executed.
+
+    Parameters
+    ----------
+    trust
+        As in `Run`.
 
     Raises
     ------
     DataError
         If there is no run, or a file of it is missing or broken; it names the file.
     """
+    check_plain(path)
     summary = Summary.from_json(_read(path / SUMMARY), where=str(path / SUMMARY))
     lines = _read(path / ROUNDS).splitlines()
     rows = tuple(
@@ -64,6 +74,7 @@ def load_run(path: Path) -> Run:
         synthetic=synthetic,
         schema=_read_schema(path / SCHEMA, synthetic),
         lost=lost,
+        trust=trust,
     )
 
 
@@ -96,7 +107,7 @@ def _settings(path: Path, *, strict: bool) -> tuple[Config, dict[str, Scalar]]:
         stored = flatten(tomllib.loads(_read(path).decode()))
         known, lost = without_removed(stored, strict=strict)
         return from_run_config(known), lost
-    except (ValueError, ConfigError) as error:
+    except (ValueError, RecursionError, ConfigError) as error:
         raise DataError(
             str(path),
             expected="the settings of a run, in TOML",

@@ -13,6 +13,7 @@ from fdd_flower.models.base import Network
 from fdd_flower.run_folder.load import Run
 from fdd_flower.run_folder.run_dir import MODEL, model_file
 from fdd_flower.run_folder.tensor_file import unpack
+from fdd_flower.run_folder.trust import require_trust
 
 
 def load_network(run: Run, name: str = "", *, file: Path | None = None) -> Network:
@@ -30,6 +31,8 @@ def load_network(run: Run, name: str = "", *, file: Path | None = None) -> Netwo
     ------
     DataError
         If the run has no such model, or the file is damaged or holds another one.
+    ConfigError
+        If its family is of another package, and the run is not trusted.
     """
     path = file or run.path / (model_file(name) if name else MODEL)
     if run.schema is None or not path.exists():
@@ -43,6 +46,8 @@ def load_network(run: Run, name: str = "", *, file: Path | None = None) -> Netwo
         )
     tensors, facts = unpack(path)
     cfg = _settings(run, name, facts, path)
+    # a name that the user gave is the user's word
+    require_trust({"model.name": cfg.name}, path, trust=run.trust or cfg.name == name)
     network = build_model(
         cfg,
         feature_shape=run.schema.feature_shape,

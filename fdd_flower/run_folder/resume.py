@@ -10,6 +10,7 @@ from fdd_flower.config import Config, Scalar, from_run_config, keys, to_run_conf
 from fdd_flower.errors import ConfigError
 from fdd_flower.run_folder.load import read_config
 from fdd_flower.run_folder.run_dir import CONFIG
+from fdd_flower.run_folder.trust import check_plain, outside_names, require_trust
 
 # how long to wait, and for whom: a run that ended below its quorum may resume with others
 FREE = ("strategy.deadline", "strategy.min-nodes", "strategy.quorum")
@@ -24,6 +25,7 @@ def kept_settings(folder: Path) -> Config | None:
     DataError
         If they cannot be read.
     """
+    check_plain(folder)
     path = folder / CONFIG
     return read_config(path) if path.exists() else None
 
@@ -34,9 +36,12 @@ def changed_settings(kept: Config, folder: Path, given: Mapping[str, Scalar]) ->
     Raises
     ------
     ConfigError
-        If a given setting that shapes the result is not the one the run began with.
+        If a given setting that shapes the result is not the one the run began with, or one that
+        names another package is not given again.
     """
-    before = to_run_config(kept)
+    before, outside = to_run_config(kept), outside_names(kept)
+    unnamed = {name: value for name, value in outside.items() if given.get(name) != value}
+    require_trust(unnamed, folder, trust=False)
     for name, value in given.items():
         if name not in (*FREE, *_OF_THE_PROCESS) and value != before[name]:
             raise ConfigError(

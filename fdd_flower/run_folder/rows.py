@@ -33,7 +33,7 @@ class _Record:
         """
         try:
             found = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise _broken(where, "JSON", error) from error
         if not isinstance(found, dict):
             raise _broken(where, "a JSON object", type(found).__name__)

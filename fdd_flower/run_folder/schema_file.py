@@ -34,7 +34,7 @@ def load_schema(path: Path) -> Schema:
             ),
             columns=tuple(map(str, found["columns"])),
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, OverflowError, RecursionError, KeyError, TypeError) as error:
         raise DataError(
             str(path),
             expected="the classes, shape, normalisation and columns of a run's records, in JSON",

@@ -43,7 +43,7 @@ def unpack(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
                 raise ValueError(f"metadata is a {type(facts).__name__}")
             # cloned, so that no tensor keeps the file mapped
             return {name: file.get_tensor(name).clone() for name in file.keys()}, facts  # noqa: SIM118
-    except (OSError, SafetensorError, ValueError) as error:
+    except (OSError, SafetensorError, ValueError, RecursionError) as error:
         raise DataError(
             str(path),
             expected="a whole safetensors file of this package",

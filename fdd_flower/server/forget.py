@@ -27,6 +27,7 @@ from fdd_flower.ledger.entry import is_refusal
 from fdd_flower.methods.base import STRATEGIES
 from fdd_flower.run_folder.load import Run
 from fdd_flower.run_folder.run_dir import LEDGER
+from fdd_flower.run_folder.trust import outside_names, require_trust
 from fdd_flower.server.distillation import FederatedDistillation
 from fdd_flower.server.grid import CountingGrid
 from fdd_flower.server.judging.screened import screened
@@ -62,6 +63,8 @@ def scope_of(run: Run, entries: list[Entry], client: str) -> Scope:
     ------
     DataError
         If the run knows no such client, kept no sets, or no round can be replayed.
+    ConfigError
+        If it names a component of another package, and is not trusted.
     """
     if run.lost:
         name, value = min(run.lost.items())
@@ -71,6 +74,7 @@ def scope_of(run: Run, entries: list[Entry], client: str) -> Scope:
             got=repr(value),
             remedy="Make it again with the version that made it: this one would give another.",
         )
+    require_trust(outside_names(run.config), run.path, trust=run.trust)
     server = STRATEGIES.get(run.config.strategy.name).server
     if not (isinstance(server, type) and issubclass(server, FederatedDistillation)):
         raise DataError(

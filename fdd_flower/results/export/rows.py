@@ -12,6 +12,7 @@ from fdd_flower.results.predict import free_names
 from fdd_flower.results.train import kept_set
 from fdd_flower.run_folder.load import Run
 from fdd_flower.run_folder.saved_set import Source
+from fdd_flower.run_folder.trust import require_trust
 from fdd_flower.schema import Schema
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ def rows_of(run: Run) -> Rows:
     """
     saved = kept_set(run)
     schema = run.schema or saved.schema
+    require_trust({"distiller": run.summary.distiller}, run.path, trust=run.trust)
     return Rows(
         schema=schema,
         x=schema.normalisation.invert(saved.set.inputs).numpy(),
