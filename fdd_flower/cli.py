@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from fdd_flower.commands.audit import audit
 from fdd_flower.commands.bench import app as bench
 from fdd_flower.commands.compare import compare
 from fdd_flower.commands.doctor import doctor
@@ -41,6 +42,7 @@ app.command(epilog="Example: fdd export latest --to huggingface --out digits-dis
 app.command(epilog="Example: fdd compare runs/first runs/second --out comparison.png")(compare)
 app.command(epilog="Example: fdd ledger latest --verify")(ledger)
 app.command(epilog="Example: fdd forget latest --client 3 --out runs/without-3")(forget)
+app.command(epilog="Example: fdd audit --quick --out audits/first")(audit)
 app.add_typer(bench, name="bench")
 app.command(epilog="Example: fdd settings distiller")(settings)
 app.command(epilog="Example: fdd doctor")(doctor)

@@ -1,0 +1,140 @@
+"""What is attacked: every distiller, raw records, and FedAvg, on the same records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F  # noqa: N812 (the field's customary name)
+
+from fdd_flower.audit.mechanism import Claim
+from fdd_flower.audit.protocol import Known
+from fdd_flower.audit.release import Release
+from fdd_flower.audit.rows import Rows
+from fdd_flower.audit.update import averaged
+from fdd_flower.config import Config, find_key, from_run_config, to_run_config
+from fdd_flower.data.base import Split
+from fdd_flower.distillers.base import DISTILLERS, declares, packing_of
+from fdd_flower.errors import ConfigError
+from fdd_flower.rng import stream
+from fdd_flower.synthetic_set import SyntheticSet
+from fdd_flower.wire.codecs.base import CODECS
+
+RAW, FEDAVG = "raw-copy", "fedavg"
+ROUNDS = {FEDAVG: 1, "fedavg-20-rounds": 20}
+SETTING = "@"  # between a target and a setting of its own
+SLOW = ("dc", "dsa")  # match gradients through training
+
+# the client's records, what an attacker knows, the seed of the client's draws -> what leaves it
+Releases = Callable[[Split, Known, int], Release]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A way from records to a release.
+
+    Attributes
+    ----------
+    sends_real
+        It says that rows are real records.
+    claim
+        None: it claims nothing.
+    """
+
+    name: str
+    release: Releases
+    sends_real: bool = False
+    claim: Claim | None = None
+
+
+def targets(cfg: Config, names: Sequence[str] = ()) -> list[Target]:
+    """Return what `names` stand for; by default everything there is.
+
+    A distiller is attacked because it is registered. `dm@distiller.ipc=50` is the target `dm`
+    under one more setting.
+
+    Raises
+    ------
+    ConfigError
+        If a name is unknown.
+    """
+    known = all_names()
+    for name in (given.partition(SETTING)[0] for given in names):
+        if name not in known and ":" not in name:
+            raise ConfigError(
+                "--targets",
+                expected=f"names from {', '.join(known)}, or package.module:Factory",
+                got=repr(name),
+                remedy="Leave it out to attack all of them.",
+            )
+    return [_target(name, cfg) for name in names or known]
+
+
+def quick_to_make(name: str) -> bool:
+    """Tell whether a release is a matter of a few seconds, so that many can be made."""
+    return name.partition(SETTING)[0] not in SLOW
+
+
+def all_names() -> list[str]:
+    """Return the names of all targets: what the others are measured against comes first."""
+    return [RAW, *ROUNDS, *DISTILLERS.names()]
+
+
+def _target(given: str, cfg: Config) -> Target:
+    name, _, setting = given.partition(SETTING)
+    if setting:
+        key, _, value = setting.partition("=")
+        found = find_key(key)
+        cfg = from_run_config({**to_run_config(cfg), found.name: found.parse(value)})
+        return replace(_target(name, cfg), name=given)
+    if name == RAW:
+        return Target(name=name, release=_raw, sends_real=True)
+    if name in ROUNDS:
+        return Target(
+            name=name,
+            release=lambda records, known, seed: averaged(
+                records, known, rounds=ROUNDS[name], seed=seed
+            ),
+        )
+    own = replace(cfg, distiller=replace(cfg.distiller, name=name))
+    return Target(
+        name=name,
+        release=lambda records, known, seed: Rows(
+            distilled(records, replace(known, cfg=own), seed=seed), known
+        ),
+        sends_real=declares(name, "sends_real"),
+    )
+
+
+def distilled(records: Split, known: Known, *, seed: int) -> SyntheticSet:
+    """Return the set of a client as its receiver has it: distilled, encoded, decoded, unpacked."""
+    cfg, plan = known.cfg, known.plan
+    distiller = DISTILLERS.get(cfg.distiller.name)(cfg.distiller)
+    found = distiller.distill(records, plan=plan, start=None, rng=stream(seed, "client"))
+    codec = found.codec or plan.codec or CODECS.get(cfg.codec.name)(cfg.codec)
+    sent = codec.decode(
+        codec.encode(found.synthetic),
+        feature_shape=plan.feature_shape,
+        num_classes=len(plan.classes),
+    )
+    return packing_of(cfg.distiller, plan.feature_shape, plan.codec).unpack(sent)
+
+
+def _raw(records: Split, known: Known, seed: int) -> Release:
+    """Send `distiller.ipc` records of each class as they are."""
+    rng = stream(seed, "raw")
+    order = torch.randperm(len(records), generator=rng)
+    count = known.cfg.distiller.ipc
+    held = [order[records.labels[order] == label] for label in range(len(records.classes))]
+    places = torch.cat([own[:count] for own in held])
+    stand_for = torch.cat(
+        [torch.full((len(o[:count]),), len(o) / len(o[:count])) for o in held if len(o)]
+    )
+    labels = records.labels[places]
+    part = SyntheticSet(
+        inputs=records.inputs[places],
+        targets=F.one_hot(labels, len(records.classes)).float(),
+        weights=stand_for,
+    )
+    return Rows(part, known)

@@ -1,0 +1,53 @@
+"""The trace attack: a record's own vector, in what the release shows beyond the population."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from fdd_flower.audit.protocol import Known
+from fdd_flower.audit.release import Release, of_class
+from fdd_flower.data.base import Split
+
+RIDGE = 0.1  # of the mean variance, added to the covariance of the reference
+
+
+def traces(release: Release, records: Split, known: Known) -> dict[str, Tensor]:
+    """Return two scores, (n,) each: the plain product, and that which a Gaussian population asks.
+
+    `trace` is <v - mean, observed - count mean>, after Homer et al. 2008 and Dwork et al. 2015;
+    `trace-whitened` has the inverse covariance of the population between the two, which is the
+    log-likelihood ratio where records are Gaussian. Mean and covariance are of the reference
+    records. Scores are compared with those of reference records of the same label.
+    """
+    vectors = release.vectors(records)
+    others = release.vectors(known.reference)
+    own, theirs = _blocks(release, records), _blocks(release, known.reference)
+    observed = release.observed()
+    mean = of_class(others, theirs, len(observed))
+    # how much of the mean there is in what is observed: as many records as fit it best
+    count = (observed * mean).sum(1) / mean.square().sum(1).clamp_min(1e-12)
+    beyond = observed - count[:, None] * mean
+    spread = others - mean[theirs]
+    covariance = spread.T @ spread / len(spread)
+    ridge = RIDGE * covariance.diagonal().mean().clamp_min(1e-12)
+    covariance.diagonal().add_(ridge)
+    whitened = torch.linalg.solve(covariance, beyond.T).T
+    found = {}
+    for name, direction in (("trace", beyond), ("trace-whitened", whitened)):
+        of_records = ((vectors - mean[own]) * direction[own]).sum(1)
+        of_others = (spread * direction[theirs]).sum(1)
+        found[name] = calibrated(of_records, records.labels, of_others, known.reference.labels)
+    return found
+
+
+def calibrated(scores: Tensor, labels: Tensor, others: Tensor, other_labels: Tensor) -> Tensor:
+    """Return scores (n,) in standard deviations from those of other records of the same label."""
+    count = int(max(labels.max(), other_labels.max())) + 1
+    mean = of_class(others[:, None], other_labels, count)[:, 0]
+    square = of_class((others - mean[other_labels]).square()[:, None], other_labels, count)[:, 0]
+    return (scores - mean[labels]) / square.sqrt()[labels].clamp_min(1e-12)
+
+
+def _blocks(release: Release, records: Split) -> Tensor:
+    return records.labels if release.by_class else torch.zeros_like(records.labels)

@@ -1,0 +1,127 @@
+"""`fdd audit`: attack what leaves a client, and say what the attacks found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fdd_flower.commands.errors import one_line_errors
+
+if TYPE_CHECKING:
+    from fdd_flower.audit.outcome.rows import Outcome
+    from fdd_flower.config import Config
+
+
+def audit(
+    run: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[RUN]",
+            help="A run's folder, its name in ~/.fdd-flower/runs, or `latest`: attack its set with "
+            "--records. Without it, all distillers are attacked on --data.",
+        ),
+    ] = None,
+    records: Annotated[
+        Path | None,
+        typer.Option(
+            "--records", metavar="FILE", help="With RUN: records that were in, read as data.name."
+        ),
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="One seed and few shadow releases: 3 minutes.")
+    ] = False,
+    data: Annotated[
+        str, typer.Option("--data", metavar="NAME", help="The data set to audit on.")
+    ] = "digits",
+    names: Annotated[
+        str | None,
+        typer.Option(
+            "--targets",
+            metavar="NAMES",
+            help="What to attack, separated by commas; dm@distiller.ipc=50 is dm with a setting. "
+            "By default every distiller, raw records and FedAvg.",
+        ),
+    ] = None,
+    canaries: Annotated[
+        int, typer.Option("--canaries", min=10, metavar="N", help="Records with a coin each.")
+    ] = 1000,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A setting; may be repeated."),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Folder for the results.")
+    ] = Path("audit"),
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the figures as JSON; progress goes to stderr.")
+    ] = False,
+) -> None:
+    """Attack what leaves a client: members, copies, hidden attributes, subjects, gradients.
+
+    Coins decide which records are in. Every target releases from the same records, beside raw
+    records and FedAvg's updates, so that a number means something. DIR gets audit.json, audit.md,
+    roc.png, and for each target with rows the nearest pairs. Exit status: 0 if nothing is flagged
+    but what says that it sends real records, 1 if something is, 2 if the input was wrong.
+    """
+    from fdd_flower.audit.outcome.markdown import table
+    from fdd_flower.audit.run import QUICK, WHOLE, audit
+    from fdd_flower.threads import threads
+
+    def say(line: str) -> None:
+        typer.echo(line, err=as_json)
+
+    with one_line_errors():
+        if run is not None or records is not None:
+            outcome = _of_run(run, records, out)
+        else:
+            cfg = _settings(data, assignments or [])
+            with threads(1):
+                outcome = audit(
+                    cfg,
+                    names=_names(names, quick),
+                    canaries=canaries,
+                    extent=QUICK if quick else WHOLE,
+                    folder=out,
+                    say=say,
+                )
+    if as_json:
+        typer.echo(outcome.to_json())
+    else:
+        typer.echo("\n".join(table(outcome.findings)))
+        typer.echo(f"audit: {out.absolute()}")
+    if any(f for finding in outcome.findings for f in finding.flags if "as it says" not in f):
+        raise typer.Exit(1)
+
+
+def _of_run(run: str | None, records: Path | None, out: Path) -> Outcome:
+    from fdd_flower.audit.own_run import audit_run
+    from fdd_flower.commands._runs import find_run
+    from fdd_flower.errors import ConfigError
+    from fdd_flower.run_folder.load import load_run
+
+    if run is None or records is None:
+        raise ConfigError(
+            "fdd audit",
+            expected="RUN and --records together, or neither",
+            got="one of them",
+            remedy="Name the run, and a file with records that were in it.",
+        )
+    return audit_run(load_run(find_run(run)), records, out)
+
+
+def _names(given: str | None, quick: bool) -> tuple[str, ...]:
+    from fdd_flower.audit.run import MORE
+    from fdd_flower.audit.targets import all_names
+
+    if given is not None:
+        return tuple(name.strip() for name in given.split(",") if name.strip())
+    return (*all_names(), *(() if quick else MORE))
+
+
+def _settings(data: str, assignments: list[str]) -> Config:
+    from fdd_flower.config import from_run_config
+    from fdd_flower.launch.settings import given
+
+    return from_run_config({"data.name": data, **given(assignments=assignments)})
