@@ -11,7 +11,7 @@ from torch import Tensor
 from fdd_flower.audit.distances import nearest
 from fdd_flower.audit.metrics import auc
 from fdd_flower.audit.protocol import Known
-from fdd_flower.audit.release import Release
+from fdd_flower.audit.released.base import Release
 from fdd_flower.audit.targets import Target
 from fdd_flower.data.base import Split
 from fdd_flower.rng import stream

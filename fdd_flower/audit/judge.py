@@ -13,7 +13,7 @@ from fdd_flower.audit.copies import Copies, Pair, copy_test
 from fdd_flower.audit.metrics import Roc, auc, roc, tpr_at
 from fdd_flower.audit.outcome.rows import Score
 from fdd_flower.audit.protocol import Canaries, Known
-from fdd_flower.audit.release import Release
+from fdd_flower.audit.released.base import Release
 from fdd_flower.audit.targets import Target
 from fdd_flower.audit.trace import traces
 

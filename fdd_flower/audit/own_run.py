@@ -13,7 +13,7 @@ from fdd_flower.audit.judge import judge
 from fdd_flower.audit.outcome.roc import draw_roc
 from fdd_flower.audit.outcome.rows import Finding, Outcome
 from fdd_flower.audit.protocol import NATURAL, Canaries, Known, at, thinned
-from fdd_flower.audit.rows import Rows
+from fdd_flower.audit.released.rows import Rows
 from fdd_flower.audit.run import CURVES, draw_nearest, write
 from fdd_flower.audit.targets import Target
 from fdd_flower.data import load_own

@@ -19,7 +19,7 @@ from fdd_flower.audit.outcome.markdown import to_markdown
 from fdd_flower.audit.outcome.roc import draw_roc
 from fdd_flower.audit.outcome.rows import Finding, Outcome
 from fdd_flower.audit.protocol import Canaries, Known, draw_canaries, thinned
-from fdd_flower.audit.release import Release
+from fdd_flower.audit.released.base import Release
 from fdd_flower.audit.shadow import shadow_attack
 from fdd_flower.audit.subjects import alike, subject_attack
 from fdd_flower.audit.targets import FEDAVG, RAW, Target, quick_to_make, targets

@@ -10,9 +10,9 @@ import torch.nn.functional as F  # noqa: N812 (the field's customary name)
 
 from fdd_flower.audit.mechanism import Claim
 from fdd_flower.audit.protocol import Known
-from fdd_flower.audit.release import Release
-from fdd_flower.audit.rows import Rows
-from fdd_flower.audit.update import averaged
+from fdd_flower.audit.released.base import Release
+from fdd_flower.audit.released.rows import Rows
+from fdd_flower.audit.released.update import averaged
 from fdd_flower.config import Config, find_key, from_run_config, to_run_config
 from fdd_flower.data.base import Split
 from fdd_flower.distillers.base import DISTILLERS, declares, packing_of

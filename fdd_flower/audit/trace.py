@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from fdd_flower.audit.protocol import Known
-from fdd_flower.audit.release import Release, of_class
+from fdd_flower.audit.released.base import Release, of_class
 from fdd_flower.data.base import Split
 
 RIDGE = 0.1  # of the mean variance, added to the covariance of the reference

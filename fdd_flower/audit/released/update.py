@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.func import functional_call, grad, vmap
 
 from fdd_flower.audit.protocol import Known
-from fdd_flower.audit.release import WIDEST, reduced
+from fdd_flower.audit.released.base import WIDEST, reduced
 from fdd_flower.data.base import Split
 from fdd_flower.models import build_model
 from fdd_flower.models.base import Network

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fdd_flower.audit.distances import nearest
 from fdd_flower.audit.protocol import Known
-from fdd_flower.audit.release import of_class, reduced
+from fdd_flower.audit.released.base import of_class, reduced
 from fdd_flower.config import TrainingConfig
 from fdd_flower.data.base import Split
 from fdd_flower.distillers.parts.views import View, embed, random_views

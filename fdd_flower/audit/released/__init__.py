@@ -1,0 +1,1 @@
+"""What leaves a client, as an attacker takes it: rows, updates, sums."""
