@@ -17,7 +17,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 from fdd_flower import cli
-from fdd_flower.commands.settings import shown
+from fdd_flower.commands.setup.settings import shown
 from fdd_flower.config import Key, keys
 
 ROOT = Path(__file__).parent.parent

@@ -11,13 +11,13 @@ import typer
 from fdd_flower.commands.audit import audit
 from fdd_flower.commands.bench import app as bench
 from fdd_flower.commands.compare import compare
-from fdd_flower.commands.doctor import doctor
 from fdd_flower.commands.export import export
 from fdd_flower.commands.forget import forget
 from fdd_flower.commands.ledger import ledger
 from fdd_flower.commands.predict import predict
 from fdd_flower.commands.run import run
-from fdd_flower.commands.settings import settings
+from fdd_flower.commands.setup.doctor import doctor
+from fdd_flower.commands.setup.settings import settings
 from fdd_flower.commands.show import show
 from fdd_flower.commands.train import train
 

@@ -30,7 +30,7 @@ def compare(
 ) -> None:
     """Put finished runs side by side: results, costs, and the settings that differ."""
     from fdd_flower.commands._runs import find_run
-    from fdd_flower.commands._screen import print_table
+    from fdd_flower.commands.screen import print_table
     from fdd_flower.errors import ConfigError
     from fdd_flower.report.comparison import (
         comparison_as_json,

@@ -47,7 +47,7 @@ def ledger(
     With --row: which client sent a row of `synthetic.safetensors`. The first row is 0.
     """
     from fdd_flower.commands._runs import find_run
-    from fdd_flower.commands._screen import print_table
+    from fdd_flower.commands.screen import print_table
     from fdd_flower.ledger import Ledger
     from fdd_flower.ledger.traced import entry_of_row
     from fdd_flower.ledger.verify import missing_rows

@@ -54,7 +54,7 @@ def predict(
     record, from 0), a column for each class, and `predicted`, the most probable class.
     """
     from fdd_flower.commands._runs import find_run
-    from fdd_flower.commands._screen import print_table
+    from fdd_flower.commands.screen import print_table
     from fdd_flower.data.base import shown
     from fdd_flower.data.unlabelled import read_unlabelled
     from fdd_flower.results.predict import FORMATS, predictions, probabilities, write_table

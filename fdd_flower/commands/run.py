@@ -171,8 +171,8 @@ def _finish(folder: Path, outcome: Outcome, progress: Progress, as_json: bool) -
 
 
 def _show(folder: Path, progress: Progress, as_json: bool) -> int:
-    from fdd_flower.commands._screen import print_table
     from fdd_flower.commands._tables import run_as_json, summary_line
+    from fdd_flower.commands.screen import print_table
     from fdd_flower.report.table import rounds_table
     from fdd_flower.run_folder.load import load_run
 

@@ -21,8 +21,8 @@ def show(
 ) -> None:
     """Show the rounds and the summary of a finished run."""
     from fdd_flower.commands._runs import find_run
-    from fdd_flower.commands._screen import print_table
     from fdd_flower.commands._tables import run_as_json
+    from fdd_flower.commands.screen import print_table
     from fdd_flower.report.table import rounds_table, summary_table
     from fdd_flower.run_folder.load import load_run
 

@@ -63,7 +63,7 @@ def train(
     into model-NAME.safetensors, which `fdd predict` takes; a file that exists is not replaced.
     """
     from fdd_flower.commands._runs import find_run
-    from fdd_flower.commands._screen import steps_shown
+    from fdd_flower.commands.screen import steps_shown
     from fdd_flower.errors import DataError
     from fdd_flower.results.train import measure, test_split, train_on_kept, training_settings
     from fdd_flower.run_folder.load import load_run

@@ -35,7 +35,7 @@ def settings(
     if as_json:
         typer.echo(json.dumps([_as_json(key) for key in found], indent=2))
         return
-    from fdd_flower.commands._screen import print_table
+    from fdd_flower.commands.screen import print_table
 
     print_table(_table(found))
     if not contains and not every:
