@@ -148,8 +148,8 @@ def _images(path: Path, schema: Schema) -> Unlabelled:
 def _image_suffixes() -> set[str]:
     from PIL import Image
 
-    Image.init()
-    return {suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN}
+    known = folder.formats()
+    return {suffix for suffix, kind in Image.registered_extensions().items() if kind in known}
 
 
 def _records(schema: Schema) -> str:

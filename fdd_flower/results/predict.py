@@ -57,12 +57,38 @@ def free_names(wanted: Sequence[str], taken: Sequence[str]) -> list[str]:
 
 def table_bytes(frame: pd.DataFrame, suffix: str) -> bytes:
     """Return a table as a file that ends in `suffix`, one of `FORMATS`."""
-    memory = BytesIO()
+    memory, table = BytesIO(), frame if suffix.lower() == ".parquet" else without_formulas(frame)
     if suffix.lower() == ".parquet":
-        frame.to_parquet(memory, index=False)
+        table.to_parquet(memory, index=False)
     else:
-        frame.to_csv(memory, index=False)
+        table.to_csv(memory, index=False)
     return memory.getvalue()
+
+
+def without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of which no text is a formula to a spreadsheet.
+
+    Text that begins like one, in a header too, gets a `'` before it, and is then text; what is a
+    number stays.
+    """
+    from pandas.api.types import is_numeric_dtype
+
+    texts = [name for name in frame.columns if not is_numeric_dtype(frame[name])]
+    plain = frame.assign(**{name: frame[name].map(_plain) for name in texts})
+    return plain.rename(columns={name: _plain(name) for name in frame.columns})
+
+
+def _plain(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    value = value.replace("\r", " ")  # pandas does not quote it, and readers begin a line there
+    if not value.lstrip().startswith(("=", "+", "-", "@")):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> None:

@@ -33,6 +33,8 @@ def records(n: int = 40, classes: int = 2, *, dtype: type = np.float32) -> Recor
 
 @pytest.fixture(autouse=True)
 def _forget_sources(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in SOURCES.built_in():
+        SOURCES.get(name)  # one that is imported first below would be forgotten for good
     monkeypatch.setattr(SOURCES, "_known", dict(SOURCES._known))
 
 

@@ -79,6 +79,14 @@ def _read(
     return images, labels
 
 
+def formats() -> list[str]:
+    """Return the formats that Pillow decodes by itself: for others it starts a program."""
+    from PIL import Image
+
+    Image.init()
+    return [kind for kind in Image.OPEN if kind not in ("EPS", "WMF")]
+
+
 def read_image(path: Path, size: tuple[int, int], *, channels: int | None = None) -> np.ndarray:
     """Return an image as uint8 (height, width, c), upright as its EXIF says.
 
@@ -92,13 +100,17 @@ def read_image(path: Path, size: tuple[int, int], *, channels: int | None = None
     Raises
     ------
     DataError
-        If Pillow cannot read it to its end, or it has more than 8 bits a channel.
+        If Pillow cannot read it to its end, it has more than 8 bits a channel, or so many pixels
+        that Pillow takes it for a decompression bomb.
     """
     from PIL import Image, ImageOps
 
     height, width = size
     try:
-        with Image.open(path) as opened:
+        with Image.open(path, formats=formats()) as opened:
+            most = Image.MAX_IMAGE_PIXELS or opened.width * opened.height
+            if opened.width * opened.height > most:
+                raise ValueError(f"{opened.width}x{opened.height} pixels, more than {most} in all")
             mode = opened.mode
             upright = ImageOps.exif_transpose(opened)
             grey = mode in ("1", "L") if channels is None else channels == 1

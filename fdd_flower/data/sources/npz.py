@@ -11,7 +11,7 @@ import numpy as np
 
 from fdd_flower.config import DataConfig
 from fdd_flower.data.base import SOURCES, Records, Source, refuse
-from fdd_flower.data.sources.paths import given_path
+from fdd_flower.data.sources.paths import check_inflated, given_path
 
 # A stray identifier in y would otherwise become a list of a billion class names.
 MAX_LABEL = 9_999
@@ -59,6 +59,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         if isinstance(archive, np.ndarray):
             raise ValueError("a single array")
         with archive:
+            check_inflated(path, sum(member.file_size for member in archive.zip.infolist()))
             arrays = {key: archive[key] for key in archive.files}
             for key, array in arrays.items():
                 # a member that is no NPY file comes as its bytes
@@ -66,7 +67,16 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
                     raise ValueError(f"{key} is not an array")
             return arrays
     # RuntimeError is zipfile's for a password or an unknown compression.
-    except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+    # MemoryError: a header that promises more than there is.
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        RuntimeError,
+        MemoryError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise refuse(
             str(path),
             expected="a NumPy .npz archive of plain arrays",

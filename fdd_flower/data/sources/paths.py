@@ -8,6 +8,8 @@ from pathlib import Path
 from fdd_flower.config import DataConfig
 from fdd_flower.data.base import refuse
 
+MOST_INFLATED = 2**30  # bytes that any file may take in memory
+
 
 def given_path(cfg: DataConfig) -> Path:
     """Return the file or folder that `data.path` names.
@@ -38,3 +40,26 @@ def given_path(cfg: DataConfig) -> Path:
 def download_folder() -> Path:
     """Return where torchvision's data sets are downloaded to."""
     return Path.home() / ".fdd-flower" / "data"
+
+
+def check_inflated(path: Path, size: int) -> None:
+    """Refuse a file that is small on the disk and huge in memory, before it is read.
+
+    Parameters
+    ----------
+    size
+        Bytes that it says it takes.
+
+    Raises
+    ------
+    DataError
+        If that is above a gibibyte, and a hundred times the bytes of the file.
+    """
+    there = path.stat().st_size
+    if size > max(MOST_INFLATED, 100 * there):
+        raise refuse(
+            str(path),
+            expected=f"at most {MOST_INFLATED} bytes in memory, or 100 times the file's {there}",
+            got=size,
+            remedy="If the file is honest, save it with less compression.",
+        )

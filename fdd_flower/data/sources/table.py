@@ -9,7 +9,7 @@ import numpy as np
 
 from fdd_flower.config import DataConfig
 from fdd_flower.data.base import SOURCES, Records, Source, refuse, shown
-from fdd_flower.data.sources.paths import given_path
+from fdd_flower.data.sources.paths import check_inflated, given_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,6 +50,14 @@ def table(cfg: DataConfig) -> Source:
         classes=tuple(names),
         columns=tuple(_features(train, cfg.label)),
     )
+
+
+def parquet_bytes(path: Path) -> int:
+    """Return the least that a Parquet file takes in memory, as its own metadata says."""
+    from pyarrow.parquet import read_metadata
+
+    found = read_metadata(path)
+    return 8 * found.num_rows * found.num_columns
 
 
 def _files(path: Path) -> tuple[Path, Path | None]:
@@ -110,6 +118,7 @@ def read_frame(path: Path, *, text: str = "") -> pd.DataFrame:
                 # pandas made the first field an index, and every column holds its neighbour's.
                 raise ValueError("rows with more fields than the header")
         else:
+            check_inflated(path, parquet_bytes(path))
             frame = pd.read_parquet(path)
     # Parser errors of pandas and pyarrow are all ValueErrors.
     except (OSError, ValueError) as error:

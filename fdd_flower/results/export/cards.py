@@ -54,8 +54,8 @@ def write_dataset_card(run: Run, rows: Rows, to: str, folder: Path) -> None:
         f"# Distilled {_data(run)}",
         f"{len(rows)} {'selected' if rows.real else 'synthetic'} records that stand for the data "
         f"of {run.summary.num_clients} clients. Each client made its own with "
-        f"`{run.summary.distiller}`, and a server merged what they sent with "
-        f"`{run.summary.merger}`.",
+        f"{_code(run.summary.distiller)}, and a server merged what they sent with "
+        f"{_code(run.summary.merger)}.",
         "## Files",
         "\n".join(
             f"- {text}"
@@ -71,7 +71,7 @@ def write_dataset_card(run: Run, rows: Rows, to: str, folder: Path) -> None:
         "## Classes",
         _table(("class", "records", "share of the weight"), classes),
         "## What it is good for",
-        f"A `{run.summary.model}` trained on it reached an accuracy of "
+        f"A {_code(run.summary.model)} trained on it reached an accuracy of "
         f"{human_share(run.summary.accuracy)} on the test records of the run. Use `weight` as "
         "sample weight.",
         "## Limits",
@@ -86,7 +86,7 @@ def write_model_card(run: Run, rows: Rows, folder: Path) -> None:
     """Write the card of the run's model."""
     from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-    summary, name = run.summary, f"fdd-{run.summary.model}"
+    summary, name = run.summary, f"fdd-{_cell(run.summary.model)}"
     task = _task(rows)
     accuracy = summary.accuracy
     data = ModelCardData(
@@ -113,9 +113,9 @@ def write_model_card(run: Run, rows: Rows, folder: Path) -> None:
     others = [(_cell(family), human_share(s)) for family, s in summary.accuracy_by_model.items()]
     sections = [
         f"# {name}",
-        f"A `{summary.model}` that tells {len(rows.schema.classes)} classes of {_data(run)} apart. "
-        f"It was trained on {len(rows)} records alone, which {summary.num_clients} clients made "
-        f"from their own data with `{summary.distiller}`.",
+        f"A {_code(summary.model)} that tells {len(rows.schema.classes)} classes of {_data(run)} "
+        f"apart. It was trained on {len(rows)} records alone, which {summary.num_clients} clients "
+        f"made from their own data with {_code(summary.distiller)}.",
         "## Accuracy",
         f"{human_share(accuracy)} on the test records of the server, after "
         f"{'1 round' if summary.rounds == 1 else f'{summary.rounds} rounds'}.",
@@ -153,7 +153,10 @@ def _snippet(run: Run, rows: Rows) -> str:
     schema, scale = rows.schema, rows.schema.normalisation
     settings = asdict(run.config.model)
     return _SNIPPET.format(
-        settings=", ".join(f"{name}={value!r}" for name, value in settings.items()),
+        # no name ends the block of code, or begins a line
+        settings=", ".join(f"{name}={value!r}" for name, value in settings.items()).replace(
+            "`", "\\x60"
+        ),
         shape=schema.feature_shape,
         classes=len(schema.classes),
         mean=list(scale.mean),
@@ -167,8 +170,8 @@ def _limits(run: Run, rows: Rows) -> str:
     epsilon = run.rows[-1].epsilon if run.rows else None
     if rows.real:
         privacy = (
-            f"**The records are real ones.** `{run.summary.distiller}` picks records and does not "
-            "compute new ones. Treat this folder as you treat the data."
+            f"**The records are real ones.** {_code(run.summary.distiller)} picks records and does "
+            "not compute new ones. Treat this folder as you treat the data."
         )
     elif epsilon is None:
         privacy = (
@@ -198,10 +201,13 @@ def _limits(run: Run, rows: Rows) -> str:
 def _made(run: Run) -> str:
     summary, cfg = run.summary, run.config
     facts = [
-        ("data", f"{_data(run)}; split over clients: {summary.partition}"),
+        ("data", f"{_data(run)}; split over clients: {_cell(summary.partition)}"),
         ("clients, rounds", f"{summary.num_clients}, {summary.rounds}"),
-        ("strategy", summary.strategy),
-        ("distiller, merger, codec", f"{summary.distiller}, {summary.merger}, {summary.codec}"),
+        ("strategy", _cell(summary.strategy)),
+        (
+            "distiller, merger, codec",
+            _cell(f"{summary.distiller}, {summary.merger}, {summary.codec}"),
+        ),
         ("records a class a client", str(summary.ipc)),
         ("training", f"{cfg.training.steps or 'auto'} steps a round"),
         ("seed", str(summary.seed)),
@@ -210,14 +216,15 @@ def _made(run: Run) -> str:
         ("sent to all clients", human_bytes(summary.bytes_down_total)),
         ("seconds", f"{summary.seconds_total:.0f}"),
         ("status", _cell(summary.status)),
-        ("versions", ", ".join(f"{name} {number}" for name, number in summary.versions.items())),
+        ("versions", ", ".join(_cell(f"{name} {n}") for name, n in summary.versions.items())),
     ]
     return _table(("", ""), facts) + f"\n\nWritten by fdd-flower {__version__}."
 
 
 def _data(run: Run) -> str:
     """Return what the data is called; where it lies is nobody's business."""
-    return run.summary.data if not run.config.data.path else f"{run.summary.data} data"
+    name = _cell(run.summary.data)
+    return f"{name} data" if run.config.data.path else name
 
 
 def _task(rows: Rows) -> str:
@@ -234,6 +241,11 @@ def _cell(text: str) -> str:
     """Return a name that is no Markdown of its own."""
     plain = html.escape(one_line(text, _WIDEST), quote=False)
     return "".join(f"\\{c}" if c in "\\`*_{}[]()+!|~$" else c for c in plain)
+
+
+def _code(text: str) -> str:
+    """Return a name as code, which it does not end."""
+    return f"`{one_line(text, _WIDEST).replace('`', chr(39))}`"
 
 
 def _table(head: tuple[str, ...], lines: list[Any]) -> str:

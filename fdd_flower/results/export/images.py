@@ -10,7 +10,7 @@ import numpy as np
 
 from fdd_flower.errors import DataError
 from fdd_flower.results.export.rows import Rows
-from fdd_flower.results.predict import free_names
+from fdd_flower.results.predict import free_names, table_bytes
 
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # on Windows
 _LONGEST = 60
@@ -37,7 +37,7 @@ def write_images(rows: Rows, folder: Path) -> None:
         paths.append(path.relative_to(root).as_posix())
     facts = rows.facts_frame(["file_name"])
     facts.insert(0, "file_name", paths)
-    facts.to_csv(root / "metadata.csv", index=False)
+    (root / "metadata.csv").write_bytes(table_bytes(facts, ".csv"))
 
 
 def png_images(rows: Rows) -> list[bytes]:
