@@ -13,6 +13,7 @@ from fdd_flower.distillers.base import Plan, declares
 from fdd_flower.errors import ConfigError, DataError
 
 DEFAULT_MIN_RECORDS = DistillerConfig().min_records
+OWNERS_WORDS = ("allow-real-records", "min-records", "secure-sum")
 
 
 def guard_own_data(cfg: Config, node: Mapping[str, Scalar]) -> None:

@@ -9,7 +9,7 @@ from flwr.app import ArrayRecord, ConfigRecord, Context, Message
 
 from fdd_flower.client.identity import client_key
 from fdd_flower.client.own_settings import with_own
-from fdd_flower.client.records import client_data, guard_own_data
+from fdd_flower.client.records import OWNERS_WORDS, client_data, guard_own_data
 from fdd_flower.client.side import ClientSide
 from fdd_flower.config import Config, flatten, from_run_config
 from fdd_flower.device import moved, resolve
@@ -92,7 +92,8 @@ def _work(
         )
     check_mode(cfg.privacy)
     cfg = with_own(cfg, context.node_config, client)
-    if "data-path" in context.node_config:
+    # a word of the owner holds wherever the records lie
+    if not context.node_config.keys().isdisjoint(("data-path", *OWNERS_WORDS)):
         guard_own_data(cfg, context.node_config)
     side = ClientSide(
         cfg=cfg,

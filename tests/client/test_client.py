@@ -110,3 +110,31 @@ def test_what_an_owner_says_in_another_way_is_not_passed_over(own_data, name, va
 def test_and_gets_them(own_data):
     settings = SKETCH | {"sketch.secure-sum": True}
     assert _deploy(own_data, {"secure-sum": True}, **settings)["status"] == "completed"
+
+
+def test_the_path_of_the_node_goes_before_the_run_s(own_data, monkeypatch):
+    from fdd_flower.data.sources import npz
+
+    read, load = [], npz.read_arrays
+
+    def note(path):
+        read.append(path.name)
+        return load(path)
+
+    monkeypatch.setattr(npz, "read_arrays", note)
+    (own_data / "secret.npz").write_bytes((own_data / "test.npz").read_bytes())
+    _deploy(own_data, **{"data.path": str(own_data / "secret.npz")})
+    # the server's own records once, and each client's from its node config
+    assert sorted(read) == ["a.npz", "b.npz", "secret.npz"]
+
+
+@pytest.mark.parametrize("name", ["min-records", "secure-sum"])
+def test_what_an_owner_says_holds_without_a_path_too(tmp_path, name, caplog):
+    word = {"min-records": 32, "secure-sum": True}[name]
+    nodes = {n: {"partition-id": n - 1, "num-partitions": 2, name: word} for n in (1, 2)}
+    config = to_run_config(Config()) | QUICK | {"output.dir": str(tmp_path / "run")}
+    context = Context(run_id=1, node_id=0, node_config={}, state=RecordDict(), run_config=config)
+    grid = LocalGrid(client_app.app, 2, config, node_configs=nodes)
+    with pytest.raises(FddError, match="0 usable and 2 dropped"):
+        server_app.app(grid, context)
+    assert "which this client asks for" in caplog.text
