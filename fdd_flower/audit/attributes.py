@@ -84,7 +84,7 @@ def solved(release: Release, low: Split, high: Split) -> np.ndarray:
         effect = change[own]
         gram = effect @ effect.T
         gram.diagonal().add_(RIDGE * gram.diagonal().mean().clamp_min(1e-12))
-        found[own] = torch.linalg.solve(gram, effect @ left)
+        found[own] = torch.linalg.solve(gram, effect @ left).float()
     return found.numpy()
 
 

@@ -20,6 +20,7 @@ from fdd_flower.audit.outcome.roc import draw_roc
 from fdd_flower.audit.outcome.rows import Finding, Outcome
 from fdd_flower.audit.protocol import Canaries, Known, draw_canaries, thinned
 from fdd_flower.audit.released.base import Release
+from fdd_flower.audit.self_check import CORRECT, self_check
 from fdd_flower.audit.shadow import shadow_attack
 from fdd_flower.audit.subjects import alike, subject_attack
 from fdd_flower.audit.targets import FEDAVG, RAW, Target, quick_to_make, targets
@@ -37,6 +38,7 @@ from fdd_flower.wire.codecs.base import CODECS
 
 Say = Callable[[str], None]
 FIGURES, PAGE, CURVES, PAIRS = "audit.json", "audit.md", "roc.png", "pairs"
+CLAIMS = (1.0, 10.0)  # of the mechanism by which the audit audits itself
 SHOWN = 10  # pairs of a picture
 MORE = ("dm@distiller.ipc=1", "dm@distiller.ipc=50", "dm@distiller.min-records=16",
         "dm@distiller.min-records=32", "dm@distiller.min-records=128")  # fmt: skip
@@ -114,6 +116,10 @@ def audit(
             write(outcome, folder)
     if any(target.name == FEDAVG for target in attacked):
         outcome.inversions.extend(_inversions(material[0][1], material[0][2], extent, say))
+    for epsilon in CLAIMS:
+        outcome.checks.extend(self_check(epsilon, seed=cfg.seed))
+        wrong = [c.fault for c in outcome.checks if c.found.broken == (c.fault == CORRECT)]
+        say(f"the audit of itself at epsilon {epsilon:g}: {', '.join(wrong) or 'nothing'} missed")
     draw_roc(curves, folder / CURVES)
     write(outcome, folder)
     return outcome

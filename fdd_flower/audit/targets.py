@@ -1,4 +1,4 @@
-"""What is attacked: every distiller, raw records, and FedAvg, on the same records."""
+"""What is attacked: every distiller, raw records, FedAvg and noisy sums, on the same records."""
 
 from __future__ import annotations
 
@@ -12,17 +12,21 @@ from fdd_flower.audit.mechanism import Claim
 from fdd_flower.audit.protocol import Known
 from fdd_flower.audit.released.base import Release
 from fdd_flower.audit.released.rows import Rows
+from fdd_flower.audit.released.sums import Sums, values
 from fdd_flower.audit.released.update import averaged
 from fdd_flower.config import Config, find_key, from_run_config, to_run_config
 from fdd_flower.data.base import Split
 from fdd_flower.distillers.base import DISTILLERS, declares, packing_of
 from fdd_flower.errors import ConfigError
+from fdd_flower.privacy.accountant import sigma_for
 from fdd_flower.rng import stream
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.wire.codecs.base import CODECS
 
 RAW, FEDAVG = "raw-copy", "fedavg"
 ROUNDS = {FEDAVG: 1, "fedavg-20-rounds": 20}
+NOISY = {"noisy-sums-epsilon-10": 10.0, "noisy-sums-epsilon-1": 1.0}
+DELTA = 1e-5  # of their claims
 SETTING = "@"  # between a target and a setting of its own
 SLOW = ("dc", "dsa")  # match gradients through training
 
@@ -78,7 +82,7 @@ def quick_to_make(name: str) -> bool:
 
 def all_names() -> list[str]:
     """Return the names of all targets: what the others are measured against comes first."""
-    return [RAW, *ROUNDS, *DISTILLERS.names()]
+    return [RAW, *ROUNDS, *NOISY, *DISTILLERS.names()]
 
 
 def _target(given: str, cfg: Config) -> Target:
@@ -90,6 +94,14 @@ def _target(given: str, cfg: Config) -> Target:
         return replace(_target(name, cfg), name=given)
     if name == RAW:
         return Target(name=name, release=_raw, sends_real=True)
+    if name in NOISY:
+        epsilon = NOISY[name]
+        sigma = sigma_for(epsilon, DELTA)
+        return Target(
+            name=name,
+            release=lambda records, known, seed: Sums(records, values, sigma),
+            claim=Claim(epsilon=epsilon, delta=DELTA, mu=1 / sigma),
+        )
     if name in ROUNDS:
         return Target(
             name=name,

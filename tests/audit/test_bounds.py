@@ -45,7 +45,7 @@ def test_clopper_pearson_is_that_of_privacy_estimates(case, delta):
     )
 
 
-@pytest.mark.parametrize("case", CASES[:3])
+@pytest.mark.parametrize("case", CASES[:2])
 def test_the_bayesian_interval_is_that_of_privacy_estimates(case):
     density = pytest.importorskip("privacy_estimates.joint_density")
     from privacy_estimates.utils import AttackResults
@@ -88,13 +88,13 @@ def test_one_run_with_delta_is_the_papers_loop():
 
 def test_randomised_response_stays_under_its_epsilon():
     epsilon, above = 1.0, 0
-    for seed in range(200):
+    for seed in range(60):
         rng = np.random.default_rng(seed)
         member = rng.random(500) < 0.5
         kept = rng.random(500) < 1 / (1 + math.exp(-epsilon))
         scores = np.where(kept, member, ~member) + 1e-3 * rng.random(500)
         above += one_run_epsilon(scores, member, delta=0.0) > epsilon
-    assert above <= 10
+    assert above <= 3
 
 
 def test_guesses_are_counted_one_by_one():
@@ -103,8 +103,7 @@ def test_guesses_are_counted_one_by_one():
     assert list(guesses(scores, member))[:4] == [(2, 1), (4, 2), (1, 1), (2, 2)]
 
 
-@pytest.mark.parametrize("mu", [0.1, 0.268, 1.0, 2.0, 5.0])
-@pytest.mark.parametrize("delta", [1e-6, 1e-5, 1e-3])
+@pytest.mark.parametrize(("mu", "delta"), [(0.1, 1e-3), (0.268, 1e-5), (1.0, 1e-6), (2.0, 1e-5)])
 def test_epsilon_of_mu_is_that_of_the_accountant(mu, delta):
     pld = pytest.importorskip("dp_accounting.pld.privacy_loss_distribution")
     theirs = pld.from_gaussian_mechanism(1 / mu, value_discretization_interval=1e-4)

@@ -11,6 +11,7 @@ from fdd_flower.audit.attributes import Attributes
 from fdd_flower.audit.copies import Copies
 from fdd_flower.audit.inversion import Inversion
 from fdd_flower.audit.mechanism import Claim
+from fdd_flower.audit.self_check import Check
 from fdd_flower.audit.shadow import Shadow
 from fdd_flower.audit.subjects import Subjects
 
@@ -96,6 +97,7 @@ class Outcome:
     about: dict[str, Any]
     findings: list[Finding]
     inversions: list[Inversion] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
 
     def to_json(self) -> str:
         """Return everything as JSON; infinities and NaN are null."""
