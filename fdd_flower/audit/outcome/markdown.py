@@ -27,7 +27,8 @@ NOTES = """
 """
 CHECKS = (
     "The discrete Gaussian mechanism of this package, as it is and broken on purpose, with\n"
-    "canaries of full length: the lower bound at 95 % of its epsilon against what it claims (delta 1e-5)."
+    "canaries of full length: the lower bound at 95 % of its epsilon against what it claims\n"
+    "(delta 1e-5)."
 )
 
 
