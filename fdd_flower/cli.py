@@ -15,6 +15,7 @@ from fdd_flower.commands.export import export
 from fdd_flower.commands.forget import forget
 from fdd_flower.commands.ledger import ledger
 from fdd_flower.commands.predict import predict
+from fdd_flower.commands.privacy import app as privacy
 from fdd_flower.commands.run import run
 from fdd_flower.commands.setup.doctor import doctor
 from fdd_flower.commands.setup.settings import settings
@@ -44,6 +45,7 @@ app.command(epilog="Example: fdd ledger latest --verify")(ledger)
 app.command(epilog="Example: fdd forget latest --client 3 --out runs/without-3")(forget)
 app.command(epilog="Example: fdd audit --quick --out audits/first")(audit)
 app.add_typer(bench, name="bench")
+app.add_typer(privacy, name="privacy")
 app.command(epilog="Example: fdd settings distiller")(settings)
 app.command(epilog="Example: fdd doctor")(doctor)
 

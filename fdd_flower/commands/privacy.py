@@ -1,0 +1,77 @@
+"""`fdd privacy`: what a budget buys."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fdd_flower.commands.errors import one_line_errors
+
+app = typer.Typer(help="Plan the noise of private runs.", no_args_is_help=True)
+
+
+@app.callback()
+def _privacy() -> None:
+    """Plan the noise of private runs."""
+
+
+@app.command(epilog="Example: fdd privacy plan --epsilon 1 --records 6000 --classes 10")
+def plan(
+    epsilon: Annotated[float, typer.Option(help="Budget of a client.")] = 1.0,
+    records: Annotated[int, typer.Option(help="Records of a client.", min=1)] = 6_000,
+    classes: Annotated[int, typer.Option(help="Classes, equally large.", min=1)] = 10,
+    delta: Annotated[float, typer.Option(help="Well below 1 / records.")] = 1e-5,
+    mode: Annotated[str, typer.Option(help="privacy.mode.")] = "dp-moments",
+    clients: Annotated[int, typer.Option(help="Clients whose releases add up.", min=1)] = 1,
+    secure_sum: Annotated[
+        bool, typer.Option("--secure-sum", help="They share the noise of their sum.")
+    ] = False,
+    releases: Annotated[int, typer.Option(help="Releases of a client.", min=1)] = 1,
+    max_epsilon: Annotated[
+        float | None, typer.Option(help="What a client allows over all runs; default: --epsilon.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE.json", help="Also write it as JSON.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say what noise and accuracy to expect, and how many releases a budget allows."""
+    from rich.table import Table
+
+    from fdd_flower.commands.screen import print_table
+    from fdd_flower.config import find_key
+    from fdd_flower.privacy.outlook import outlook
+    from fdd_flower.run_folder.files import write_atomic
+    from fdd_flower.run_folder.new_file import check_new
+
+    with one_line_errors():
+        for name, value in (("mode", mode), ("epsilon", epsilon), ("delta", delta)):
+            find_key(f"privacy.{name}").check(value)
+        file = None if out is None else check_new(out, (".json",))
+        found = outlook(
+            mode=mode,
+            epsilon=epsilon,
+            delta=delta,
+            records=records,
+            classes=classes,
+            clients=clients,
+            secure_sum=secure_sum,
+            releases=releases,
+            max_epsilon=max_epsilon,
+        )
+    text = json.dumps(found, indent=2)
+    if file is not None:
+        write_atomic(file, text.encode() + b"\n")
+    if as_json:
+        typer.echo(text)
+        return
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for name, value in found.items():
+        shown = f"{value:.4g}" if isinstance(value, float) else value
+        if isinstance(value, dict):
+            shown = ", ".join(f"{n}: {sigma:.4g}" for n, sigma in value.items())
+        table.add_row(name.replace("_", " "), "not measured" if shown is None else str(shown))
+    print_table(table)
