@@ -13,6 +13,7 @@ from fdd_flower.data.base import Split
 from fdd_flower.synthetic_set import SyntheticSet
 
 COPY, NEAR = 0.1, 0.5  # of the usual distance between neighbours in the population
+ALIKE = 1.25  # times as many members as others, at most: of more, some are nearer by their number
 SURE = 0.01  # the error of saying that there are too many
 
 
@@ -77,6 +78,7 @@ def copy_test(
         reference.inputs, reference.labels, reference.inputs, reference.labels, skip_self=True
     )
     repeated = bool((repeats <= COPY * usual_distances(reference)[reference.labels]).any())
+    alike = len(members) <= ALIKE * len(holdout)
     found = Copies(
         rows=len(part),
         copies=_share(own <= COPY),
@@ -87,7 +89,7 @@ def copy_test(
         distance_holdout=float(other.median()),
         nearer_to_members=_share(own < other),
         too_many=_more(own <= COPY, other <= COPY, by_chance=repeated)
-        or _more(own <= NEAR, other <= NEAR, by_chance=True),
+        or (alike and _more(own <= NEAR, other <= NEAR, by_chance=True)),
     )
     pairs = [
         Pair(

@@ -16,6 +16,7 @@ from fdd_flower.audit.protocol import Canaries, Known
 from fdd_flower.audit.released.base import Release
 from fdd_flower.audit.targets import Target
 from fdd_flower.audit.trace import traces
+from fdd_flower.data.base import Split
 
 CONFIDENCE = 0.95
 DELTA = 1e-5  # of the bounds, where a target claims none
@@ -35,8 +36,21 @@ class Judged:
     flags: tuple[str, ...]
 
 
-def judge(target: Target, release: Release, canaries: Canaries, known: Known) -> Judged:
-    """Score every canary, bound epsilon, and test for copies."""
+def judge(
+    target: Target,
+    release: Release,
+    canaries: Canaries,
+    known: Known,
+    *,
+    members: Split | None = None,
+) -> Judged:
+    """Score every canary, bound epsilon, and test for copies.
+
+    Parameters
+    ----------
+    members
+        All records that were in, where some are no canaries; None: the canaries are all.
+    """
     delta = target.claim.delta if target.claim else DELTA
     found = release.scores(canaries.records) | traces(release, canaries.records, known)
     values = {name: score.double().numpy() for name, score in found.items()}
@@ -58,7 +72,12 @@ def judge(target: Target, release: Release, canaries: Canaries, known: Known) ->
     best = max(scores, key=lambda name: scores[name].auc)
     copies, pairs = None, []
     if release.rows is not None:
-        copies, pairs = copy_test(release.rows, canaries.members, canaries.others, known.reference)
+        copies, pairs = copy_test(
+            release.rows,
+            canaries.members if members is None else members,
+            canaries.others,
+            known.reference,
+        )
     return Judged(
         scores=scores,
         best=best,

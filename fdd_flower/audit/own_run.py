@@ -70,7 +70,7 @@ def audit_run(run: Run, records: Path, folder: Path) -> Outcome:
     release = Rows(part, known)
     sends_real = declares(cfg.distiller.name, "sends_real")
     target = Target(name="run", release=lambda *_: release, sends_real=sends_real)
-    judged = judge(target, release, drawn, known)
+    judged = judge(target, release, drawn, known, members=members)
     nearest = judged.scores["nearest"]
     finding = Finding(
         name="run",
@@ -89,7 +89,7 @@ def audit_run(run: Run, records: Path, folder: Path) -> Outcome:
     outcome = Outcome(about=about, findings=[finding])
     folder.mkdir(parents=True, exist_ok=True)
     draw_roc({"run": judged.roc}, folder / CURVES)
-    draw_nearest("run", (judged, release), drawn, schema.normalisation, folder)
+    draw_nearest("run", (judged, release), members, schema.normalisation, folder)
     write(outcome, folder)
     return outcome
 

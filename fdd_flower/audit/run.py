@@ -112,7 +112,7 @@ def audit(
             say(f"[{done}/{whole}] {_line(finding)}{rest}")
             if judged is not None and seed == 0:
                 curves[target.name] = judged[0].roc
-                draw_nearest(target.name, judged, drawn, dataset.normalisation, folder)
+                draw_nearest(target.name, judged, drawn.members, dataset.normalisation, folder)
             write(outcome, folder)
     if any(target.name == FEDAVG for target in attacked):
         outcome.inversions.extend(_inversions(material[0][1], material[0][2], extent, say))
@@ -213,7 +213,7 @@ def _inversions(drawn: Canaries, known: Known, extent: Extent, say: Say) -> list
 def draw_nearest(
     name: str,
     judged: tuple[Judged, Release],
-    drawn: Canaries,
+    members: Split,
     normalisation: Normalisation,
     folder: Path,
 ) -> None:
@@ -226,7 +226,7 @@ def draw_nearest(
     near = min(pair.distance for pair in found.pairs)
     draw_pairs(
         release.rows.inputs[places[:, 0]],
-        drawn.members.inputs[places[:, 1]],
+        members.inputs[places[:, 1]],
         normalisation,
         title=f"{name}: the nearest pairs",
         note=f"nearest of all at {near:.2f} of the usual distance between neighbours",

@@ -11,7 +11,18 @@ from fdd_flower.config import keys
 
 @pytest.mark.parametrize(
     "command",
-    ["run", "show", "train", "predict", "compare", "ledger", "forget", "settings", "doctor"],
+    [
+        "run",
+        "show",
+        "train",
+        "predict",
+        "compare",
+        "ledger",
+        "forget",
+        "settings",
+        "doctor",
+        "audit",
+    ],
 )
 def test_each_command_has_an_example(fdd, command):
     result = fdd(command, "--help")
