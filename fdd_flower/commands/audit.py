@@ -47,6 +47,12 @@ def audit(
     canaries: Annotated[
         int, typer.Option("--canaries", min=10, metavar="N", help="Records with a coin each.")
     ] = 1000,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            "--seeds", min=1, metavar="N", help="Draws of the coins; by default 3, quick 1."
+        ),
+    ] = None,
     assignments: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="A setting; may be repeated."),
@@ -65,6 +71,8 @@ def audit(
     roc.png, and for each target with rows the nearest pairs. Exit status: 0 if nothing is flagged
     but what says that it sends real records, 1 if something is, 2 if the input was wrong.
     """
+    from dataclasses import replace
+
     from fdd_flower.audit.outcome.markdown import table
     from fdd_flower.audit.run import QUICK, WHOLE, audit
     from fdd_flower.threads import threads
@@ -77,12 +85,13 @@ def audit(
             outcome = _of_run(run, records, out)
         else:
             cfg = _settings(data, assignments or [])
+            extent = QUICK if quick else WHOLE
             with threads(1):
                 outcome = audit(
                     cfg,
                     names=_names(names, quick),
                     canaries=canaries,
-                    extent=QUICK if quick else WHOLE,
+                    extent=replace(extent, seeds=seeds or extent.seeds),
                     folder=out,
                     say=say,
                 )
