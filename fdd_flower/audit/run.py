@@ -23,7 +23,7 @@ from fdd_flower.audit.released.base import Release
 from fdd_flower.audit.self_check import CORRECT, self_check
 from fdd_flower.audit.shadow import shadow_attack
 from fdd_flower.audit.subjects import alike, subject_attack
-from fdd_flower.audit.targets import FEDAVG, RAW, Target, quick_to_make, targets
+from fdd_flower.audit.targets import FEDAVG, RAW, ROUNDS, Target, quick_to_make, targets
 from fdd_flower.config import Config
 from fdd_flower.data import load_dataset
 from fdd_flower.data.base import Dataset, Split
@@ -67,7 +67,7 @@ class Extent:
 
 
 QUICK = Extent(
-    seeds=1, shadows=6, shadowed=(RAW, FEDAVG, "dm"), batches=(1, 4), inversion_steps=150
+    seeds=1, shadows=6, shadowed=(RAW, *ROUNDS, "dm"), batches=(1, 4), inversion_steps=150
 )
 WHOLE = Extent(seeds=3, shadows=16, shadowed=(), batches=(1, 4, 16), inversion_steps=1000)
 
