@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -91,6 +93,20 @@ def test_hidden_bits_are_solved_from_exact_sums_only(small: tuple[Canaries, Know
     )
     assert attribute_attack(_Gram(0.0), few, known, seed=0).linear == 1
     assert attribute_attack(_Gram(1e6), few, known, seed=0).linear < 0.8
+
+
+@pytest.mark.parametrize("epsilon", [1, 10])
+def test_noisy_sums_keep_their_claim_in_19_of_20_audits(small: tuple[Canaries, Known], epsilon):
+    _, known = small
+    records = blobs(counts=(260, 260, 260))
+    (target,) = targets(known.cfg, [f"noisy-sums-epsilon-{epsilon}"])
+    flagged = 0
+    for seed in range(20):
+        drawn, reference = draw_canaries(records, count=400, seed=seed)
+        release = target.release(drawn.members, known, seed)
+        found = judge(target, release, drawn, replace(known, reference=reference, _kept={}))
+        flagged += bool(found.flags)
+    assert flagged <= 1
 
 
 class _Gram(Target):
