@@ -3,7 +3,8 @@
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
-from fdd_flower.client.respond import respond
+from fdd_flower.client.respond import respond, run_settings
+from fdd_flower.releases.terms import least_to_stay
 from fdd_flower.secure_sum.client import answer
 
 app = ClientApp()
@@ -18,4 +19,4 @@ def train(message: Message, context: Context) -> Message:
 @app.query()
 def query(message: Message, context: Context) -> Message:
     """Say who this client is, or take a step of a secure sum."""
-    return answer(message, context)
+    return answer(message, context, least=least_to_stay(run_settings(message, context)))

@@ -25,7 +25,7 @@ def train(message: Message, context: Context) -> Message:
             ClientSide(
                 cfg=cfg,
                 plan=plan,
-                data=client_data(cfg, plan, context),
+                load=lambda: client_data(cfg, plan, context),
                 client=client_key(context),
                 context=context,
                 arrays=arrays,

@@ -55,7 +55,7 @@ class Memory:
         self._side, self._key, self._digest = side, key, digest
         # the nonce comes from the server: as a hash it is no path
         name = hashlib.sha256(f"{side.plan.nonce}/{side.client}".encode()).hexdigest()[:32]
-        folder = _state_folder(side)
+        folder = state_folder(side)
         # one folder per client: no client looks through the files of a thousand others
         self._folder = None if folder is None else folder / name
 
@@ -123,7 +123,8 @@ class Memory:
         return self._folder / f"{round_}{SUFFIX}"
 
 
-def _state_folder(side: ClientSide) -> Path | None:
+def state_folder(side: ClientSide) -> Path | None:
+    """Return the folder of what clients remember; None: they have Flower's client state alone."""
     node = side.context.node_config
     if "state-dir" in node:
         return Path(str(node["state-dir"]))

@@ -15,9 +15,10 @@ from fdd_flower.config import Config, flatten, from_run_config
 from fdd_flower.device import moved, resolve
 from fdd_flower.distillers.base import Plan
 from fdd_flower.errors import FddError, WireError
-from fdd_flower.methods.base import STRATEGIES
+from fdd_flower.methods.base import method_of
 from fdd_flower.privacy.modes import check_mode
 from fdd_flower.progress_log import say
+from fdd_flower.releases.terms import is_private
 from fdd_flower.threads import threads
 from fdd_flower.wire.records import (
     ARRAYS,
@@ -42,6 +43,8 @@ def respond(message: Message, context: Context) -> Message:
     cfg = run_settings(message, context)
     plan = read_plan(message.content)
     client, started = client_key(context), time.monotonic()
+    if is_private(cfg):
+        started = None  # how long it took follows the records
     with threads(cfg.runtime.client_threads):
         try:
             arrays, metrics = _work(message, context, cfg, plan, client)
@@ -98,16 +101,16 @@ def _work(
     side = ClientSide(
         cfg=cfg,
         plan=plan,
-        data=moved(client_data(cfg, plan, context), resolve(cfg.runtime.device)),
+        load=lambda: moved(client_data(cfg, plan, context), resolve(cfg.runtime.device)),
         client=client,
         context=context,
         arrays=arrays,
         peers=peers if isinstance(peers, ArrayRecord) else None,
         logits=logits if isinstance(logits, ArrayRecord) else None,
     )
-    return STRATEGIES.get(cfg.strategy.name).client(side)
+    return method_of(cfg).client(side)
 
 
-def _envelope(client: str, plan: Plan, started: float) -> Envelope:
-    seconds = round(time.monotonic() - started, 3)
+def _envelope(client: str, plan: Plan, started: float | None) -> Envelope:
+    seconds = 0.0 if started is None else round(time.monotonic() - started, 3)
     return Envelope(client=client, nonce=plan.nonce, round=plan.round, seconds=seconds)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 from flwr.app import ArrayRecord, Context
 
@@ -15,23 +17,29 @@ from fdd_flower.models import build_model
 from fdd_flower.models.base import Network
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ClientSide:
     """What the client half of a method works with.
 
-    `data` and the model are on the device of the settings, and so is what is made of them; what
+    `data` is loaded when it is first asked for: under a private mode the budget is charged before.
+    It and the model are on the device of the settings, and so is what is made of them; what
     came in the message, or was remembered, is on the CPU.
     """
 
     cfg: Config
     plan: Plan
-    data: Split
+    load: Callable[[], Split]
     client: str
     context: Context
     arrays: ArrayRecord  # the global model; empty where clients have no use for it
     # the other clients' rows of the round before; or their sealed shares of a secure sum
     peers: ArrayRecord | None = None
     logits: ArrayRecord | None = None  # the global class logits of the round before
+
+    @cached_property
+    def data(self) -> Split:
+        """The client's records."""
+        return self.load()
 
     def global_model(self) -> Network:
         """Return the global model with the weights that the server sent.

@@ -107,11 +107,11 @@ class PrivacyConfig:
         low=0,
         high=1e6,
     )
-    clip: float = setting(
-        0.0,
-        "norm to which a record's vector is cut, a public number; 0: that of the mode",
-        low=0,
-        high=1e6,
+    rows: int = setting(
+        500,
+        "dp-moments: rows drawn of each class, for the set that a run leaves",
+        low=1,
+        high=1_000_000,
     )
     colluding: int = setting(
         0,

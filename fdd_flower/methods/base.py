@@ -11,6 +11,7 @@ from flwr.serverapp.strategy import Strategy
 from fdd_flower.client.side import ClientSide
 from fdd_flower.config import Config, StrategyConfig
 from fdd_flower.distillers.base import Plan
+from fdd_flower.errors import ConfigError
 from fdd_flower.models.base import Network
 from fdd_flower.registry import Registry
 from fdd_flower.server.side import ServerSide
@@ -44,6 +45,8 @@ class Method:
     check
         Raises a ConfigError where a run's settings, plan and model do not fit the method; before
         the run has a folder.
+    private
+        The method under a `privacy.mode`; None: it has none.
     """
 
     server: Callable[[ServerSide], Strategy]
@@ -55,7 +58,29 @@ class Method:
     condenses: bool = False
     conditions: bool = True
     check: Callable[[Config, Plan, Network], None] | None = None
+    private: Method | None = None
 
 
 COMMON = ("name", "min_nodes", "quorum", "deadline", "fraction")
 STRATEGIES: Registry[Method] = Registry("strategy", "fdd_flower.methods", together=("averaging",))
+
+
+def method_of(cfg: Config) -> Method:
+    """Return the method of a run, which depends on `strategy.name` and `privacy.mode`.
+
+    Raises
+    ------
+    ConfigError
+        If the name is unknown, or the strategy has no private form.
+    """
+    method = STRATEGIES.get(cfg.strategy.name)
+    if cfg.privacy.mode == "none" or not isinstance(method, Method):
+        return method
+    if method.private is None:
+        raise ConfigError(
+            "privacy.mode",
+            expected=f"none with strategy.name={cfg.strategy.name}",
+            got=repr(cfg.privacy.mode),
+            remedy="Set strategy.name=fdd: what other strategies send has no accounting.",
+        )
+    return method.private

@@ -25,7 +25,7 @@ from fdd_flower.models.base import Network
 from fdd_flower.progress_log import say
 from fdd_flower.rng import stream
 from fdd_flower.run_folder.saved_set import Source
-from fdd_flower.secure_sum.client import masked_sketch
+from fdd_flower.secure_sum.client import flat, masked_values
 from fdd_flower.secure_sum.graph import check_neighbours
 from fdd_flower.secure_sum.protocol import LEAST
 from fdd_flower.secure_sum.server import SecureRound, not_plausible
@@ -91,11 +91,18 @@ class SketchSum(FederatedDistillation):
             cast(CountingGrid, grid).bytes_up += found.bytes
             return []
         cfg = self.side.cfg.strategy
-        nodes = wait_for_nodes(grid, max(LEAST, cfg.min_nodes, cfg.quorum), seconds=cfg.deadline)
+        nodes = wait_for_nodes(
+            grid, max(self.least, cfg.min_nodes, cfg.quorum), seconds=cfg.deadline
+        )
         self.arrays, self.round = arrays, server_round
         config["server-round"] = server_round
-        self.secure = SecureRound(self.side, server_round, grid, config)
+        self.secure = SecureRound(self.side, server_round, grid, config, least=self.least)
         return self.secure.begin(nodes, self.model_sent(server_round, arrays))
+
+    @property
+    def least(self) -> int:
+        """How many clients must stay in a secure sum."""
+        return LEAST
 
     def model_sent(self, server_round: int, arrays: ArrayRecord) -> ArrayRecord:
         """Return no parameters: sums are of records and of fixed features."""
@@ -228,7 +235,7 @@ def send(side: ClientSide) -> tuple[ArrayRecord, dict[str, int | float]]:
     """
     sketch = own_sketch(side)
     if side.cfg.sketch.secure_sum:
-        return masked_sketch(sketch, side.peers, plan=side.plan, context=side.context), {}
+        return masked_values(flat(sketch), side.peers, plan=side.plan, context=side.context), {}
     return to_array_record(kind_of(side.cfg, side.plan).encode(sketch)), {}
 
 

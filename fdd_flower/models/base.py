@@ -12,7 +12,11 @@ from fdd_flower.registry import Registry
 
 
 class Network(nn.Module, ABC):
-    """A classifier that also shows its penultimate features."""
+    """A classifier that also shows its penultimate features.
+
+    One that has a method `fit` of a `SyntheticSet` is fitted in closed form, where others are
+    trained.
+    """
 
     @abstractmethod
     def features(self, x: Tensor) -> Tensor:
@@ -26,4 +30,4 @@ class Network(nn.Module, ABC):
 # (settings, feature shape of one input, number of classes) -> untrained network
 Builder = Callable[[ModelConfig, tuple[int, ...], int], Network]
 
-MODELS: Registry[Builder] = Registry("model", "fdd_flower.models")
+MODELS: Registry[Builder] = Registry("model", "fdd_flower.models", helpers=("spectrum",))

@@ -47,6 +47,26 @@ def clipped(vectors: Tensor) -> Tensor:
     return torch.where(long, directions / norms * _BELOW_ONE, vectors)
 
 
+def whole(vectors: Tensor, grid: int) -> Tensor:
+    """Clip `vectors` and round them toward zero to whole steps of 1 / `grid`.
+
+    Parameters
+    ----------
+    vectors
+        (n, d), a vector a record; see `clipped`. Pass many long ones in pieces: it takes four
+        times their memory.
+
+    Returns
+    -------
+    int64 (n, d): the sum of a row's squares is at most grid^2, exactly.
+    """
+    steps = (clipped(vectors) * grid).trunc().long()
+    # Rounding in floating point cannot have broken the bound, but the guarantee is not left to
+    # that: a row beyond it counts for nothing.
+    within = steps.square().sum(dim=1, keepdim=True) <= grid**2
+    return steps * within
+
+
 class Mechanism:
     """The discrete Gaussian mechanism on sums of clipped vectors.
 
@@ -74,23 +94,8 @@ class Mechanism:
         self.grid, self.sigma, self._noise = grid, sigma, noise
 
     def whole(self, vectors: Tensor) -> Tensor:
-        """Clip `vectors` and round them toward zero to whole steps.
-
-        Parameters
-        ----------
-        vectors
-            (n, d), a vector a record; see `clipped`. Pass many long ones in pieces: it takes four
-            times their memory.
-
-        Returns
-        -------
-        int64 (n, d): the sum of a row's squares is at most grid^2, exactly.
-        """
-        steps = (clipped(vectors) * self.grid).trunc().long()
-        # Rounding in floating point cannot have broken the bound, but the guarantee is not left
-        # to that: a row beyond it counts for nothing.
-        within = steps.square().sum(dim=1, keepdim=True) <= self.grid**2
-        return steps * within
+        """Clip `vectors` (n, d) and round them to whole steps; see `whole`."""
+        return whole(vectors, self.grid)
 
     def release(self, total: Tensor) -> Tensor:
         """Add noise to a client's sum: what may leave, and every call is charged.

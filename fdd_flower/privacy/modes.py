@@ -5,7 +5,7 @@ from __future__ import annotations
 from fdd_flower.config import PrivacyConfig
 from fdd_flower.errors import ConfigError
 
-FOLLOWED = ("none",)
+FOLLOWED = ("none", "dp-moments")
 
 
 def check_mode(privacy: PrivacyConfig) -> None:

@@ -84,23 +84,25 @@ def answer(message: Message, context: Context, *, least: int = LEAST) -> Message
         return Message(refusal(type(error).__name__, envelope), reply_to=message)
 
 
-def masked_sketch(
-    sketch: Sketch,
+def masked_values(
+    values: np.ndarray,
     peers: ArrayRecord | None,
     *,
     plan: Plan,
     context: Context,
     least: int = LEAST,
 ) -> ArrayRecord:
-    """Return a sketch under the client's masks, as planes of numbers of the ring.
+    """Return whole numbers under the client's masks, as planes of numbers of the ring.
 
     Parameters
     ----------
+    values
+        int64 (n,).
     peers
         `places` of the clients of its neighbourhood whose shares open, and of how many `clients`
         the sum may be.
     least
-        Of how many clients the sum is at least, as the noise in the sketch assumes: no more than
+        Of how many clients the sum is at least, as the noise in them assumes: no more than
         what `answer` was told.
 
     Raises
@@ -121,9 +123,25 @@ def masked_sketch(
     if "places" in state:  # a second sum under the same masks would give the difference away
         raise _off("one question per round for the masked sketch", "a second one")
     state["places"] = places
-    values = to_ring(flat(sketch), clients)
-    found = mask(values, keys, group, places).astype(np.int64)
+    found = mask(to_ring(values, clients), keys, group, places).astype(np.int64)
     return to_array_record({MASKED: to_planes(torch.from_numpy(found), RING)})
+
+
+def session_of(plan: Plan, context: Context) -> tuple[bytes, int, int]:
+    """Return the secure sum that is under way: the client's public keys in it, and its clients.
+
+    Returns
+    -------
+    keys, stay, clients
+        Keys that are of this sum alone; how many of how many clients must stay to the end.
+
+    Raises
+    ------
+    WireError
+        If none is.
+    """
+    keys, group, _ = _held(plan, context)
+    return keys.public, group.threshold, len(group.publics)
 
 
 def flat(sketch: Sketch) -> np.ndarray:

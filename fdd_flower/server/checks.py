@@ -13,7 +13,7 @@ from fdd_flower.distillers.base import DISTILLERS, Plan
 from fdd_flower.distillers.parts.options import check_options, check_plan, settings_of_round
 from fdd_flower.errors import ConfigError
 from fdd_flower.mergers.base import MERGERS
-from fdd_flower.methods.base import COMMON, STRATEGIES, Method
+from fdd_flower.methods.base import COMMON, Method, method_of
 from fdd_flower.models.base import Network
 from fdd_flower.privacy.modes import check_mode
 from fdd_flower.server.tracking import check_track
@@ -37,7 +37,7 @@ def check_components(cfg: Config) -> Method:
     if cfg.privacy.mode == "none":
         others = keys_of("privacy", but=["privacy.mode"])
         refuse_changed(cfg, others, "privacy.mode=none")
-    method = STRATEGIES.get(cfg.strategy.name)
+    method = method_of(cfg)
     if not isinstance(method, Method):
         raise _no_component("strategy", cfg.strategy.name, f"a {type(method).__name__}")
     for registry, part in ((DISTILLERS, cfg.distiller), (MERGERS, cfg.merger), (CODECS, cfg.codec)):
@@ -56,9 +56,10 @@ def check_components(cfg: Config) -> Method:
     if uses is not None:
         used = [f"merger.{_kebab(name)}" for name in ("name", *uses)]
         refuse_changed(cfg, keys_of("merger", but=used), f"merger.name={cfg.merger.name}")
+    shared = () if cfg.privacy.mode == "none" else ("sketch.secure-sum",)
     for section in OWN_SECTIONS:
         if section != cfg.strategy.name:
-            refuse_changed(cfg, keys_of(section), here)
+            refuse_changed(cfg, keys_of(section, but=shared), here)
     if cfg.strategy.quorum < (needed := method.needs(cfg.strategy)):
         raise ConfigError(
             "strategy.quorum",

@@ -50,6 +50,7 @@ class FederatedDistillation(ServerEvaluates):
         self.arrays, self.round = ArrayRecord(), 0
         self.pool: Sequence[Pooled] = ()  # what was merged last
         self.resumed, self.sampler = False, Sampler(side)
+        self.fresh: Callable[[], SyntheticSet] | None = None  # draws rows anew while models train
 
     def summary(self) -> None:
         """Log the parts of the method."""
@@ -223,6 +224,7 @@ class FederatedDistillation(ServerEvaluates):
             teacher=teacher,
             progress=say_steps(f"round {server_round}: training on {len(merged)} rows"),
             beside=self._loss_beside(server_round, merged),
+            fresh=self.fresh,
         )
         return ArrayRecord(model.state_dict())
 

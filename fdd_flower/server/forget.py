@@ -24,7 +24,7 @@ from fdd_flower.config import Config
 from fdd_flower.errors import DataError
 from fdd_flower.ledger import FORGOTTEN, KEPT, REJECTED, Entry, Ledger
 from fdd_flower.ledger.entry import is_refusal
-from fdd_flower.methods.base import STRATEGIES
+from fdd_flower.methods.base import STRATEGIES, method_of
 from fdd_flower.run_folder.load import Run
 from fdd_flower.run_folder.run_dir import LEDGER
 from fdd_flower.run_folder.trust import outside_names, require_trust
@@ -75,7 +75,7 @@ def scope_of(run: Run, entries: list[Entry], client: str) -> Scope:
             remedy="Make it again with the version that made it: this one would give another.",
         )
     require_trust(outside_names(run.config), run.path, trust=run.trust)
-    server = STRATEGIES.get(run.config.strategy.name).server
+    server = method_of(run.config).server
     if not (isinstance(server, type) and issubclass(server, FederatedDistillation)):
         raise DataError(
             f"run {run.path}, strategy.name",

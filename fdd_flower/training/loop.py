@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (the field's customary name)
@@ -22,9 +23,19 @@ from fdd_flower.training.pace import Pace, Schedule
 from fdd_flower.training.teachers import RidgeTeacher, Teacher
 
 WEIGHT_DECAY = 0.01  # decoupled; 0.1 was no better (decision 3)
+REDRAWN = 50  # steps on one draw of rows
 AVERAGING = 0.99  # decay of the exponential average of weights: over the last hundred steps
 
 Progress = Callable[[int, int], None]  # (steps done, steps in all)
+
+
+@runtime_checkable
+class Fitted(Protocol):
+    """A model that is fitted to a set in closed form."""
+
+    def fit(self, synthetic: SyntheticSet) -> None:
+        """Set the weights."""
+        ...
 
 
 def train_on(
@@ -36,6 +47,7 @@ def train_on(
     progress: Progress | None = None,
     teacher: Teacher | None = None,
     beside: Callable[[nn.Module], Tensor] | None = None,
+    fresh: Callable[[], SyntheticSet] | None = None,
 ) -> None:
     """Train `model` in place on `synthetic`, which is on the same device.
 
@@ -50,13 +62,17 @@ def train_on(
     ----------
     beside
         A term of a method's own, added to the loss of each step.
+    fresh
+        Draws another set of as many rows, every `REDRAWN` steps; None: there is one set.
 
     Raises
     ------
     FddError
         If the loss stops being finite.
     """
-    inputs, targets, weights = synthetic.inputs, synthetic.targets, on_host(synthetic.weights)
+    if isinstance(model, Fitted):
+        model.fit(synthetic)
+        return
     image = cfg.augment and is_image(synthetic.feature_shape)
     if not cfg.teacher:
         teacher = None
@@ -65,12 +81,16 @@ def train_on(
     pace = Pace.of(cfg, len(synthetic))
     adam = Adam(model.parameters(), decay=WEIGHT_DECAY, fused=True)
     average = WeightAverage(model, decay=AVERAGING, steps=pace.steps)
-    schedule = Schedule(pace)
+    schedule, weights = Schedule(pace), None
     model.train()
     while schedule.step < schedule.end:
+        if fresh is not None and schedule.step and schedule.step % REDRAWN == 0:
+            synthetic, weights = fresh(), None
+        if weights is None:
+            weights = on_host(synthetic.weights)
         pick = torch.multinomial(weights, pace.batch_size, replacement=True, generator=rng)
-        pick = pick.to(inputs.device)
-        x, y = inputs[pick], targets[pick]
+        pick = pick.to(synthetic.inputs.device)
+        x, y = synthetic.inputs[pick], synthetic.targets[pick]
         if image:
             x = augment.warp(x, augment.affine_maps(len(x), *x.shape[2:], rng=rng))
         if schedule.step < round((1 - cfg.clean_steps) * schedule.end):

@@ -21,7 +21,7 @@ def rows(client: str = "3", round_: int = 1, seed: int = 0) -> torch.Tensor:
     side = ClientSide(
         cfg=cfg,
         plan=plan_for(data, round_=round_),
-        data=data,
+        load=lambda: data,
         client=client,
         context=context,
         arrays=ArrayRecord(),

@@ -23,7 +23,7 @@ def side(round_: int = 1, *, output: Path | str = "", nonce: str = "a" * 16, **n
     return ClientSide(
         cfg=replace(Config(), output=OutputConfig(dir=str(output))),
         plan=replace(plan_for(data, round_=round_), nonce=nonce),
-        data=data,
+        load=lambda: data,
         client="ward/../7",
         context=Context(
             run_id=1,

@@ -77,7 +77,7 @@ class Federation:
             client = ClientSide(
                 cfg=self.cfg,
                 plan=replace(plan(), round=number),
-                data=data,
+                load=lambda data=data: data,
                 client=key,
                 context=self.contexts[key],
                 arrays=sent,

@@ -12,7 +12,7 @@ import torch
 from flwr.app import ConfigRecord, Context, Message, RecordDict
 
 from fdd_flower.errors import DistillError, WireError
-from fdd_flower.secure_sum.client import STEP, answer, masked_sketch
+from fdd_flower.secure_sum.client import STEP, answer, flat, masked_values
 from fdd_flower.secure_sum.keys import Keys
 from fdd_flower.secure_sum.protocol import Group, share
 from fdd_flower.sketches.base import Sketch
@@ -78,7 +78,7 @@ class Question:
             return self.client.ask(step, **self.arrays) is not None
         try:
             peers = to_array_record(self.arrays)
-            masked_sketch(SKETCH, peers, plan=plan(), context=self.client.context)
+            masked_values(flat(SKETCH), peers, plan=plan(), context=self.client.context)
         except (WireError, DistillError):
             return False
         return True
@@ -159,7 +159,7 @@ def test_it_gives_one_share_of_each_and_leaves_out_what_does_not_open():
     assert client.ask("unmask", places=places) is None  # not before the masked sketch
     assert client.ask("open", places=places, sealed=sealed).tolist() == [1, 1, 0, 1]
     assert client.ask("open", places=places, sealed=sealed) is None
-    masked = partial(masked_sketch, SKETCH, plan=plan(), context=client.context)
+    masked = partial(masked_values, flat(SKETCH), plan=plan(), context=client.context)
     told = {"clients": np.array([4])}
     for wrong in ([1, 2, 3], [0, 1], [0, 1, 1], [0, 1, 9]):
         with pytest.raises(WireError):
@@ -183,7 +183,7 @@ def test_it_is_told_of_how_many_clients_the_sum_may_be_and_of_no_fewer_than_it_k
     own = client.ask("shares", keys=np.stack(publics))
     sealed, places = np.stack([own[0], *as_rows(share(o, group)[0] for o in others)]), np.arange(3)
     client.ask("open", places=places, sealed=sealed)
-    masked = partial(masked_sketch, SKETCH, plan=plan(), context=client.context)
+    masked = partial(masked_values, flat(SKETCH), plan=plan(), context=client.context)
     for wrong in ([], [2], [-1], [3, 3], [3.0]):
         with pytest.raises(WireError, match="secure sum"):
             masked(to_array_record({"places": places, "clients": np.array(wrong)}))

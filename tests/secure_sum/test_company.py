@@ -16,7 +16,7 @@ from flwr.app import ConfigRecord, Context, Message, RecordDict
 
 from fdd_flower.config import Config, to_run_config
 from fdd_flower.errors import ConfigError, WireError
-from fdd_flower.secure_sum.client import STEP, answer, masked_sketch
+from fdd_flower.secure_sum.client import STEP, answer, flat, masked_values
 from fdd_flower.secure_sum.identity import SIGNED, Company, signed
 from fdd_flower.secure_sum.keys import Keys
 from fdd_flower.secure_sum.protocol import Group, share, threshold_of
@@ -86,7 +86,7 @@ class Client:
         """Return whether it sends masked values."""
         told = to_array_record({"places": np.array(places), "clients": np.array([99])})
         try:
-            masked_sketch(SKETCH, told, plan=plan(), context=self.context, least=least)
+            masked_values(flat(SKETCH), told, plan=plan(), context=self.context, least=least)
         except WireError:
             return False
         return True

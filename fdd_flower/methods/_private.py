@@ -1,0 +1,228 @@
+"""The private form of `fdd`: clients send releases, which add up; the server draws rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import torch
+from flwr.app import ArrayRecord, Message, MetricRecord, RecordDict
+from torch import Tensor
+
+from fdd_flower.client.release import RELEASE, send_release
+from fdd_flower.config import Config, keys
+from fdd_flower.device import moved, on_host
+from fdd_flower.distillers.base import Plan
+from fdd_flower.errors import ConfigError
+from fdd_flower.ledger import Staging, StoredSets
+from fdd_flower.methods.base import Method
+from fdd_flower.methods.sketch import SketchSum
+from fdd_flower.models.base import Network
+from fdd_flower.privacy.mechanism import share_of
+from fdd_flower.progress_log import say
+from fdd_flower.releases.base import RELEASES, Learned, Release, Total
+from fdd_flower.releases.coding import BITS, shift_of, units, unpack
+from fdd_flower.releases.terms import least_to_stay, spend_of
+from fdd_flower.rng import stream
+from fdd_flower.run_folder.saved_set import Source
+from fdd_flower.secure_sum.total import SUM, record_total
+from fdd_flower.server.checks import keys_of, refuse_changed
+from fdd_flower.server.judging.replies import arrays_of, judged_replies
+from fdd_flower.server.judging.validator import Rules
+from fdd_flower.server.side import ServerSide
+from fdd_flower.sketches.base import HEADROOM, MAX_RATIO, median_of
+from fdd_flower.sketches.integers import check_planes
+from fdd_flower.synthetic_set import SyntheticSet
+from fdd_flower.wire.arrays import require
+from fdd_flower.wire.records import to_numpy
+from fdd_flower.wire.refusals import Code
+
+SIGMA, SHIFT = "sigma", "shift"  # of a sum, beside its values in the ledger
+
+
+class PrivateSum(SketchSum):
+    """Adds the clients' releases, and draws the set from what they say together.
+
+    Behind a secure sum it sees the total alone, whose noise the clients share. Without, it leaves
+    out of a client's release the classes that seem to hold noise alone. All it does with
+    releases is free of charge.
+    """
+
+    def __init__(self, side: ServerSide) -> None:
+        super(SketchSum, self).__init__(side)
+        self.release = release_of(side.cfg, side.plan, side.device)
+        self.secure = None
+
+    def summary(self) -> None:
+        """Log the parts of the method."""
+        cfg = self.side.cfg
+        how = "behind a secure sum" if cfg.sketch.secure_sum else "of each client's own noise"
+        size = -(-self.release.size // 8) * BITS
+        sigma = spend_of(cfg).sigma
+        say(
+            f"{cfg.privacy.mode}, noise multiplier {sigma:.4g}, {how}; {size / 1e3:.0f} kB a client"
+        )
+
+    @property
+    def least(self) -> int:
+        """How many clients must stay in a secure sum, as each of them demands."""
+        return least_to_stay(self.side.cfg)
+
+    def _unmasked(self, server_round: int, replies: Iterable[Message]) -> str:
+        """Return the hash in the ledger of the sum of masked releases; it has none of these."""
+        side, secure = self.side, self.secure
+        assert secure is not None
+        assert secure.group is not None
+        usable = judged_replies(replies, side=side, rules=secure.rules(self.release.size))
+        total = secure.end({envelope.client: values for envelope, values in usable})
+        sigma = share_of(
+            spend_of(side.cfg).sigma, secure.group.threshold, side.cfg.privacy.colluding, 0
+        )
+        arrays = {
+            RELEASE: torch.from_numpy(total),
+            SIGMA: torch.tensor([sigma * len(usable) ** 0.5], dtype=torch.float64),
+            SHIFT: torch.tensor([shift_of(sigma, self.release.unit, self.release.spread)]),
+        }
+        return record_total(side, server_round, arrays)
+
+    def _learn(self, server_round: int, parts: StoredSets) -> tuple[ArrayRecord, MetricRecord]:
+        learned = self._draw(server_round, parts.hashes)
+        merged = self.side.merged
+        assert merged is not None
+        model = self.side.new_model(server_round)
+        if learned.solve(model):
+            arrays = ArrayRecord(model.state_dict())
+        else:
+            rng = stream(self.side.cfg.seed, "fresh", server_round)
+            self.fresh = lambda: moved(learned.draw(len(merged), rng=rng), self.side.device)
+            arrays = self._train(server_round, merged)
+        return arrays, MetricRecord({"rows": len(merged)})
+
+    def resume(self, server_round: int, parts: Mapping[str, SyntheticSet]) -> None:
+        """Draw the set again that the run leaves."""
+        self.resumed = True
+        assert isinstance(parts, StoredSets)
+        self._draw(server_round, parts.hashes)
+
+    def _draw(self, server_round: int, hashes: Mapping[str, str]) -> Learned:
+        cfg, total = self.side.cfg, self._sum(hashes)
+        records = self.release.counts(total)[self.release.present(total)].sum()
+        say(f"round {server_round}: drawing rows from what about {float(records):.0f} records say")
+        rng = stream(cfg.seed, "merge", server_round)
+        learned = self.release.learn(total, rng=rng)
+        rows = cfg.privacy.rows * self.release.classes
+        self.side.merged = on_host(learned.draw(rows, rng=rng))
+        self.side.taught_by = learned.teacher()
+        self.side.sources = tuple(Source(server_round, sha256) for sha256 in hashes.values())
+        return learned
+
+    def _sum(self, hashes: Mapping[str, str]) -> Total:
+        """Return the sum of releases, each client's held to 100 times the median of records."""
+        release, each = self.release, []
+        for client, sha256 in hashes.items():
+            found = self.side.ledger.load_any(sha256)
+            assert isinstance(found, Mapping)
+            one = self._total(found)
+            each.append(one if client == SUM else release.trimmed(one))
+        held = [max(0, int(release.counts(one).sum())) for one in each]
+        most = MAX_RATIO * max(1, median_of(held))
+        total: Total | None = None
+        for one, records in zip(each, held, strict=True):
+            share = min(1.0, most / max(1, records))
+            one = Total(one.values * share, one.noise * share)
+            total = one if total is None else total + one
+        assert total is not None  # the quorum is at least 1
+        return total
+
+    def _total(self, found: Mapping[str, Tensor]) -> Total:
+        release = self.release
+        spread = release.spread.expand(release.size)
+        if SIGMA in found:
+            sigma, shift = float(found[SIGMA]), int(found[SHIFT])
+        else:
+            sigma = spend_of(self.side.cfg).sigma
+            shift = shift_of(sigma, release.unit, release.spread)
+        return Total(units(found[RELEASE], shift, release.unit), sigma * spread)
+
+    def _rules(self, server_round: int, staged: Staging) -> Rules[dict[str, Tensor], str]:
+        """Return what a reply of the round must be: one array, of the size that all have."""
+        size = self.release.size
+        most = HEADROOM + BITS * -(-size // 8)
+
+        def decode(content: RecordDict) -> dict[str, Tensor]:
+            arrays = to_numpy(arrays_of(content), max_bytes=most)
+            names = ", ".join(sorted(map(repr, arrays)))[:200]
+            require(set(arrays) == {RELEASE}, "arrays", RELEASE, names, Code.ARRAYS)
+            check_planes(RELEASE, arrays[RELEASE], (size,), bits=BITS)
+            return {RELEASE: unpack(arrays[RELEASE], size).int()}
+
+        return Rules(
+            nonce=self.side.plan.nonce,
+            round=server_round,
+            max_bytes=most,
+            decode=decode,
+            keep=staged.add,
+            identity=str,
+        )
+
+
+def release_of(cfg: Config, plan: Plan, device: torch.device) -> Release:
+    """Return what a run's clients release."""
+    return RELEASES.get(cfg.privacy.mode)(cfg, plan, device)
+
+
+# Why a private mode takes these as they are by default
+REASONS = {
+    "distiller.bytes": "how many rows fit would follow the records; a release has a fixed size",
+    "distiller.start": "rows start from noise: a start from records, or from k-means, is a release "
+    "that nobody charged",
+    "distiller.embedder": "a network trained on records is a release that nobody charged",
+    "distiller.labels": "a teacher trained on records is a release that nobody charged",
+    "distiller.min-records": "a class that is withheld tells that it is small",
+}
+
+
+def check_private(cfg: Config, plan: Plan, model: Network) -> None:
+    """Check the settings of a run whose clients send releases.
+
+    Raises
+    ------
+    ConfigError
+        If one would let records through without a charge, or has no effect.
+    """
+    where = f"privacy.mode={cfg.privacy.mode}"
+    for name, why in REASONS.items():
+        try:
+            refuse_changed(cfg, (name,), where)
+        except ConfigError as error:
+            default = keys()[name].default
+            raise ConfigError(
+                name, expected=f"{default} with {where}", got=error.got, remedy=f"{why}."
+            ) from error
+    release = release_of(cfg, plan, torch.device("cpu"))
+    sections = ("distiller", "merger", "codec", "scoring")
+    refuse_changed(
+        cfg, [name for section in sections for name in keys_of(section, but=release.uses)], where
+    )
+    if cfg.num_server_rounds > 1:
+        raise ConfigError(
+            "num-server-rounds",
+            expected=f"1 with {where}",
+            got=cfg.num_server_rounds,
+            remedy="Set it to 1: further rounds would release the same sums again, and cost as "
+            "much as one round with less noise.",
+        )
+    if cfg.sketch.secure_sum:
+        refuse_changed(cfg, ("strategy.fraction", "sketch.neighbours"), "sketch.secure-sum=true")
+    else:
+        refuse_changed(cfg, ("privacy.colluding",), "sketch.secure-sum=false")
+
+
+PRIVATE = Method(
+    server=PrivateSum,
+    client=send_release,
+    distils=False,
+    synthesises=True,
+    check=check_private,
+    uses=(),
+    conditions=False,
+)

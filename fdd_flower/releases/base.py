@@ -1,0 +1,202 @@
+"""What a private mode releases: one bounded vector a record, summed, with noise."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from fdd_flower.config import Config
+from fdd_flower.data.base import Split
+from fdd_flower.device import HOST, on_host
+from fdd_flower.distillers.base import Plan
+from fdd_flower.models.base import Network
+from fdd_flower.privacy.mechanism import Mechanism, whole
+from fdd_flower.privacy.noise import Noise, discrete_gaussian
+from fdd_flower.registry import Registry
+from fdd_flower.schema import is_image
+from fdd_flower.synthetic_set import SyntheticSet
+from fdd_flower.training.teachers import Teacher
+
+GRID = 2**18  # steps of the unit: even entries of a vector of a million numbers keep a digit
+COUNT = 0.3  # what a record adds to the count of its class, out of a vector of norm 1
+PRESENT = 4.0  # noises that the count of a class must be above, for it to be there
+NUMBERS = 2**22  # of records' vectors, held at once
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """What releases add up to.
+
+    Attributes
+    ----------
+    values
+        float64 (size,), in units of the norm that a record's vector has at most.
+    noise
+        Standard deviation of the noise in each number, float64 (size,).
+    """
+
+    values: Tensor
+    noise: Tensor
+
+    def __add__(self, other: Total) -> Total:
+        return Total(self.values + other.values, (self.noise**2 + other.noise**2).sqrt())
+
+
+def public_range(plan: Plan) -> tuple[Tensor, Tensor]:
+    """Return the least and largest inputs that a record can have, to broadcast; infinite: unknown.
+
+    Known of images, whose units are from 0 to 1.
+    """
+    norm = plan.normalisation
+    if not (is_image(plan.feature_shape) and norm.of_unit_range):
+        return torch.tensor(-math.inf), torch.tensor(math.inf)
+    mean, std = torch.tensor(norm.mean).view(-1, 1, 1), torch.tensor(norm.std).view(-1, 1, 1)
+    return -mean / std, (1 - mean) / std
+
+
+class Release(ABC):
+    """A mode of `privacy.mode`: what is summed, and how rows are drawn from the sum.
+
+    A record's vector has a block of `block` numbers, which lies at its class's place, and
+    `shared` numbers, which lie at the same place whatever the class: so a record moves the whole
+    by at most the norm of its vector, 1. All classes of the federation have a block, whoever has
+    records of them.
+
+    Everything but `vectors` is the server's, and sees no record.
+    """
+
+    block: int
+    shared: int = 0
+    uses: ClassVar[tuple[str, ...]] = ()  # settings of `distiller` that change something
+
+    def __init__(self, cfg: Config, plan: Plan, device: torch.device = HOST) -> None:
+        self.cfg, self.plan, self.device = cfg, plan, device
+
+    @property
+    def classes(self) -> int:
+        """Classes of the federation."""
+        return len(self.plan.classes)
+
+    @property
+    def size(self) -> int:
+        """Numbers of a release."""
+        return self.classes * self.block + self.shared
+
+    @property
+    def seeds(self) -> int:
+        """Random networks that records are shown to."""
+        return 0
+
+    @property
+    def unit(self) -> int:
+        """Steps of a norm of 1 in `sum`."""
+        return GRID
+
+    @property
+    def spread(self) -> Tensor:
+        """Noise of each number over that of a norm of 1: float64, (size,) or of all."""
+        return torch.ones((), dtype=torch.float64)
+
+    @abstractmethod
+    def vectors(self, inputs: Tensor) -> Tensor:
+        """Return, of records (n, *feature_shape), the vectors (n, block + shared).
+
+        Each from its record alone; what is longer than 1 is clipped.
+        """
+
+    @abstractmethod
+    def counts(self, total: Total) -> Tensor:
+        """Return the noisy records of each class, float64 (k,)."""
+
+    @abstractmethod
+    def count_noise(self, total: Total) -> Tensor:
+        """Return the standard deviation of the noise in `counts`, float64 (k,)."""
+
+    def present(self, total: Total) -> Tensor:
+        """Return which classes there are records of, as far as noise lets see: bool (k,)."""
+        return self.counts(total) > PRESENT * self.count_noise(total)
+
+    def trimmed(self, total: Total) -> Total:
+        """Return one client's release without the blocks of classes that it seems not to have.
+
+        They would add noise to the sum and nothing else.
+        """
+        there = self.present(total)
+        keep = torch.cat([there.repeat_interleave(self.block), there.new_ones(self.shared)])
+        return Total(total.values * keep, total.noise * keep)
+
+    @abstractmethod
+    def learn(self, total: Total, *, rng: torch.Generator) -> Learned:
+        """Return what the sum says, from which rows are drawn."""
+
+    def sum(self, data: Split, *, factor: float = 1.0) -> Tensor:
+        """Return the sum over a client's records: int64 (size,), a norm of 1 in `unit` steps.
+
+        Parameters
+        ----------
+        factor
+            Of every vector: 1 over the records that a subject may have.
+        """
+        total = torch.zeros(self.classes, self.block, dtype=torch.int64)
+        shared = torch.zeros(self.shared, dtype=torch.int64)
+        tile = max(1, NUMBERS // (self.block + self.shared))
+        for label in range(self.classes):
+            inputs = data.inputs[data.labels == label]
+            for part in inputs.split(tile) if len(inputs) else ():
+                with torch.no_grad():
+                    found = on_host(self.whole_sum(part, factor))
+                total[label] += found[: self.block]
+                shared += found[self.block :]
+        return torch.cat([total.flatten(), shared])
+
+    def whole_sum(self, inputs: Tensor, factor: float) -> Tensor:
+        """Return the sum over records of one class, int64 (block + shared,)."""
+        return whole(self.vectors(inputs) * factor, GRID).sum(dim=0)
+
+    def noisy(self, total: Tensor, sigma: float, noise: Noise = discrete_gaussian) -> Tensor:
+        """Return `total` with noise, int64 (size,) on the CPU; every call is a release.
+
+        Parameters
+        ----------
+        sigma
+            Noise multiplier.
+        noise
+            Other than the operating system's in tests only.
+        """
+        spread = self.spread.expand(self.size)
+        out = torch.empty_like(total)
+        for value in spread.unique().tolist():
+            here = spread == value
+            mechanism = Mechanism(self.unit, sigma * value, noise)
+            out[here] = mechanism.release(total[here])
+        return out
+
+    def blocks(self, values: Tensor) -> Tensor:
+        """Return the classes' blocks (k, block) of numbers (size,)."""
+        return values[: self.classes * self.block].view(self.classes, self.block)
+
+
+class Learned(ABC):
+    """The parameters that a release gives: the set itself, of which rows are draws."""
+
+    @abstractmethod
+    def draw(self, rows: int, *, rng: torch.Generator) -> SyntheticSet:
+        """Return a fresh draw of `rows` rows, at no cost of privacy."""
+
+    def teacher(self) -> Teacher | None:
+        """Return a model that the parameters give by themselves; None where they give none."""
+        return None
+
+    def solve(self, model: Network) -> bool:
+        """Set the weights of `model` from the parameters; False where they do not give them."""
+        return False
+
+
+RELEASES: Registry[type[Release]] = Registry(
+    "privacy", "fdd_flower.releases", helpers=("coding", "matched", "terms")
+)

@@ -1,0 +1,161 @@
+"""Second moments of public features, class by class: the set is parameters, and rows are draws."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F  # noqa: N812 (the field's customary name)
+from torch import Tensor
+
+from fdd_flower.config import Config
+from fdd_flower.device import HOST
+from fdd_flower.distillers.base import Plan
+from fdd_flower.models.base import Network
+from fdd_flower.models.quadratic import Quadratic
+from fdd_flower.models.spectrum import Spectrum
+from fdd_flower.privacy.mechanism import whole
+from fdd_flower.releases.base import COUNT, RELEASES, Learned, Release, Total, public_range
+from fdd_flower.synthetic_set import SyntheticSet
+from fdd_flower.training.teachers import NetworkTeacher, Teacher
+
+# Chosen on held-out training records of Fashion-MNIST (docs/decisions/0010-private-moments.md)
+STEPS = 2**12  # of the grid of u: products of 2^24, whose sums over 2^28 records doubles hold
+SHRINK = 0.6  # of a class's covariance toward the one that all classes share
+FLOOR = 0.3  # of the eigenvalues, over the largest that noise alone has
+
+
+class Moments(Release):
+    """Per class, the sum of u u', where u is a record's features beside the constant `COUNT`.
+
+    u is rounded to whole numbers first, so that products and sums are exact. The upper triangle of
+    u u' is sent. Off the diagonal an entry stands for two of the matrix, and gets noise less by
+    the square root of 2: that is the noise of a Gaussian mechanism on the whole matrix, whose
+    norm is |u|^2, at most 1. The last entry counts records. The server reads each class's mean
+    and covariance off the sum, shrinks the covariances toward their mean (Friedman, "Regularized
+    Discriminant Analysis", JASA 1989), lifts eigenvalues that drown in noise, and draws rows from
+    the Gaussians.
+    """
+
+    def __init__(self, cfg: Config, plan: Plan, device: torch.device = HOST) -> None:
+        super().__init__(cfg, plan, device)
+        self.spectrum = Spectrum(plan.feature_shape).to(device)
+        self.width = self.spectrum.size + 1
+        self.block = self.width * (self.width + 1) // 2
+        self._rows, self._columns = torch.triu_indices(self.width, self.width)
+
+    @property
+    def unit(self) -> int:
+        """Steps of a norm of 1: those of u, squared."""
+        return STEPS**2
+
+    @property
+    def spread(self) -> Tensor:
+        """Noise over that of a norm of 1: less off the diagonal, where an entry stands for two."""
+        off = self._rows != self._columns
+        return torch.where(off, math.sqrt(0.5), 1.0).double().repeat(self.classes)
+
+    def vectors(self, inputs: Tensor) -> Tensor:
+        """Return u, (n, width): of norm at most 1 by construction."""
+        features = self.spectrum(inputs) * (math.sqrt(1 - COUNT**2) / self.spectrum.bound)
+        return F.pad(features, (0, 1), value=COUNT)
+
+    def whole_sum(self, inputs: Tensor, factor: float) -> Tensor:
+        """Return the upper triangle of the sum of u u'; `factor` is of u u' too."""
+        u = whole(self.vectors(inputs) * math.sqrt(factor), STEPS).double()
+        return (u.T @ u)[self._rows, self._columns].long()
+
+    def counts(self, total: Total) -> Tensor:
+        """Return the noisy records of each class."""
+        return self.blocks(total.values)[:, -1] / COUNT**2
+
+    def count_noise(self, total: Total) -> Tensor:
+        """Return the standard deviation of the noise in `counts`."""
+        return self.blocks(total.noise)[:, -1] / COUNT**2
+
+    def learn(self, total: Total, *, rng: torch.Generator) -> Gaussians:
+        """Return the Gaussian of each class that is there."""
+        del rng
+        noise, counts = self.blocks(total.noise)[:, -1], self.counts(total)
+        there = self.present(total)
+        if not bool(there.any()):
+            there = counts == counts.max()  # noise alone: anything is as good as another
+        size, scale = self.spectrum.size, self.spectrum.bound / math.sqrt(1 - COUNT**2)
+        counts = counts.clamp_min(1)
+        full = torch.zeros(self.classes, self.width, self.width, dtype=torch.float64)
+        full[:, self._rows, self._columns] = self.blocks(total.values)
+        full = full + full.triu(1).mT
+        means = full[:, :-1, -1] / COUNT / counts[:, None]
+        covariances = full[:, :-1, :-1] / counts[:, None, None] - means[:, :, None] * means[:, None]
+        means, covariances = means * scale, covariances * scale**2
+        shares = counts * there
+        pooled = torch.einsum("k,kij->ij", shares / shares.sum(), covariances)
+        values, vectors = torch.linalg.eigh((1 - SHRINK) * covariances + SHRINK * pooled)
+        # the largest eigenvalue of symmetric noise, s / sqrt(2) off the diagonal: s sqrt(2 d)
+        edge = math.sqrt(2 * size) * noise * scale**2 / (shares.sum() / there.sum())
+        values = values.clamp_min((FLOOR * edge)[:, None]).clamp_min(1e-6)
+        held = there.nonzero()[:, 0]
+        return Gaussians(self, held, counts[held], means[held], values[held], vectors[held])
+
+
+@dataclass(frozen=True)
+class Gaussians(Learned):
+    """The Gaussian of each class, over the features of `Spectrum`.
+
+    Attributes
+    ----------
+    held
+        The classes that there are records of, (m,).
+    counts, means, values, vectors
+        Of these: noisy records (m,), means (m, d), eigenvalues (m, d) and eigenvectors (m, d, d)
+        of covariances; float64.
+    """
+
+    release: Moments
+    held: Tensor
+    counts: Tensor
+    means: Tensor
+    values: Tensor
+    vectors: Tensor
+
+    def draw(self, rows: int, *, rng: torch.Generator) -> SyntheticSet:
+        """Return as many rows of each class, which stand for its noisy count of records."""
+        each, plan = -(-rows // len(self.held)), self.release.plan
+        noise = torch.randn(len(self.held), each, self.means.shape[1], generator=rng).double()
+        drawn = (noise * self.values.sqrt()[:, None]) @ self.vectors.mT + self.means[:, None]
+        spectrum = self.release.spectrum
+        inputs = spectrum.inputs(drawn.flatten(0, 1).float().to(spectrum.weights.device))
+        low, high = public_range(plan)
+        inputs = inputs.clamp(low.to(inputs.device), high.to(inputs.device))
+        labels = self.held.repeat_interleave(each)
+        return SyntheticSet(
+            inputs=inputs.contiguous(),
+            targets=F.one_hot(labels, len(plan.classes)).float().to(inputs.device),
+            weights=(self.counts / each).float().repeat_interleave(each).to(inputs.device),
+            meta={"privacy": "dp-moments"},
+            origin=torch.full((len(labels),), -1, dtype=torch.int32, device=inputs.device),
+        )
+
+    def solve(self, model: Network) -> bool:
+        """Set the weights of a `quadratic` model: it is the Bayes classifier of these Gaussians."""
+        if not isinstance(model, Quadratic):
+            return False
+        classes, size = len(self.release.plan.classes), self.means.shape[1]
+        means = torch.zeros(classes, size, dtype=torch.float64)
+        values = torch.ones(classes, size, dtype=torch.float64)
+        vectors = torch.eye(size, dtype=torch.float64).repeat(classes, 1, 1)
+        means[self.held], values[self.held] = self.means, self.values
+        vectors[self.held] = self.vectors
+        model.take(means, values, vectors, self.held)
+        return True
+
+    def teacher(self) -> Teacher:
+        """Return the Bayes classifier of these Gaussians."""
+        plan = self.release.plan
+        model = Quadratic(self.release.cfg.model, plan.feature_shape, len(plan.classes))
+        self.solve(model)
+        return NetworkTeacher(model.to(self.release.device).eval())
+
+
+RELEASES.register("dp-moments")(Moments)

@@ -1,0 +1,40 @@
+"""The terms of a private run, which client and server work out from the same settings."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+
+from fdd_flower.config import Config
+from fdd_flower.privacy.accountant import Spend, sigma_for
+
+_sigma = cache(sigma_for)
+
+
+def is_private(cfg: Config) -> bool:
+    """Tell whether clients send releases."""
+    return cfg.privacy.mode != "none"
+
+
+def spend_of(cfg: Config) -> Spend:
+    """Return what a client spends in one round: a release, of what its records add up to.
+
+    All rounds together cost `privacy.epsilon`, unless `privacy.sigma` is given.
+    """
+    privacy = cfg.privacy
+    if privacy.sigma:
+        return Spend(privacy.sigma)
+    return Spend(_sigma(privacy.epsilon, privacy.delta, releases=cfg.num_server_rounds))
+
+
+def promised(cfg: Config) -> float:
+    """Return the epsilon that the run promises; infinite where it sets a sigma instead."""
+    return math.inf if cfg.privacy.sigma else cfg.privacy.epsilon
+
+
+def least_to_stay(cfg: Config) -> int:
+    """Return how many clients must stay in a secure sum, for whose sum noise is shared; 2 at least.
+
+    Each client's noise counts on it: the more must stay, the less noise each one adds.
+    """
+    return max(2, cfg.strategy.quorum, cfg.privacy.colluding + 1) if is_private(cfg) else 2
