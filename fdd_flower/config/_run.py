@@ -22,6 +22,11 @@ class DataConfig:
         first=True,
     )
     label: str = setting("label", "table: name of the column with the class", first=True)
+    subject: str = setting(
+        "",
+        "table, npz: name of the column or array that says whose each record is; with "
+        "privacy.mode, a client's promise is then to each subject and not to each record",
+    )
     test_fraction: float = setting(
         0.2,
         "share of the records held out for testing, where the data has no test split",
@@ -112,6 +117,13 @@ class PrivacyConfig:
         "dp-moments: rows drawn of each class, for the set that a run leaves",
         low=1,
         high=1_000_000,
+    )
+    records_per_subject: int = setting(
+        1,
+        "data.subject: of each subject so many records count, the first ones in the file, and each "
+        "as 1 / this of one",
+        low=1,
+        high=1_000,
     )
     colluding: int = setting(
         0,

@@ -15,6 +15,7 @@ from fdd_flower.data.fit import fit_normalisation, hold_out
 from fdd_flower.data.partition import partition_indices
 from fdd_flower.data.shift import shifted, shifted_in_turn
 from fdd_flower.data.sources.paths import given_path
+from fdd_flower.data.subjects import read_source
 from fdd_flower.rng import derive
 from fdd_flower.schema import Normalisation
 
@@ -32,14 +33,15 @@ def load_dataset(cfg: DataConfig, *, seed: int) -> Dataset:
     Raises
     ------
     DataError
-        If the data is missing, damaged, or holds fewer than 2 classes.
+        If the data is missing, damaged, without the subjects that `cfg.subject` names, or holds
+        fewer than 2 classes.
     """
     return _load(cfg, seed)
 
 
 @lru_cache(maxsize=4)
 def _load(cfg: DataConfig, seed: int) -> Dataset:
-    source = SOURCES.get(cfg.name)(cfg)
+    source = read_source(cfg)
     parts = [source.train] if source.test is None else [source.train, source.test]
     for part in parts:
         check_records(cfg.name, part, source.classes)
@@ -91,7 +93,7 @@ def load_own(
     """
     own = dataclasses.replace(cfg, path=path)
     given_path(own)
-    source = SOURCES.get(own.name)(own)
+    source = read_source(own)
     records = source.train
     check_records(own.name, records, source.classes)
     held = [source.classes[i] for i in np.unique(records.labels)]
@@ -117,6 +119,7 @@ def load_own(
         inputs=normalisation.apply(records.inputs),
         labels=torch.from_numpy(table[records.labels]),
         classes=classes,
+        subjects=None if records.subjects is None else torch.from_numpy(records.subjects),
     )
 
 

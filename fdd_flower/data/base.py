@@ -25,17 +25,24 @@ class Records:
         (n, *feature_shape): uint8 images (n, c, h, w), or float32 of any feature shape.
     labels
         int64, (n,), in [0, number of classes).
+    subjects
+        int64, (n,): whose record it is, by a number that means nothing else; None: not known.
     """
 
     inputs: np.ndarray
     labels: np.ndarray
+    subjects: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, indices: np.ndarray) -> Records:
         """Return the records at `indices`, in that order."""
-        return Records(inputs=self.inputs[indices], labels=self.labels[indices])
+        return Records(
+            inputs=self.inputs[indices],
+            labels=self.labels[indices],
+            subjects=None if self.subjects is None else self.subjects[indices],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,11 +57,14 @@ class Split:
         int64, (n,), in [0, len(classes)).
     classes
         Names of all classes of the federation, held by this split or not.
+    subjects
+        int64, (n,): whose record it is, by a number that means nothing else; None: not known.
     """
 
     inputs: Tensor
     labels: Tensor
     classes: tuple[str, ...]
+    subjects: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -63,6 +73,15 @@ class Split:
     def feature_shape(self) -> tuple[int, ...]:
         """Shape of one input."""
         return tuple(self.inputs.shape[1:])
+
+    def take(self, places: Tensor) -> Split:
+        """Return the records at `places`, or where a mask is true, in that order."""
+        return Split(
+            inputs=self.inputs[places],
+            labels=self.labels[places],
+            classes=self.classes,
+            subjects=None if self.subjects is None else self.subjects[places],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +131,7 @@ class Dataset:
             inputs=self.normalisation.apply(records.inputs),
             labels=torch.from_numpy(records.labels),
             classes=self.classes,
+            subjects=None if records.subjects is None else torch.from_numpy(records.subjects),
         )
 
 

@@ -13,7 +13,8 @@ def check_records(name: str, records: Records, classes: tuple[str, ...]) -> None
     Raises
     ------
     DataError
-        If they are empty, of a wrong type, not finite, or labelled outside `classes`.
+        If they are empty, of a wrong type, not finite, labelled outside `classes`, or have a
+        subject for some only.
     """
     inputs, labels = records.inputs, records.labels
     remedy = f"Check the data behind data.name={name}."
@@ -36,6 +37,14 @@ def check_records(name: str, records: Records, classes: tuple[str, ...]) -> None
             "data: labels",
             expected=f"int64 from 0 to {len(classes) - 1}",
             got=f"{labels.dtype} from {labels.min()} to {labels.max()}",
+            remedy=remedy,
+        )
+    subjects = records.subjects
+    if subjects is not None and (subjects.shape, subjects.dtype) != (labels.shape, np.int64):
+        raise refuse(
+            "data: subjects",
+            expected=f"int64 of shape {labels.shape}, one for each record",
+            got=f"{subjects.dtype} {subjects.shape}",
             remedy=remedy,
         )
     if inputs.dtype == np.float32 and not np.isfinite(inputs).all():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -60,7 +60,7 @@ def shifted(records: Records, client: int, *, seed: int) -> Records:
     _check(records)
     rng = numpy_stream(seed, "shift", client)
     shift = SHIFTS[client % len(SHIFTS)]
-    return Records(inputs=_apply(records.inputs, shift, rng=rng), labels=records.labels)
+    return replace(records, inputs=_apply(records.inputs, shift, rng=rng))
 
 
 def shifted_in_turn(records: Records, *, seed: int) -> Records:
@@ -76,7 +76,7 @@ def shifted_in_turn(records: Records, *, seed: int) -> Records:
     way, inputs = rng.permutation(len(records)) % len(SHIFTS), records.inputs.copy()
     for place, shift in enumerate(SHIFTS):
         inputs[way == place] = _apply(inputs[way == place], shift, rng=rng)
-    return Records(inputs=inputs, labels=records.labels)
+    return replace(records, inputs=inputs)
 
 
 def _apply(images: np.ndarray, shift: Shift, *, rng: np.random.Generator) -> np.ndarray:

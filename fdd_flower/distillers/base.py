@@ -254,7 +254,7 @@ def of_classes(data: Split, labels: list[int]) -> Split:
     known = torch.isin(data.labels, torch.tensor(labels, device=data.labels.device))
     if bool(known.all()):
         return data
-    return Split(inputs=data.inputs[known], labels=data.labels[known], classes=data.classes)
+    return data.take(known)
 
 
 def assemble(

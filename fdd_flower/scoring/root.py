@@ -62,11 +62,7 @@ def hold_out_root(test: Split, *, per_class: int, seed: int) -> tuple[Split, Spl
             got=f"{len(test)} records, at most one per class",
             remedy="Give the server more records, or set scoring.mode to off.",
         )
-    return _take(test, chosen), _take(test, ~chosen)
-
-
-def _take(split: Split, pick: Tensor) -> Split:
-    return Split(inputs=split.inputs[pick], labels=split.labels[pick], classes=split.classes)
+    return test.take(chosen), test.take(~chosen)
 
 
 @dataclass(frozen=True, slots=True)

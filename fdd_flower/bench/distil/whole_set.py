@@ -71,7 +71,7 @@ def _classes(cfg: Config, data: Split) -> tuple[list[Split], list[str]]:
     for label, name in enumerate(data.classes):
         held = torch.nonzero(data.labels == label).flatten()
         if len(held) >= cfg.distiller.min_records:
-            shares.append(replace(data, inputs=data.inputs[held], labels=data.labels[held]))
+            shares.append(data.take(held))
         elif len(held):
             withheld.append(name)
     return shares, withheld

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import zipfile
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from fdd_flower.config import DataConfig
-from fdd_flower.data.base import SOURCES, Records, Source, refuse
+from fdd_flower.data.base import SOURCES, Records, Source, refuse, shown
 from fdd_flower.data.sources.paths import check_inflated, given_path
+from fdd_flower.data.subjects import numbered
 
 # A stray identifier in y would otherwise become a list of a billion class names.
 MAX_LABEL = 9_999
@@ -21,17 +23,20 @@ MAX_LABEL = 9_999
 def npz(cfg: DataConfig) -> Source:
     """Return the archive's records; the classes are "0" to the largest label.
 
-    `x` is uint8 images (n, c, h, w) or float (n, d) or (n, c, ...); `y` is integers (n,).
+    `x` is uint8 images (n, c, h, w) or float (n, d) or (n, c, ...); `y` is integers (n,). An array
+    called `cfg.subject`, integers or text (n,), says whose record of `x` each is.
 
     Raises
     ------
     DataError
-        If the file is no archive, holds Python objects, lacks `x` or `y`, or an array has
-        the wrong shape, type or values.
+        If the file is no archive, holds Python objects, lacks `x`, `y` or the subjects, or an array
+        has the wrong shape, type or values.
     """
     path = given_path(cfg)
     arrays = read_arrays(path)
     train = _records(path, arrays, "x", "y")
+    if cfg.subject:
+        train = replace(train, subjects=_subjects(path, arrays, cfg.subject, len(train)))
     test = None
     if "x_test" in arrays or "y_test" in arrays:
         test = _records(path, arrays, "x_test", "y_test")
@@ -98,6 +103,25 @@ def _records(path: Path, arrays: dict[str, np.ndarray], x_key: str, y_key: str) 
     return Records(
         inputs=check_inputs(f"{path}: {x_key}", arrays[x_key], len(labels)), labels=labels
     )
+
+
+def _subjects(path: Path, arrays: dict[str, np.ndarray], name: str, count: int) -> np.ndarray:
+    if name in ("x", "y", "x_test", "y_test") or name not in arrays:
+        raise refuse(
+            f"{path}: data.subject",
+            expected="the name of an array that says whose each record is",
+            got=f"{name!r}, among {shown(sorted(arrays))}",
+            remedy="Write it with numpy.savez(path, x=x, y=y, subject=subject).",
+        )
+    found = arrays[name]
+    if found.shape != (count,) or found.dtype.kind not in "iuU":
+        raise refuse(
+            f"{path}: {name}",
+            expected=f"integers or text of shape ({count},), one for each record of x",
+            got=f"{found.dtype} {found.shape}",
+            remedy="Save a number or a name of a subject for each record.",
+        )
+    return numbered(found.tolist())
 
 
 def _labels(what: str, y: np.ndarray) -> np.ndarray:

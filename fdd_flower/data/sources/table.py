@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import numpy as np
 from fdd_flower.config import DataConfig
 from fdd_flower.data.base import SOURCES, Records, Source, refuse, shown
 from fdd_flower.data.sources.paths import check_inflated, given_path
+from fdd_flower.data.subjects import numbered
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,16 +25,20 @@ def table(cfg: DataConfig) -> Source:
 
     `cfg.path` is a file, or a folder with `train.csv` and perhaps `test.csv` (or
     `.parquet`). The order of the columns in the file does not count, so that nodes whose
-    files order them differently still agree. A class is called what the file says.
+    files order them differently still agree. A class is called what the file says. A column
+    called `cfg.subject` says whose each training record is, and is no feature.
 
     Raises
     ------
     DataError
-        If a file cannot be read, the label column is missing, or a cell is no finite number.
+        If a file cannot be read, the column of labels or subjects is missing, or a cell is no
+        finite number.
     """
     train_path, test_path = _files(given_path(cfg))
-    train = _read(train_path, cfg.label)
+    train, subjects = _without_subjects(train_path, _read(train_path, cfg.label), cfg)
     test = _read(test_path, cfg.label) if test_path else None
+    if test is not None and cfg.subject:
+        test = test.drop(columns=cfg.subject, errors="ignore")
     if test is not None and set(test.columns) != set(train.columns):
         raise refuse(
             str(test_path),
@@ -43,7 +49,7 @@ def table(cfg: DataConfig) -> Source:
     frames = [train] if test is None else [train, test]
     names = sorted({name for frame in frames for name in frame[cfg.label]})
     return Source(
-        train=_records(train_path, train, cfg.label, names),
+        train=replace(_records(train_path, train, cfg.label, names), subjects=subjects),
         test=None
         if test is None or test_path is None
         else _records(test_path, test, cfg.label, names),
@@ -130,6 +136,31 @@ def read_frame(path: Path, *, text: str = "") -> pd.DataFrame:
         ) from error
     frame.columns = frame.columns.map(str)
     return frame
+
+
+def _without_subjects(
+    path: Path, frame: pd.DataFrame, cfg: DataConfig
+) -> tuple[pd.DataFrame, np.ndarray | None]:
+    """Return the table without its column of subjects, and these as numbers."""
+    if not cfg.subject:
+        return frame, None
+    others = [name for name in frame.columns if name != cfg.label]
+    if cfg.subject not in others or len(others) < 2:
+        raise refuse(
+            f"{path}: data.subject",
+            expected=f"a column beside the label and the features, of {shown(others)}",
+            got=repr(cfg.subject),
+            remedy="Set data.subject to the column that says whose a record is.",
+        )
+    missing = np.flatnonzero(frame[cfg.subject].isna())
+    if len(missing):
+        raise refuse(
+            f"{path}: column {cfg.subject!r}",
+            expected="a subject in every row",
+            got=f"nothing in row {missing[0] + 1}, counted from 1 below the header",
+            remedy="Fill in or drop such rows.",
+        )
+    return frame.drop(columns=cfg.subject), numbered(frame[cfg.subject])
 
 
 def _check_columns(path: Path, frame: pd.DataFrame, label: str) -> None:

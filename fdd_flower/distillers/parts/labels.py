@@ -155,7 +155,7 @@ def _affordable(data: Split, view: View, clock: Clock) -> Split:
 
 def _some(data: Split, most: int) -> Split:
     places = evenly(len(data), most, device=data.inputs.device)
-    return replace(data, inputs=data.inputs[places], labels=data.labels[places])
+    return data.take(places)
 
 
 def _batches(view: View, data: Split) -> Iterator[tuple[Tensor, Tensor, Tensor]]:

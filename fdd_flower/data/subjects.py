@@ -1,0 +1,39 @@
+"""Whose records they are: `data.subject` names the column or array that tells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from fdd_flower.config import DataConfig
+from fdd_flower.data.base import SOURCES, Source, refuse
+
+
+def read_source(cfg: DataConfig) -> Source:
+    """Return what the source of `cfg` reads, with subjects if `cfg.subject` asks for them.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, or such data has no subjects.
+    """
+    source = SOURCES.get(cfg.name)(cfg)
+    if cfg.subject and source.train.subjects is None:
+        raise refuse(
+            "data.subject",
+            expected=f"nothing for data.name={cfg.name}, which does not say whose a record is",
+            got=repr(cfg.subject),
+            remedy="Save the records as npz, or as a table, with the subject beside each.",
+        )
+    return source
+
+
+def numbered(names: Iterable[object]) -> np.ndarray:
+    """Return a number for each subject, int64 (n,): equal where names are, but for blanks around.
+
+    >>> numbered(["b", "a", "b "]).tolist()
+    [1, 0, 1]
+    """
+    _, numbers = np.unique([str(name).strip() for name in names], return_inverse=True)
+    return numbers.astype(np.int64)
