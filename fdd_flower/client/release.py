@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+import torch
 from flwr.app import ArrayRecord
+from torch import Tensor
 
 from fdd_flower.client.memory import state_folder
 from fdd_flower.client.side import ClientSide
 from fdd_flower.config import to_run_config
-from fdd_flower.device import resolve
+from fdd_flower.device import on_host, resolve
 from fdd_flower.errors import ConfigError
 from fdd_flower.privacy.budget import Budget, key_of
 from fdd_flower.privacy.mechanism import share_of
 from fdd_flower.privacy.noise import Noise, discrete_gaussian
-from fdd_flower.releases.base import RELEASES
+from fdd_flower.privacy.subjects import kept
+from fdd_flower.releases.base import RELEASES, Release
 from fdd_flower.releases.coding import coarse, pack, payload_of, planes_of, shift_of, unpack
 from fdd_flower.releases.terms import least_to_stay, promised, spend_of
 from fdd_flower.secure_sum.client import masked_values, session_of
@@ -69,7 +72,7 @@ def send_release(
     shift = shift_of(sigma, release.unit, release.spread)
 
     def draw() -> bytes:
-        noisy = release.noisy(release.sum(side.data), sigma, noise)
+        noisy = release.noisy(_sum(release, side), sigma, noise)
         return payload_of(pack(coarse(noisy, shift)))
 
     planes = planes_of(budget.release(key_of(plan.nonce, plan.round, facts), spend, draw))
@@ -80,6 +83,17 @@ def send_release(
         values, side.peers, plan=plan, context=side.context, least=least_to_stay(cfg)
     )
     return found, {}
+
+
+def _sum(release: Release, side: ClientSide) -> Tensor:
+    """Return the sum over records, of which those of one subject move it by at most 1 together."""
+    data, cfg = side.data, side.cfg
+    if not cfg.data.subject:
+        return release.sum(data)
+    assert data.subjects is not None  # data without subjects was refused
+    most = cfg.privacy.records_per_subject
+    places = torch.from_numpy(kept(on_host(data.subjects).numpy(), most))
+    return release.sum(data.take(places.to(data.labels.device)), most=most)
 
 
 def _check_lists(stay: int, clients: int, colluding: int) -> None:
@@ -112,5 +126,5 @@ def _facts(side: ClientSide) -> dict[str, object]:
         "classes": plan.classes,
         "feature-shape": plan.feature_shape,
         "normalisation": asdict(plan.normalisation),
-        "data": [settings["data.name"], settings["data.path"], settings["data.label"]],
+        "data": [settings[f"data.{name}"] for name in ("name", "path", "label", "subject")],
     }

@@ -198,6 +198,8 @@ def check_private(cfg: Config, plan: Plan, model: Network) -> None:
             raise ConfigError(
                 name, expected=f"{default} with {where}", got=error.got, remedy=f"{why}."
             ) from error
+    if not cfg.data.subject:
+        refuse_changed(cfg, ("privacy.records-per-subject",), "no data.subject")
     release = release_of(cfg, plan, torch.device("cpu"))
     sections = ("distiller", "merger", "codec", "scoring")
     refuse_changed(

@@ -47,23 +47,25 @@ def clipped(vectors: Tensor) -> Tensor:
     return torch.where(long, directions / norms * _BELOW_ONE, vectors)
 
 
-def whole(vectors: Tensor, grid: int) -> Tensor:
-    """Clip `vectors` and round them toward zero to whole steps of 1 / `grid`.
+def whole(vectors: Tensor, grid: int, *, parts: int = 1) -> Tensor:
+    """Clip `vectors`, share them out, and round them toward zero to whole steps of 1 / `grid`.
 
     Parameters
     ----------
     vectors
         (n, d), a vector a record; see `clipped`. Pass many long ones in pieces: it takes four
         times their memory.
+    parts
+        Squared norm of 1 over that of a row: m^2 where a subject may have m records.
 
     Returns
     -------
-    int64 (n, d): the sum of a row's squares is at most grid^2, exactly.
+    int64 (n, d): the sum of a row's squares is at most grid^2 / parts, exactly.
     """
-    steps = (clipped(vectors) * grid).trunc().long()
+    steps = (clipped(vectors) * (grid / math.sqrt(parts))).trunc().long()
     # Rounding in floating point cannot have broken the bound, but the guarantee is not left to
     # that: a row beyond it counts for nothing.
-    within = steps.square().sum(dim=1, keepdim=True) <= grid**2
+    within = steps.square().sum(dim=1, keepdim=True) <= grid**2 // parts
     return steps * within
 
 

@@ -134,13 +134,13 @@ class Release(ABC):
     def learn(self, total: Total, *, rng: torch.Generator) -> Learned:
         """Return what the sum says, from which rows are drawn."""
 
-    def sum(self, data: Split, *, factor: float = 1.0) -> Tensor:
+    def sum(self, data: Split, *, most: int = 1) -> Tensor:
         """Return the sum over a client's records: int64 (size,), a norm of 1 in `unit` steps.
 
         Parameters
         ----------
-        factor
-            Of every vector: 1 over the records that a subject may have.
+        most
+            Records that a subject may have: each counts as 1 / `most` of one.
         """
         total = torch.zeros(self.classes, self.block, dtype=torch.int64)
         shared = torch.zeros(self.shared, dtype=torch.int64)
@@ -149,14 +149,14 @@ class Release(ABC):
             inputs = data.inputs[data.labels == label]
             for part in inputs.split(tile) if len(inputs) else ():
                 with torch.no_grad():
-                    found = on_host(self.whole_sum(part, factor))
+                    found = on_host(self.whole_sum(part, most))
                 total[label] += found[: self.block]
                 shared += found[self.block :]
         return torch.cat([total.flatten(), shared])
 
-    def whole_sum(self, inputs: Tensor, factor: float) -> Tensor:
-        """Return the sum over records of one class, int64 (block + shared,)."""
-        return whole(self.vectors(inputs) * factor, GRID).sum(dim=0)
+    def whole_sum(self, inputs: Tensor, most: int) -> Tensor:
+        """Return the sum over records of one class, int64 (block + shared,), each of 1 / `most`."""
+        return whole(self.vectors(inputs), GRID, parts=most**2).sum(dim=0)
 
     def noisy(self, total: Tensor, sigma: float, noise: Noise = discrete_gaussian) -> Tensor:
         """Return `total` with noise, int64 (size,) on the CPU; every call is a release.

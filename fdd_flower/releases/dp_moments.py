@@ -61,9 +61,9 @@ class Moments(Release):
         features = self.spectrum(inputs) * (math.sqrt(1 - COUNT**2) / self.spectrum.bound)
         return F.pad(features, (0, 1), value=COUNT)
 
-    def whole_sum(self, inputs: Tensor, factor: float) -> Tensor:
-        """Return the upper triangle of the sum of u u'; `factor` is of u u' too."""
-        u = whole(self.vectors(inputs) * math.sqrt(factor), STEPS).double()
+    def whole_sum(self, inputs: Tensor, most: int) -> Tensor:
+        """Return the upper triangle of the sum of u u', whose norm is |u|^2: 1 / `most`."""
+        u = whole(self.vectors(inputs), STEPS, parts=most).double()
         return (u.T @ u)[self._rows, self._columns].long()
 
     def counts(self, total: Total) -> Tensor:
