@@ -11,9 +11,17 @@ from fdd_flower.data import client_share, load_dataset, load_own
 from fdd_flower.data.base import Split
 from fdd_flower.distillers.base import Plan, declares
 from fdd_flower.errors import ConfigError, DataError
+from fdd_flower.privacy.budget import PREFIX, SUBJECT
+from fdd_flower.releases.terms import is_private
 
 DEFAULT_MIN_RECORDS = DistillerConfig().min_records
 OWNERS_WORDS = ("allow-real-records", "min-records", "secure-sum")
+
+
+def has_owners_words(node: Mapping[str, Scalar]) -> bool:
+    """Tell whether the owner of the data has a say in this node config."""
+    named = ("data-path", *OWNERS_WORDS)
+    return any(name in named or name.startswith(PREFIX) for name in node)
 
 
 def guard_own_data(cfg: Config, node: Mapping[str, Scalar]) -> None:
@@ -21,14 +29,16 @@ def guard_own_data(cfg: Config, node: Mapping[str, Scalar]) -> None:
 
     The run config is the server's word. On a client's own data the node config has the last
     one: `allow-real-records` (false), `min-records` (8) and `secure-sum` (false): whether nothing
-    may leave but under the masks of a secure sum.
+    may leave but under the masks of a secure sum. Where it has a budget, `privacy.*`, nothing
+    leaves but under a `privacy.mode`; with `privacy.subject` its unit is the subject of that name.
 
     Raises
     ------
     ConfigError
         If the settings would send real records, or rows made of too few of them, or what is not
-        masked; or if what the owner allows cannot be read.
+        masked or not charged to the budget; or if what the owner allows cannot be read.
     """
+    _check_promise(cfg, node)
     for name in ("allow-real-records", "secure-sum"):
         if not isinstance(node.get(name, False), bool):
             raise ConfigError(
@@ -37,7 +47,7 @@ def guard_own_data(cfg: Config, node: Mapping[str, Scalar]) -> None:
                 got=repr(node[name]),
                 remedy=f"Write {name}=true or {name}=false, without quotes.",
             )
-    masks = cfg.strategy.name == "sketch" and cfg.sketch.secure_sum
+    masks = cfg.sketch.secure_sum and (cfg.strategy.name == "sketch" or is_private(cfg))
     if node.get("secure-sum") is True and not masks:
         raise ConfigError(
             "sketch.secure-sum",
@@ -58,12 +68,31 @@ def guard_own_data(cfg: Config, node: Mapping[str, Scalar]) -> None:
             remedy="The owner of the data may allow it: allow-real-records=true in node config.",
         )
     least = int(node.get("min-records", DEFAULT_MIN_RECORDS))
-    if cfg.distiller.min_records < least:
+    # under a private mode no row is made of few records, and no class is withheld
+    if cfg.distiller.min_records < least and not is_private(cfg):
         raise ConfigError(
             "distiller.min-records",
             expected=f"at least {least}, which this client asks for",
             got=cfg.distiller.min_records,
             remedy="Raise it; or the owner of the data may lower min-records in the node config.",
+        )
+
+
+def _check_promise(cfg: Config, node: Mapping[str, Scalar]) -> None:
+    if not is_private(cfg) and any(name.startswith(PREFIX) for name in node):
+        raise ConfigError(
+            "privacy.mode",
+            expected="a private mode, for this client has a budget",
+            got="none",
+            remedy="Set one; or the owner of the data may remove privacy.* from the node config.",
+        )
+    subject = node.get(SUBJECT, "")
+    if subject and cfg.data.subject != subject:
+        raise ConfigError(
+            "data.subject",
+            expected=f"{str(subject)!r}, which this client asks for",
+            got=repr(cfg.data.subject),
+            remedy=f"Set it; or the owner of the data may remove {SUBJECT} from the node config.",
         )
 
 

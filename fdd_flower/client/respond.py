@@ -9,7 +9,7 @@ from flwr.app import ArrayRecord, ConfigRecord, Context, Message
 
 from fdd_flower.client.identity import client_key
 from fdd_flower.client.own_settings import with_own
-from fdd_flower.client.records import OWNERS_WORDS, client_data, guard_own_data
+from fdd_flower.client.records import client_data, guard_own_data, has_owners_words
 from fdd_flower.client.side import ClientSide
 from fdd_flower.config import Config, flatten, from_run_config
 from fdd_flower.device import moved, resolve
@@ -96,7 +96,7 @@ def _work(
     check_mode(cfg.privacy)
     cfg = with_own(cfg, context.node_config, client)
     # a word of the owner holds wherever the records lie
-    if not context.node_config.keys().isdisjoint(("data-path", *OWNERS_WORDS)):
+    if has_owners_words(context.node_config):
         guard_own_data(cfg, context.node_config)
     side = ClientSide(
         cfg=cfg,

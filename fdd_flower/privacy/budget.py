@@ -24,11 +24,13 @@ from fdd_flower.privacy import lifetime
 from fdd_flower.privacy.accountant import Spend, epsilon_of
 
 PREFIX = "privacy."
+SUBJECT = "privacy.subject"  # what `data.subject` must be; empty: the unit may be a record
 _DEFAULTS: dict[str, Scalar] = {
     "privacy.max-epsilon": 1.0,
     "privacy.delta": 1e-5,
     "privacy.folder": "",
     "privacy.dataset": "",
+    SUBJECT: "",
     "privacy.max-releases": 1_000,
     "privacy.max-seeds": 100,
 }
@@ -87,7 +89,8 @@ class Budget:
         node
             May hold `privacy.max-epsilon` (1), `privacy.delta` (1e-5), `privacy.folder`
             (`~/.fdd-flower/privacy`), `privacy.dataset` (the name of its records, without which
-            `data-path` is the name), `privacy.max-releases` (1000), `privacy.max-seeds` (100).
+            `data-path` is the name), `privacy.subject` (see `SUBJECT`), `privacy.max-releases`
+            (1000), `privacy.max-seeds` (100).
         run, epsilon, delta
             The nonce of the run, and what it promises; epsilon is infinite where it sets sigma.
         client

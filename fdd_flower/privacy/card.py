@@ -7,13 +7,53 @@ from dataclasses import asdict, dataclass
 
 UNIT = "one record, its label included"
 ADJACENCY = "add or remove one record of one client"
-OUTSIDE = (
+SUBJECT_UNIT = "one subject (all its records at one client)"
+SUBJECT_ADJACENCY = "add or remove one subject of one client, with all its records there"
+_ALWAYS = (
     "that a client takes part, and when it answers",
     "settings that were chosen by looking at these records",
     "other releases of the same records, by other programs",
-    "a person with several records, or with records at several clients: their epsilons add up",
+)
+OUTSIDE = (
+    *_ALWAYS,
+    "a person with k records: epsilon is that of a noise multiplier k times as small, thus k times "
+    "as large or more",
 )
 _SECONDS = "a name, and the seconds that it took"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose presence a run hides, and what that leaves open: fields of a `PrivacyCard`."""
+
+    unit: str
+    adjacency: str
+    outside: Sequence[str]
+
+
+def scope_of(*, subjects: bool, shared: bool) -> Scope:
+    """Return whom a run promises something.
+
+    Parameters
+    ----------
+    subjects
+        Whether `data.subject` is set.
+    shared
+        Whether clients share the noise of one sum, instead of each adding its own.
+    """
+    if not subjects:
+        return Scope(UNIT, ADJACENCY, OUTSIDE)
+    # Own noise: m releases, which compose. Shared noise: one release, which m clients move.
+    across = (
+        "epsilon is that of a noise multiplier m times as small, thus m times as large or more"
+        if shared
+        else "epsilon and delta add up, to m times as much"
+    )
+    return Scope(
+        SUBJECT_UNIT,
+        SUBJECT_ADJACENCY,
+        (*_ALWAYS, f"a subject with records at m clients: {across}"),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,9 @@
 import json
 
-from fdd_flower.privacy.card import ADJACENCY, UNIT, PrivacyCard
+import pytest
+
+from fdd_flower.privacy.accountant import Spend, epsilon_of
+from fdd_flower.privacy.card import ADJACENCY, UNIT, PrivacyCard, scope_of
 
 
 def test_without_a_mode_the_card_says_that_nothing_is_promised():
@@ -29,3 +32,19 @@ def test_a_guarantee_is_stated_with_its_unit_and_limits():
         assert part in words
     assert all(f"- {item}" in words for item in card.outside)
     assert "no formal guarantee" not in words
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_the_card_of_subjects_says_how_they_compose_across_clients(shared: bool):
+    scope = scope_of(subjects=True, shared=shared)
+    assert scope.unit == "one subject (all its records at one client)"
+    assert ("noise multiplier m times" in scope.outside[-1]) is shared
+    assert ("add up" in scope.outside[-1]) is not shared
+    assert scope_of(subjects=False, shared=shared).unit == UNIT
+
+
+def test_a_subject_at_m_clients_costs_what_the_card_says():
+    one, m = Spend(3.731), 3
+    apart = epsilon_of([one] * m, m * 1e-5)  # m releases
+    together = epsilon_of([Spend(one.sigma / m)], 1e-5)  # one release, moved m times as far
+    assert apart <= m * epsilon_of([one], 1e-5) <= together
