@@ -29,6 +29,12 @@ def plan(
     secure_sum: Annotated[
         bool, typer.Option("--secure-sum", help="They share the noise of their sum.")
     ] = False,
+    quorum: Annotated[
+        int | None, typer.Option(help="--secure-sum: so many must stay; default: all.", min=1)
+    ] = None,
+    colluding: Annotated[
+        int, typer.Option(help="--secure-sum: so many may tell their noise.", min=0)
+    ] = 0,
     releases: Annotated[int, typer.Option(help="Releases of a client.", min=1)] = 1,
     max_epsilon: Annotated[
         float | None, typer.Option(help="What a client allows over all runs; default: --epsilon.")
@@ -59,6 +65,8 @@ def plan(
             classes=classes,
             clients=clients,
             secure_sum=secure_sum,
+            quorum=quorum,
+            colluding=colluding,
             releases=releases,
             max_epsilon=max_epsilon,
         )

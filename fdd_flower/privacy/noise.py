@@ -9,7 +9,7 @@ logarithms (Canonne, Kamath, Steinke, "The Discrete Gaussian for Differential Pr
 arXiv:2004.00010, Algorithm 3).
 
 Why its privacy is that of the continuous Gaussian. At integer shifts its Renyi divergences are no
-larger (Proposition 5 there), and from `LEAST` steps of standard deviation on, the two have the same
+larger (shown there), and from `LEAST` steps of standard deviation on, the two have the same
 epsilon to less than 1 in 10^4, which the accountant adds.
 
 Where the bits come from. OpenDP calls `RAND_bytes` of the OpenSSL that is linked into it, a
@@ -31,7 +31,7 @@ from fdd_flower.errors import ConfigError
 # Gaussian, but as good as one of sqrt(M) times the standard deviation, up to a privacy loss of
 #     tau <= 10 sum_{k=1}^{M-1} exp(-2 pi^2 sigma^2 k / (k + 1)) <= 10 M exp(-pi^2 sigma^2)
 # a coordinate (Kairouz, Liu, Steinke, "The Distributed Discrete Gaussian Mechanism for Federated
-# Learning with Secure Aggregation", arXiv:2102.06387, Theorem 1). At 32 steps it is below
+# Learning with Secure Aggregation", arXiv:2102.06387). At 32 steps it is below
 # 10^-4,000: nil.
 LEAST = 32
 

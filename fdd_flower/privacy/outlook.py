@@ -19,6 +19,8 @@ def outlook(
     classes: int,
     clients: int = 1,
     secure_sum: bool = False,
+    quorum: int | None = None,
+    colluding: int = 0,
     releases: int = 1,
     max_epsilon: float | None = None,
 ) -> dict[str, object]:
@@ -30,6 +32,8 @@ def outlook(
         Of one client; its classes are taken to be equally large.
     secure_sum
         Whether clients share the noise of the sum.
+    quorum, colluding
+        With it: how many must stay to the end, None: all; how many of them may tell their noise.
     releases
         How many, of equal noise, the budget is to pay for.
     max_epsilon
@@ -54,7 +58,8 @@ def outlook(
     one = sigma_for(epsilon, delta)
     sigma = sigma_for(epsilon, delta, releases=releases)
     limit = epsilon if max_epsilon is None else max_epsilon
-    own = share_of(sigma, clients, 0, 0) if secure_sum else sigma
+    stay = clients if quorum is None else quorum
+    own = share_of(sigma, stay, colluding, 0) if secure_sum else sigma
     total = own * clients**0.5
     everyone = records * clients
     # noise of more releases, or of every client apart, is as fewer records

@@ -26,6 +26,13 @@ def test_a_secure_sum_shares_the_noise_of_the_total():
     assert shared["sigma"] == pytest.approx(3.731, rel=1e-3)
 
 
+def test_clients_that_may_leave_or_collude_cost_noise():
+    # 8 of 10 must stay, 2 of these may collude: each adds sigma / sqrt(6), and all ten may stay
+    found = plan(clients=10, secure_sum=True, quorum=8, colluding=2)
+    assert found["sigma_client"] == pytest.approx(3.731 / 6**0.5, rel=1e-3)
+    assert found["sigma"] == pytest.approx(3.731 * (10 / 6) ** 0.5, rel=1e-3)
+
+
 def test_more_releases_need_more_noise_each():
     by = plan()["sigma_by_releases"]
     assert by[100] == pytest.approx(10 * by[1], rel=1e-3)
