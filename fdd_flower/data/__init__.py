@@ -91,7 +91,8 @@ def load_own(
     DataError
         If the data cannot be read, a class is unknown, or a record has another shape.
     """
-    own = dataclasses.replace(cfg, path=path)
+    # the share that the server tests on is no business of a node: it trains on all it has
+    own = dataclasses.replace(cfg, path=path, test_fraction=DataConfig().test_fraction)
     given_path(own)
     source = read_source(own)
     records = source.train

@@ -128,3 +128,23 @@ def test_images_in_folders_have_no_subjects(tmp_path: Path) -> None:
     cfg = DataConfig(name="folder", path=str(tmp_path), subject="person")
     with pytest.raises(DataError, match=r"data\.subject: expected nothing for data\.name=folder"):
         load_dataset(cfg, seed=0)
+
+
+@pytest.mark.parametrize("kind", ["npz", "csv"])
+def test_a_server_that_only_tests_needs_no_subjects_and_a_client_does(
+    kind: str, tmp_path: Path
+) -> None:
+    cfg = replace(save(tmp_path, kind), test_fraction=1.0)
+    with_them = load_dataset(cfg, seed=0).test
+    without = replace(cfg, subject="other")
+    if kind == "npz":
+        np.testing.assert_array_equal(with_them.inputs, load_dataset(without, seed=0).test.inputs)
+    assert with_them.inputs.shape == (N, 2)
+    with pytest.raises(DataError, match=r"data\.subject"):
+        load_own(
+            without,
+            path=cfg.path,
+            classes=("0", "1"),
+            feature_shape=(2,),
+            normalisation=load_dataset(cfg, seed=0).normalisation,
+        )

@@ -11,7 +11,7 @@ import numpy as np
 from fdd_flower.config import DataConfig
 from fdd_flower.data.base import SOURCES, Records, Source, refuse, shown
 from fdd_flower.data.sources.paths import check_inflated, given_path
-from fdd_flower.data.subjects import numbered
+from fdd_flower.data.subjects import numbered, tests_only
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -142,7 +142,8 @@ def _without_subjects(
     path: Path, frame: pd.DataFrame, cfg: DataConfig
 ) -> tuple[pd.DataFrame, np.ndarray | None]:
     """Return the table without its column of subjects, and these as numbers."""
-    if not cfg.subject:
+    absent = cfg.subject not in frame.columns
+    if not cfg.subject or (absent and tests_only(cfg)):
         return frame, None
     others = [name for name in frame.columns if name != cfg.label]
     if cfg.subject not in others or len(others) < 2:
