@@ -22,8 +22,10 @@ from fdd_flower.training.teachers import NetworkTeacher, Teacher
 
 # Chosen on held-out training records of Fashion-MNIST (docs/decisions/0010-private-moments.md)
 STEPS = 2**12  # of the grid of u: products of 2^24, whose sums over 2^28 records doubles hold
-SHRINK = 0.6  # of a class's covariance toward the one that all classes share
-FLOOR = 0.3  # of the eigenvalues, over the largest that noise alone has
+SHRINK = 0.7  # of a class's covariance toward the one that all classes share
+ROUNDS = 6  # of the correction of rows that were cut off at the range of inputs
+FLOOR = 0.1  # of the eigenvalues, over the largest that noise alone has
+LEAST = 0.35  # and over the mean one
 
 
 class Moments(Release):
@@ -94,7 +96,8 @@ class Moments(Release):
         values, vectors = torch.linalg.eigh((1 - SHRINK) * covariances + SHRINK * pooled)
         # the largest eigenvalue of symmetric noise, s / sqrt(2) off the diagonal: s sqrt(2 d)
         edge = math.sqrt(2 * size) * noise * scale**2 / (shares.sum() / there.sum())
-        values = values.clamp_min((FLOOR * edge)[:, None]).clamp_min(1e-6)
+        least = FLOOR * edge + LEAST * pooled.diagonal().mean().clamp_min(1e-6)
+        values = values.clamp_min(least[:, None])
         held = there.nonzero()[:, 0]
         return Gaussians(self, held, counts[held], means[held], values[held], vectors[held])
 
@@ -125,9 +128,7 @@ class Gaussians(Learned):
         noise = torch.randn(len(self.held), each, self.means.shape[1], generator=rng).double()
         drawn = (noise * self.values.sqrt()[:, None]) @ self.vectors.mT + self.means[:, None]
         spectrum = self.release.spectrum
-        inputs = spectrum.inputs(drawn.flatten(0, 1).float().to(spectrum.weights.device))
-        low, high = public_range(plan)
-        inputs = inputs.clamp(low.to(inputs.device), high.to(inputs.device))
+        inputs = self._in_range(drawn.float().to(spectrum.weights.device))
         labels = self.held.repeat_interleave(each)
         return SyntheticSet(
             inputs=inputs.contiguous(),
@@ -136,6 +137,38 @@ class Gaussians(Learned):
             meta={"privacy": "dp-moments"},
             origin=torch.full((len(labels),), -1, dtype=torch.int32, device=inputs.device),
         )
+
+    def _in_range(self, drawn: Tensor) -> Tensor:
+        """Return inputs with features `drawn` (m, n, d), within the public range: (m n, ...).
+
+        What lies outside is cut off, which moves the features' means and covariances; so each
+        class is led back to its own in turn, by the affine map between two Gaussians, and cut
+        off again.
+        """
+        spectrum, (low, high) = self.release.spectrum, public_range(self.release.plan)
+        inputs = spectrum.inputs(drawn.flatten(0, 1))
+        low, high = low.to(inputs), high.to(inputs)
+        if not bool(low.isfinite().all()) or drawn.shape[1] <= drawn.shape[2]:
+            return inputs.clamp(low, high)
+        for _ in range(ROUNDS):
+            inputs = inputs.clamp(low, high)
+            found = spectrum(inputs).view(drawn.shape).double().cpu()
+            led = torch.stack([self._led(one, place) for place, one in enumerate(found)])
+            led = led.flatten(0, 1).to(inputs)
+            # frequencies that are no features stay as they are
+            inputs = inputs + spectrum.inputs(led) - spectrum.inputs(spectrum(inputs))
+        return inputs.clamp(low, high)
+
+    def _led(self, found: Tensor, place: int) -> Tensor:
+        """Return features (n, d) mapped to the mean and covariance of the class at `place`."""
+        mean = found.mean(dim=0)
+        values, vectors = torch.linalg.eigh(torch.cov(found.T))
+        root = values.clamp_min(1e-9).sqrt()
+        half, inverse = (vectors * root) @ vectors.T, (vectors / root) @ vectors.T
+        basis, wanted = self.vectors[place], self.values[place]
+        values, vectors = torch.linalg.eigh(half @ (basis * wanted) @ basis.T @ half)
+        middle = (vectors * values.clamp_min(0).sqrt()) @ vectors.T
+        return self.means[place] + (found - mean) @ (inverse @ middle @ inverse)
 
     def solve(self, model: Network) -> bool:
         """Set the weights of a `quadratic` model: it is the Bayes classifier of these Gaussians."""

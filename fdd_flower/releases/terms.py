@@ -6,7 +6,8 @@ import math
 from functools import cache
 
 from fdd_flower.config import Config
-from fdd_flower.privacy.accountant import Spend, sigma_for
+from fdd_flower.privacy.accountant import Spend, epsilon_of, sigma_for
+from fdd_flower.privacy.card import ADJACENCY, OUTSIDE, UNIT, PrivacyCard
 
 _sigma = cache(sigma_for)
 
@@ -38,3 +39,38 @@ def least_to_stay(cfg: Config) -> int:
     Each client's noise counts on it: the more must stay, the less noise each one adds.
     """
     return max(2, cfg.strategy.quorum, cfg.privacy.colluding + 1) if is_private(cfg) else 2
+
+
+def card_of(cfg: Config, *, rows: bool) -> PrivacyCard:
+    """Return the privacy card of a run.
+
+    Parameters
+    ----------
+    rows
+        Whether clients without a guarantee send synthetic records.
+    """
+    if not is_private(cfg):
+        return PrivacyCard.none(rows=rows)
+    privacy, spend = cfg.privacy, spend_of(cfg)
+    shared = cfg.sketch.secure_sum
+    whose = (
+        "in which each client has its share of the noise, and of which the server learns the sum "
+        f"alone (at most {privacy.colluding} other clients may tell it their share)"
+        if shared
+        else "with the client's own noise"
+    )
+    return PrivacyCard(
+        mode=privacy.mode,
+        unit=UNIT,
+        adjacency=ADJACENCY,
+        epsilon=epsilon_of([spend] * cfg.num_server_rounds, privacy.delta),
+        delta=privacy.delta,
+        sigma=spend.sigma,
+        releases=cfg.num_server_rounds,
+        travels=(
+            f"sums over the client's records of bounded public features, {whose}",
+            "the client's name, and which question it answers",
+            *(("keys and shares of a secure sum among clients",) if shared else ()),
+        ),
+        outside=(*OUTSIDE, "the public constants of the mode, chosen on Fashion-MNIST"),
+    )

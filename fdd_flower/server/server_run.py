@@ -20,8 +20,8 @@ from fdd_flower.data import load_dataset
 from fdd_flower.errors import DataError, FddError
 from fdd_flower.ledger import Ledger
 from fdd_flower.models import resolve_name
-from fdd_flower.privacy.card import PrivacyCard
 from fdd_flower.progress_log import complain, say
+from fdd_flower.releases.terms import card_of
 from fdd_flower.report.html import write_report
 from fdd_flower.run_folder.checkpoint import Checkpoint
 from fdd_flower.run_folder.lock import hold
@@ -260,7 +260,7 @@ class ServerRun:
             bytes_down=down,
             seconds_distill_max=max(verdict.seconds for verdict in used),
             seconds_train=round(tally.seconds_train, 3),
-            epsilon=None,
+            epsilon=card_of(self.cfg, rows=False).epsilon,
             rejected_codes=tally.rejected_codes(),
         )
 
@@ -310,5 +310,5 @@ class ServerRun:
             versions=versions(),
             status=status,
             accuracy_by_model=self.by_model,
-            privacy=PrivacyCard.none(rows=distils).to_dict(),
+            privacy=card_of(cfg, rows=distils).to_dict(),
         )

@@ -23,7 +23,7 @@ from fdd_flower.training.pace import Pace, Schedule
 from fdd_flower.training.teachers import RidgeTeacher, Teacher
 
 WEIGHT_DECAY = 0.01  # decoupled; 0.1 was no better (decision 3)
-REDRAWN = 50  # steps on one draw of rows
+REDRAWN = 200  # steps on one draw of rows
 AVERAGING = 0.99  # decay of the exponential average of weights: over the last hundred steps
 
 Progress = Callable[[int, int], None]  # (steps done, steps in all)
