@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fdd_flower.config import Config, Scalar, find_key, flatten, from_run_config, to_run_config
 from fdd_flower.errors import ConfigError
+from fdd_flower.releases.terms import is_private
 
 # Budgets, and which networks embed the records: none of it changes what a set means to the server.
 OWN = (
@@ -34,12 +35,13 @@ def with_own(cfg: Config, node: Mapping[str, Scalar], client: str) -> Config:
         own = read_clients(cfg.runtime.clients_file).get(client, {}) | own
     if not own:
         return cfg
-    if cfg.strategy.name == "sketch":
+    if cfg.strategy.name == "sketch" or is_private(cfg):
+        private = f"privacy.mode={cfg.privacy.mode}"
         raise ConfigError(
             f"{min(own)} of client {client}",
-            expected="none with strategy.name=sketch",
+            expected=f"none with {private if is_private(cfg) else 'strategy.name=sketch'}",
             got=own[min(own)],
-            remedy="Leave it out: sketches add up only if all are made the same way.",
+            remedy="Leave it out: sums add up only if all are made the same way.",
         )
     asked = to_run_config(cfg)
     for name, value in own.items():

@@ -55,8 +55,9 @@ class Moments(Release):
     @property
     def spread(self) -> Tensor:
         """Noise over that of a norm of 1: less off the diagonal, where an entry stands for two."""
-        off = self._rows != self._columns
-        return torch.where(off, math.sqrt(0.5), 1.0).double().repeat(self.classes)
+        spread = torch.ones(self.block, dtype=torch.float64)
+        spread[self._rows != self._columns] = math.sqrt(0.5)
+        return spread.repeat(self.classes)
 
     def vectors(self, inputs: Tensor) -> Tensor:
         """Return u, (n, width): of norm at most 1 by construction."""

@@ -94,3 +94,8 @@ def test_what_is_added_must_be_made_alike() -> None:
     with pytest.raises(ConfigError, match=r"distiller\.pool of client a: expected none .*sketch"):
         with_own(cfg, {"data-path": "/records", "distiller.pool": "mlp"}, "a")
     assert with_own(cfg, {"data-path": "/records"}, "a") is cfg
+
+
+def test_sums_under_a_private_mode_are_all_made_the_same_way() -> None:
+    with pytest.raises(ConfigError, match=r"none with privacy\.mode=dp-moments"):
+        with_own(config(privacy__mode="dp-moments"), {"distiller.networks": 3}, "a")
