@@ -9,15 +9,10 @@ UNIT = "one record, its label included"
 ADJACENCY = "add or remove one record of one client"
 SUBJECT_UNIT = "one subject (all its records at one client)"
 SUBJECT_ADJACENCY = "add or remove one subject of one client, with all its records there"
-_ALWAYS = (
+OUTSIDE = (
     "that a client takes part, and when it answers",
     "settings that were chosen by looking at these records",
     "other releases of the same records, by other programs",
-)
-OUTSIDE = (
-    *_ALWAYS,
-    "a person with k records: epsilon is that of a noise multiplier k times as small, thus k times "
-    "as large or more",
 )
 _SECONDS = "a name, and the seconds that it took"
 
@@ -42,7 +37,11 @@ def scope_of(*, subjects: bool, shared: bool) -> Scope:
         Whether clients share the noise of one sum, instead of each adding its own.
     """
     if not subjects:
-        return Scope(UNIT, ADJACENCY, OUTSIDE)
+        person = (
+            "a person with k records: epsilon is that of a noise multiplier k times as small, thus "
+            "k times as large or more"
+        )
+        return Scope(UNIT, ADJACENCY, (*OUTSIDE, person))
     # Own noise: m releases, which compose. Shared noise: one release, which m clients move.
     across = (
         "epsilon is that of a noise multiplier m times as small, thus m times as large or more"
@@ -52,7 +51,7 @@ def scope_of(*, subjects: bool, shared: bool) -> Scope:
     return Scope(
         SUBJECT_UNIT,
         SUBJECT_ADJACENCY,
-        (*_ALWAYS, f"a subject with records at m clients: {across}"),
+        (*OUTSIDE, f"a subject with records at m clients: {across}"),
     )
 
 
@@ -103,6 +102,7 @@ class PrivacyCard:
                 "whether a record was used: an attack may tell from what travels",
                 "what a record holds: what travels may be near to it, or tell parts of it",
                 "which classes a client has, and how many records",
+                "a person with several records, who gives away more than one record does",
                 *OUTSIDE,
             ),
         )
@@ -127,7 +127,7 @@ class PrivacyCard:
             f"(epsilon, delta)-differential privacy with epsilon = {self.epsilon:.4g} and delta = "
             f"{self.delta:.2g}, for {self.unit} ({self.adjacency}), over {self.releases} "
             f"release(s) with noise multiplier {self.sigma:.4g}. Whoever sees all that a client "
-            "sent, and knows all its other records, can hardly tell whether the record was there."
+            "sent, and knows all else of its records, can hardly tell whether the one was there."
         )
 
     def words(self) -> str:

@@ -7,7 +7,7 @@ from functools import cache
 
 from fdd_flower.config import Config
 from fdd_flower.privacy.accountant import Spend, epsilon_of, sigma_for
-from fdd_flower.privacy.card import ADJACENCY, OUTSIDE, UNIT, PrivacyCard
+from fdd_flower.privacy.card import PrivacyCard, scope_of
 
 _sigma = cache(sigma_for)
 
@@ -53,6 +53,7 @@ def card_of(cfg: Config, *, rows: bool) -> PrivacyCard:
         return PrivacyCard.none(rows=rows)
     privacy, spend = cfg.privacy, spend_of(cfg)
     shared = cfg.sketch.secure_sum
+    scope = scope_of(subjects=bool(cfg.data.subject), shared=shared)
     whose = (
         "in which each client has its share of the noise, and of which the server learns the sum "
         f"alone (at most {privacy.colluding} other clients may tell it their share)"
@@ -61,8 +62,8 @@ def card_of(cfg: Config, *, rows: bool) -> PrivacyCard:
     )
     return PrivacyCard(
         mode=privacy.mode,
-        unit=UNIT,
-        adjacency=ADJACENCY,
+        unit=scope.unit,
+        adjacency=scope.adjacency,
         epsilon=epsilon_of([spend] * cfg.num_server_rounds, privacy.delta),
         delta=privacy.delta,
         sigma=spend.sigma,
@@ -72,5 +73,5 @@ def card_of(cfg: Config, *, rows: bool) -> PrivacyCard:
             "the client's name, and which question it answers",
             *(("keys and shares of a secure sum among clients",) if shared else ()),
         ),
-        outside=(*OUTSIDE, "the public constants of the mode, chosen on Fashion-MNIST"),
+        outside=(*scope.outside, "the public constants of the mode, chosen on Fashion-MNIST"),
     )

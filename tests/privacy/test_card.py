@@ -2,8 +2,10 @@ import json
 
 import pytest
 
+from fdd_flower.config import from_run_config
 from fdd_flower.privacy.accountant import Spend, epsilon_of
-from fdd_flower.privacy.card import ADJACENCY, UNIT, PrivacyCard, scope_of
+from fdd_flower.privacy.card import ADJACENCY, SUBJECT_UNIT, UNIT, PrivacyCard, scope_of
+from fdd_flower.releases.terms import card_of
 
 
 def test_without_a_mode_the_card_says_that_nothing_is_promised():
@@ -41,6 +43,19 @@ def test_the_card_of_subjects_says_how_they_compose_across_clients(shared: bool)
     assert ("noise multiplier m times" in scope.outside[-1]) is shared
     assert ("add up" in scope.outside[-1]) is not shared
     assert scope_of(subjects=False, shared=shared).unit == UNIT
+
+
+@pytest.mark.parametrize("subject", ["", "person"])
+@pytest.mark.parametrize("shared", [False, True])
+def test_the_card_of_a_run_names_its_unit(subject: str, shared: bool):
+    run = {"privacy.mode": "dp-moments", "data.subject": subject, "sketch.secure-sum": shared}
+    card = card_of(from_run_config(run), rows=True)
+    assert card.unit == (SUBJECT_UNIT if subject else UNIT)
+    assert any("a subject with records at m clients" in item for item in card.outside) is bool(
+        subject
+    )
+    assert card.epsilon is not None
+    assert 0.999 < card.epsilon <= 1
 
 
 def test_a_subject_at_m_clients_costs_what_the_card_says():
