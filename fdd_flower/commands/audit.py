@@ -30,7 +30,7 @@ def audit(
         ),
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="One seed and few shadow releases: 3 minutes.")
+        bool, typer.Option("--quick", help="One draw and few shadow releases: about 3 minutes.")
     ] = False,
     data: Annotated[
         str, typer.Option("--data", metavar="NAME", help="The data set to audit on.")
@@ -45,12 +45,15 @@ def audit(
         ),
     ] = None,
     canaries: Annotated[
-        int, typer.Option("--canaries", min=10, metavar="N", help="Records with a coin each.")
+        int,
+        typer.Option(
+            "--canaries", min=10, metavar="N", help="Records that a coin puts in or leaves out."
+        ),
     ] = 1000,
     seeds: Annotated[
         int | None,
         typer.Option(
-            "--seeds", min=1, metavar="N", help="Draws of the coins; by default 3, quick 1."
+            "--seeds", min=1, metavar="N", help="Draws of the coins; by default 3, with --quick 1."
         ),
     ] = None,
     assignments: Annotated[
@@ -66,10 +69,10 @@ def audit(
 ) -> None:
     """Attack what leaves a client: members, copies, hidden attributes, subjects, gradients.
 
-    Coins decide which records are in. Every target releases from the same records, beside raw
-    records and FedAvg's updates, so that a number means something. DIR gets audit.json, audit.md,
-    roc.png, and for each target with rows the nearest pairs. Exit status: 0 if nothing is flagged
-    but what says that it sends real records, 1 if something is, 2 if the input was wrong.
+    Coins decide which records are in. All targets see the same records, raw copies and FedAvg
+    among them, so that numbers can be compared. DIR gets audit.json, audit.md, roc.png, and the
+    nearest pairs of each target with rows. Exit status: 1 if a target is flagged that does not
+    say itself that it sends real records, else 0; 2 if the input was wrong.
     """
     from dataclasses import replace
 

@@ -20,22 +20,23 @@ def _privacy() -> None:
 
 @app.command(epilog="Example: fdd privacy plan --epsilon 1 --records 6000 --classes 10")
 def plan(
-    epsilon: Annotated[float, typer.Option(help="Budget of a client.")] = 1.0,
+    epsilon: Annotated[float, typer.Option(help="What a client may spend.")] = 1.0,
     records: Annotated[int, typer.Option(help="Records of a client.", min=1)] = 6_000,
-    classes: Annotated[int, typer.Option(help="Classes, equally large.", min=1)] = 10,
+    classes: Annotated[int, typer.Option(help="Classes of equal size.", min=1)] = 10,
     delta: Annotated[float, typer.Option(help="Well below 1 / records.")] = 1e-5,
-    mode: Annotated[str, typer.Option(help="privacy.mode.")] = "dp-moments",
+    mode: Annotated[str, typer.Option(help="As privacy.mode of a run.")] = "dp-moments",
     clients: Annotated[int, typer.Option(help="Clients whose releases add up.", min=1)] = 1,
     secure_sum: Annotated[
-        bool, typer.Option("--secure-sum", help="They share the noise of their sum.")
+        bool, typer.Option("--secure-sum", help="Clients share the noise of their sum.")
     ] = False,
     quorum: Annotated[
-        int | None, typer.Option(help="--secure-sum: so many must stay; default: all.", min=1)
+        int | None,
+        typer.Option(help="With --secure-sum: clients that must stay; default: all.", min=1),
     ] = None,
     colluding: Annotated[
-        int, typer.Option(help="--secure-sum: so many may tell their noise.", min=0)
+        int, typer.Option(help="With --secure-sum: clients that may tell their noise.", min=0)
     ] = 0,
-    releases: Annotated[int, typer.Option(help="Releases of a client.", min=1)] = 1,
+    releases: Annotated[int, typer.Option(help="Releases that the budget pays for.", min=1)] = 1,
     max_epsilon: Annotated[
         float | None, typer.Option(help="What a client allows over all runs; default: --epsilon.")
     ] = None,
@@ -77,9 +78,13 @@ def plan(
         typer.echo(text)
         return
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    if found["accuracy"] is None:
+        del found["accuracy_measured_on"]
     for name, value in found.items():
         shown = f"{value:.4g}" if isinstance(value, float) else value
         if isinstance(value, dict):
             shown = ", ".join(f"{n}: {sigma:.4g}" for n, sigma in value.items())
+        if isinstance(value, bool):
+            shown = "yes" if value else "no"
         table.add_row(name.replace("_", " "), "not measured" if shown is None else str(shown))
     print_table(table)

@@ -76,10 +76,7 @@ def _range(key: Key) -> str:
     """Return the values that `key` allows, where its default and meaning do not tell."""
     if key.choices:
         return f" ({', '.join(key.choices)})"
-    if key.low is None or key.high is None:
-        return ""
-    low, high = (f"{end:,g}" if abs(end) < 1e6 else f"{end:,.0f}" for end in (key.low, key.high))
-    return f" ({low} to {high})"
+    return f" ({key.span})" if key.span else ""
 
 
 def _as_json(key: Key) -> dict[str, object]:
