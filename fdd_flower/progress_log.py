@@ -14,10 +14,16 @@ def say(text: str) -> None:
 
 
 def say_steps(text: str) -> Callable[[int, int], None]:
-    """Return what gets (steps done, steps in all), and logs `text` with them at every quarter."""
+    """Return what gets (steps done, steps in all), and logs `text` with them at every quarter.
+
+    Training that has converged ends earlier: steps in all may get fewer on the way.
+    """
+    quarters = 0
 
     def told(done: int, total: int) -> None:
-        if done % max(1, total // 4) == 0:
+        nonlocal quarters
+        if 4 * done // total > quarters:
+            quarters = 4 * done // total
             say(f"{text}, step {done}/{total}")
 
     return told

@@ -67,8 +67,10 @@ class Bar:
 
     def _to(self, share: float, what: str) -> None:
         number = min(self._done + 1, self._rounds)
+        # several models may be trained in a round: a bar never goes back
+        before = self._progress.tasks[self._task].completed
         self._progress.update(
             self._task,
-            completed=self._done + share,
+            completed=max(before, self._done + share),
             description=f"round {number} of {self._rounds}: {what}",
         )

@@ -15,6 +15,7 @@ LINES = [
     ("[fdd] client 3/10 replied after 2.0 s (2.8 kB)", 1.15, False),
     ("[fdd] client 0: 3 classes have fewer than 8 records and are withheld", 1.15, True),
     ("[fdd] round 2: training on 141 rows, step 500/1000", 1.75, False),
+    ("[fdd] round 2: training convnet on 141 rows, step 250/1000", 1.75, False),
     ("[fdd] round 2/4: accuracy 0.9639, loss 0.3920", 2.0, True),
 ]
 

@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from fdd_flower.launch.progress import Progress, instead_of_flower_log, marked
-from fdd_flower.progress_log import complain, say
+from fdd_flower.progress_log import complain, say, say_steps
 
 
 @pytest.mark.parametrize(
@@ -51,3 +51,20 @@ def test_flowers_logger_is_borrowed_and_given_back(capsys):
     assert (logger.handlers, logger.propagate, logger.level) == before
     shown = capsys.readouterr()
     assert (shown.out, shown.err) == ("one\n", "error: two\n")
+
+
+@pytest.mark.parametrize(
+    ("totals", "told"),
+    [
+        ([10] * 10, ["3/10", "5/10", "8/10", "10/10"]),
+        ([10] * 5 + [7] * 2, ["3/10", "5/10", "6/7", "7/7"]),
+        ([2] * 2, ["1/2", "2/2"]),
+    ],
+    ids=["all", "fewer on the way", "less than four"],
+)
+def test_steps_are_told_at_each_quarter_and_at_the_last(totals, told, caplog):
+    caplog.set_level(logging.INFO, "flwr")
+    progress = say_steps("training")
+    for done, total in enumerate(totals, 1):
+        progress(done, total)
+    assert [text.rpartition(" ")[2] for text in caplog.messages] == told
