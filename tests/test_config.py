@@ -113,7 +113,8 @@ def test_both_ends_of_a_range_are_in_and_what_is_beyond_is_out() -> None:
             with pytest.raises(ConfigError) as caught:
                 key.check(value)
             assert caught.value.what == key.name
-            assert f"from {key.low:g} to {key.high:g}" in caught.value.expected
+            ends = caught.value.expected.replace(",", "").partition("from ")[2].split(" to ")
+            assert [float(end) for end in ends] == [key.low, key.high]
 
 
 def test_a_choice_lists_the_choices() -> None:

@@ -68,7 +68,15 @@ class Key:
         if self.choices:
             return f"one of {', '.join(self.choices)}"
         word = {bool: "true or false", int: "an integer", float: "a number", str: "text"}[self.kind]
-        return word if self.low is None else f"{word} from {self.low:g} to {self.high:g}"
+        return f"{word} from {self.span}" if self.span else word
+
+    @property
+    def span(self) -> str:
+        """The least and the largest number that this key accepts; empty if it is no number."""
+        if self.low is None or self.high is None:
+            return ""
+        low, high = (f"{end:,g}" if end < 1e6 else f"{end:,.0f}" for end in (self.low, self.high))
+        return f"{low} to {high}"
 
     def _refuse(self, got: object) -> None:
         shown = f"'{self.default}'" if self.kind is str else str(self.default).lower()

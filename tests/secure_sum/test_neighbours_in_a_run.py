@@ -160,7 +160,7 @@ def test_who_relied_on_a_client_that_is_refused_is_left_out(tmp_path):
             SECURE | {"sketch__neighbours": 5},
             "expected 0 for all other clients, or an even number; got 5. Set it to 6",
         ),
-        (SECURE | {"sketch__neighbours": -2}, "expected an integer from 0 to 10000; got -2"),
+        (SECURE | {"sketch__neighbours": -2}, "expected an integer from 0 to 10,000; got -2"),
     ],
 )
 def test_a_number_that_does_not_fit_is_refused_before_there_is_a_folder(
