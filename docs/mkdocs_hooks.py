@@ -65,10 +65,15 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     return markdown.replace("<!-- settings -->", _settings()) if here == "settings.md" else markdown
 
 
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Take out of the commands' options the escapes that Rich would take out in a terminal."""
+    return html.replace("\\[", "[") if page.file.src_uri == "reference/commands.md" else html
+
+
 def _settings() -> str:
     """Return the settings to know first in one table, and then all, a table for each section."""
     known = list(keys().values())
-    lines = ["## The twenty to know first", "", *_table([key for key in known if key.first])]
+    lines = ["## The settings to know first", "", *_table([key for key in known if key.first])]
     for section, own in groupby(known, key=lambda key: key.section):
         lines += ["", f"## {section}" if section else "## The run", "", *_table(list(own))]
     return "\n".join(lines)

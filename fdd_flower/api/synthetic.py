@@ -84,6 +84,8 @@ class SyntheticSet(synthetic_set.SyntheticSet):
     def summary(self) -> str:
         """Return rows, classes, shape and bytes in words.
 
+        Examples
+        --------
         >>> SyntheticSet.load("small.safetensors").summary()  # doctest: +SKIP
         '100 rows of 10 classes for 1,437 real records; images of 1x8x8; 7.9 kB'
         """

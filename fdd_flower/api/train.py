@@ -50,7 +50,8 @@ def train(
 
     Returns
     -------
-    A torch module that `fdd_flower.evaluate` takes, and that predicts from data in its own units.
+    Model
+        A torch module that `fdd_flower.evaluate` takes. It predicts from data in their own units.
 
     Raises
     ------
