@@ -25,7 +25,6 @@ USAGE
 }
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-root=$(dirname "$here")
 python=${PYTHON:-python3}
 transport=plain
 flwr=
@@ -80,68 +79,13 @@ if [ -n "$all" ]; then
     exit 0
 fi
 
-# Flower puts sockets and its home below this folder: keep the path short and private.
-work=$(mktemp -d "${TMPDIR:-/tmp}/fdd-smoke.XXXXXX")
-started=$SECONDS
-pids=()
+me=smoke
+# shellcheck source=deploy/local_federation.sh
+. "$here/local_federation.sh"
 
-step() {
-    printf 'smoke: %3d s  %s\n' $((SECONDS - started)) "$*"
+what_failed() {
+    echo "flwr ${flwr:-$here_flwr}, $transport"
 }
-
-fail() {
-    printf 'smoke: FAILED: %s\n' "$*" >&2
-    exit 1
-}
-
-family() { # the process $1 and all that it has started, by id
-    local child
-    echo "$1"
-    for child in $(pgrep -P "$1" || true); do family "$child"; done
-}
-
-alive() { # a zombie has ended, whoever reaps it
-    case "$(ps -o stat= -p "$1" 2>/dev/null || true)" in "" | Z*) return 1 ;; esac
-}
-
-stop() { # ask the processes $@ to end, then end what is left of their families
-    local pid members=() tries=0
-    for pid in "$@"; do
-        # shellcheck disable=SC2207  # ids hold no spaces
-        members+=($(family "$pid"))
-    done
-    for pid in "$@"; do kill -TERM "$pid" 2>/dev/null || true; done
-    while [ $((tries += 1)) -le 50 ]; do
-        local left=()
-        for pid in "${members[@]}"; do if alive "$pid"; then left+=("$pid"); fi; done
-        [ ${#left[@]} -gt 0 ] || return 0
-        # Flower's helpers have a process group of their own and may outlive their parent.
-        if [ "$tries" -eq 25 ]; then kill -TERM "${left[@]}" 2>/dev/null || true; fi
-        if [ "$tries" -eq 45 ]; then kill -KILL "${left[@]}" 2>/dev/null || true; fi
-        sleep 0.2
-    done
-}
-
-finish() {
-    local status=$? log
-    trap - EXIT
-    if [ ${#pids[@]} -gt 0 ]; then stop "${pids[@]}"; fi
-    if [ "$status" -ne 0 ]; then
-        for log in "$work"/*.log; do
-            [ -s "$log" ] || continue
-            printf -- '---- the end of %s\n' "$log"
-            tail -n 25 "$log"
-        done >&2
-        echo "smoke: FAILED (flwr ${flwr:-$here_flwr}, $transport); kept $work" >&2
-    elif [ -n "$keep" ]; then
-        echo "smoke: kept $work"
-    else
-        rm -rf "$work"
-    fi
-    exit "$status"
-}
-trap finish EXIT
-trap 'exit 1' INT TERM
 
 # ---------------------------------------------------------------- Flower of the release asked for
 
@@ -155,34 +99,16 @@ case "$here_flwr" in
         ;;
 esac
 version=$("$python" -c 'import flwr; print(flwr.__version__)')
-bin=$(dirname "$python")
 step "flwr $version, $transport, on $("$python" -c 'import platform; print(platform.platform())')"
 
 # ---------------------------------------------------------------- folders, settings, keys
 
-for name in "${!FLWR_@}"; do unset "$name"; done # another installation's settings stay out
-export FLWR_HOME=$work/flwr FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION=1
-export FLWR_TELEMETRY_ENABLED=0 FLWR_DISABLE_UPDATE_CHECK=1
-export PATH=$bin:$PATH PYTHONUNBUFFERED=1 PYTHONIOENCODING=utf-8
-export NO_PROXY=127.0.0.1,localhost no_proxy=127.0.0.1,localhost
-unset PYTHONPATH # the app must come out of the bundle
-mkdir "$work/app" "$work/data" "$work/flwr" "$work/cwd"
-
-# A copy: `flwr run` bundles a folder, and may rewrite its pyproject.toml.
-cp -R "$root/fdd_flower" "$root/client_app.py" "$root/server_app.py" "$root/pyproject.toml" \
-    "$root/LICENSE" "$work/app/"
+isolate
 cp "$work/app/pyproject.toml" "$work/pyproject.before"
 "$python" "$here/smoke_data.py" "$work/data" >"$work/data.log" 2>&1 || fail "no data"
 
-# The SuperLink's two ports, and one for each SuperNode; all are open at once, so they differ.
-read -r -a ports < <(
-    "$python" - <<'PYTHON'
-import socket
-
-probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(8)]
-print(*(probe.getsockname()[1] for probe in probes))
-PYTHON
-)
+# The SuperLink's two ports, and one for each SuperNode.
+read -r -a ports < <(free_ports 8)
 
 port=${ports[0]} fleet_port=${ports[1]}
 superlink=(--host 127.0.0.1 --port "$port" --disable-runtime-dependency-installation)
@@ -220,32 +146,6 @@ fi
 # ---------------------------------------------------------------- processes
 
 cd "$work/cwd" # empty: nothing is imported from it
-
-start() { # start LOG COMMAND...: in the background, its id kept
-    local log=$1
-    shift
-    "$@" >"$work/$log.log" 2>&1 </dev/null &
-    pids+=($!)
-}
-
-until_true() { # until_true SECONDS WHAT COMMAND...
-    local until=$((SECONDS + $1)) what=$2 pid
-    shift 2
-    while ! "$@"; do
-        for pid in "${pids[@]}"; do alive "$pid" || fail "a process ended while waiting for $what"; done
-        [ "$SECONDS" -lt "$until" ] || fail "timed out waiting for $what"
-        sleep 0.5
-    done
-}
-
-answers() {
-    flwr list smoke --format json >"$work/list.log" 2>&1
-}
-
-online() { # online N: exactly N SuperNodes are
-    flwr supernode list smoke --format json >"$work/nodes.log" 2>&1 &&
-        "$python" "$here/smoke_check.py" nodes "$work/nodes.log" "$1" >/dev/null 2>&1
-}
 
 next=2
 supernode() { # supernode NAME OPTIONS...: the command line, in $command
