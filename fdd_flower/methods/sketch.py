@@ -45,7 +45,7 @@ from fdd_flower.server.side import ServerSide
 from fdd_flower.sketches.base import COUNTS, KINDS, Arrays, Kind, Sketch, bounded, median_of
 from fdd_flower.sketches.synthesis import synthesise
 from fdd_flower.synthetic_set import SyntheticSet
-from fdd_flower.training.teachers import RidgeTeacher
+from fdd_flower.training.teachers import readout
 from fdd_flower.wire.records import to_array_record, to_numpy
 
 READOUT = "random-features"  # the model that the sums of kind gram give by themselves
@@ -281,13 +281,6 @@ def solves(cfg: Config, plan: Plan) -> bool:
 def synthesises(cfg: Config, plan: Plan) -> bool:
     """Tell whether the server distils a set from the total."""
     return not solves(cfg, plan) or bool(other_models(cfg, plan))
-
-
-def readout(teacher: RidgeTeacher) -> dict[str, Tensor]:
-    """Return the weights of a model `random-features` that says what `teacher` says."""
-    head = teacher.coefficients.float()
-    fixed = dict(teacher.phi.network.named_buffers())
-    return {**fixed, "head.weight": head[:-1].T.contiguous(), "head.bias": head[-1].clone()}
 
 
 def check_sketch(cfg: Config, plan: Plan, model: Network) -> None:

@@ -16,7 +16,6 @@ SIDE, POOLED = 5, 4
 A_UNIT = POOLED**2  # features a unit of width, for images and for all else
 
 
-@MODELS.register("random-features")
 class RandomFeatures(Network):
     """Random features that never train, under a linear layer that does.
 
@@ -59,3 +58,6 @@ class RandomFeatures(Network):
     def forward(self, x: Tensor) -> Tensor:
         """Return logits (n, num_classes)."""
         return self.head(self.features(x))
+
+
+MODELS.register("random-features")(RandomFeatures)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fdd_flower.config import PrivacyConfig
 from fdd_flower.errors import ConfigError
 
-FOLLOWED = ("none", "dp-moments")
+FOLLOWED = ("none", "dp-moments", "dp-dm", "dp-gm", "dp-sketch")
 
 
 def check_mode(privacy: PrivacyConfig) -> None:

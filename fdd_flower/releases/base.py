@@ -102,6 +102,11 @@ class Release(ABC):
         """Noise of each number over that of a norm of 1: float64, (size,) or of all."""
         return torch.ones((), dtype=torch.float64)
 
+    @property
+    def at_once(self) -> int:
+        """Records that are summed at once."""
+        return max(1, NUMBERS // (self.block + self.shared))
+
     @abstractmethod
     def vectors(self, inputs: Tensor) -> Tensor:
         """Return, of records (n, *feature_shape), the vectors (n, block + shared).
@@ -144,10 +149,9 @@ class Release(ABC):
         """
         total = torch.zeros(self.classes, self.block, dtype=torch.int64)
         shared = torch.zeros(self.shared, dtype=torch.int64)
-        tile = max(1, NUMBERS // (self.block + self.shared))
         for label in range(self.classes):
             inputs = data.inputs[data.labels == label]
-            for part in inputs.split(tile) if len(inputs) else ():
+            for part in inputs.split(self.at_once) if len(inputs) else ():
                 with torch.no_grad():
                     found = on_host(self.whole_sum(part, most))
                 total[label] += found[: self.block]

@@ -55,3 +55,10 @@ class NetworkTeacher:
     def __call__(self, inputs: Tensor) -> Tensor:
         """Return class probabilities (n, k) of inputs (n, *feature_shape)."""
         return self.network(inputs).softmax(dim=1)
+
+
+def readout(teacher: RidgeTeacher) -> dict[str, Tensor]:
+    """Return the weights of a model `random-features` that says what `teacher` says."""
+    head = teacher.coefficients.float()
+    fixed = dict(teacher.phi.network.named_buffers())
+    return {**fixed, "head.weight": head[:-1].T.contiguous(), "head.bias": head[-1].clone()}
