@@ -202,9 +202,8 @@ def check_private(cfg: Config, plan: Plan, model: Network) -> None:
         refuse_changed(cfg, ("privacy.records-per-subject",), "no data.subject")
     release = release_of(cfg, plan, torch.device("cpu"))
     sections = ("distiller", "merger", "codec", "scoring")
-    refuse_changed(
-        cfg, [name for section in sections for name in keys_of(section, but=release.uses)], where
-    )
+    names = [name for section in sections for name in keys_of(section, but=release.uses)]
+    refuse_changed(cfg, [*names, *{"sketch.width"}.difference(release.uses)], where)
     if cfg.num_server_rounds > 1:
         raise ConfigError(
             "num-server-rounds",

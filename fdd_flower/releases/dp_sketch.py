@@ -45,7 +45,7 @@ class Gram(Matched):
     matches rows to the class means, which that regression labels.
     """
 
-    uses: ClassVar[tuple[str, ...]] = Matched.uses
+    uses: ClassVar[tuple[str, ...]] = (*Matched.uses, "sketch.width")
 
     def __init__(self, cfg: Config, plan: Plan, device: torch.device = HOST) -> None:
         super().__init__(cfg, plan, device)

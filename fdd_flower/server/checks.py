@@ -56,7 +56,7 @@ def check_components(cfg: Config) -> Method:
     if uses is not None:
         used = [f"merger.{_kebab(name)}" for name in ("name", *uses)]
         refuse_changed(cfg, keys_of("merger", but=used), f"merger.name={cfg.merger.name}")
-    shared = () if cfg.privacy.mode == "none" else ("sketch.secure-sum",)
+    shared = () if cfg.privacy.mode == "none" else ("sketch.secure-sum", "sketch.width")
     for section in OWN_SECTIONS:
         if section != cfg.strategy.name:
             refuse_changed(cfg, keys_of(section, but=shared), here)
