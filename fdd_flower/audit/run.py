@@ -67,7 +67,11 @@ class Extent:
 
 
 QUICK = Extent(
-    seeds=1, shadows=6, shadowed=(RAW, *ROUNDS, "dm"), batches=(1, 4), inversion_steps=150
+    seeds=1,
+    shadows=6,
+    shadowed=(RAW, *ROUNDS, "dm", "dp-moments-epsilon-1"),
+    batches=(1, 4),
+    inversion_steps=150,
 )
 WHOLE = Extent(seeds=3, shadows=16, shadowed=(), batches=(1, 4, 16), inversion_steps=1000)
 

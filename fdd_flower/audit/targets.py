@@ -1,4 +1,4 @@
-"""What is attacked: every distiller, raw records, FedAvg and noisy sums, on the same records."""
+"""What is attacked: every distiller, private mode, raw records and FedAvg, on the same records."""
 
 from __future__ import annotations
 
@@ -11,22 +11,29 @@ import torch.nn.functional as F  # noqa: N812 (the field's customary name)
 from fdd_flower.audit.mechanism import Claim
 from fdd_flower.audit.protocol import Known
 from fdd_flower.audit.released.base import Release
+from fdd_flower.audit.released.private import PrivateSum
 from fdd_flower.audit.released.rows import Rows
-from fdd_flower.audit.released.sums import Sums, values
 from fdd_flower.audit.released.update import averaged
 from fdd_flower.config import Config, find_key, from_run_config, to_run_config
 from fdd_flower.data.base import Split
 from fdd_flower.distillers.base import DISTILLERS, declares, packing_of
 from fdd_flower.errors import ConfigError
-from fdd_flower.privacy.accountant import sigma_for
+from fdd_flower.privacy.modes import FOLLOWED
+from fdd_flower.releases.terms import spend_of
 from fdd_flower.rng import stream
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.wire.codecs.base import CODECS
 
 RAW, FEDAVG = "raw-copy", "fedavg"
 ROUNDS = {FEDAVG: 1, "fedavg-20-rounds": 20}
-NOISY = {"noisy-sums-epsilon-10": 10.0, "noisy-sums-epsilon-1": 1.0}
-DELTA = 1e-5  # of their claims
+EPSILONS = (10.0, 1.0)
+DELTA = 1e-5  # of the claims of private modes
+PRIVATE = {
+    f"{mode}-epsilon-{epsilon:g}": (mode, epsilon)
+    for mode in FOLLOWED
+    if mode != "none"
+    for epsilon in EPSILONS
+}
 SETTING = "@"  # between a target and a setting of its own
 SLOW = ("dc", "dsa")  # match gradients through training
 
@@ -55,8 +62,8 @@ class Target:
 def targets(cfg: Config, names: Sequence[str] = ()) -> list[Target]:
     """Return what `names` stand for; by default everything there is.
 
-    A distiller is attacked because it is registered. `dm@distiller.ipc=50` is the target `dm`
-    under one more setting.
+    A distiller or a private mode is attacked because it is registered. `dm@distiller.ipc=50` is the
+    target `dm` under one more setting.
 
     Raises
     ------
@@ -82,7 +89,7 @@ def quick_to_make(name: str) -> bool:
 
 def all_names() -> list[str]:
     """Return the names of all targets: what the others are measured against comes first."""
-    return [RAW, *ROUNDS, *NOISY, *DISTILLERS.names()]
+    return [RAW, *ROUNDS, *PRIVATE, *DISTILLERS.names()]
 
 
 def _target(given: str, cfg: Config) -> Target:
@@ -94,14 +101,8 @@ def _target(given: str, cfg: Config) -> Target:
         return replace(_target(name, cfg), name=given)
     if name == RAW:
         return Target(name=name, release=_raw, sends_real=True)
-    if name in NOISY:
-        epsilon = NOISY[name]
-        sigma = sigma_for(epsilon, DELTA)
-        return Target(
-            name=name,
-            release=lambda records, known, seed: Sums(records, values, sigma),
-            claim=Claim(epsilon=epsilon, delta=DELTA, mu=1 / sigma),
-        )
+    if name in PRIVATE:
+        return _private(name, cfg)
     if name in ROUNDS:
         return Target(
             name=name,
@@ -116,6 +117,19 @@ def _target(given: str, cfg: Config) -> Target:
             distilled(records, replace(known, cfg=own), seed=seed), known
         ),
         sends_real=declares(name, "sends_real"),
+    )
+
+
+def _private(name: str, cfg: Config) -> Target:
+    """Return a private mode that answers once."""
+    mode, epsilon = PRIVATE[name]
+    privacy = replace(cfg.privacy, mode=mode, epsilon=epsilon, delta=DELTA, sigma=0.0)
+    own = replace(cfg, privacy=privacy, num_server_rounds=1)
+    sigma = spend_of(own).sigma
+    return Target(
+        name=name,
+        release=lambda records, known, seed: PrivateSum(records, known, own, sigma, seed=seed),
+        claim=Claim(epsilon=epsilon, delta=DELTA),
     )
 
 

@@ -158,9 +158,13 @@ class Release(ABC):
                 shared += found[self.block :]
         return torch.cat([total.flatten(), shared])
 
+    def each(self, inputs: Tensor, most: int) -> Tensor:
+        """Return what each record adds, int64 (n, block + shared), if it counts as 1 / `most`."""
+        return whole(self.vectors(inputs), GRID, parts=most**2)
+
     def whole_sum(self, inputs: Tensor, most: int) -> Tensor:
         """Return the sum over records of one class, int64 (block + shared,), each of 1 / `most`."""
-        return whole(self.vectors(inputs), GRID, parts=most**2).sum(dim=0)
+        return self.each(inputs, most).sum(dim=0)
 
     def noisy(self, total: Tensor, sigma: float, noise: Noise = discrete_gaussian) -> Tensor:
         """Return `total` with noise, int64 (size,) on the CPU; every call is a release.

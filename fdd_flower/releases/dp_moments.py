@@ -64,8 +64,13 @@ class Moments(Release):
         features = self.spectrum(inputs) * (math.sqrt(1 - COUNT**2) / self.spectrum.bound)
         return F.pad(features, (0, 1), value=COUNT)
 
+    def each(self, inputs: Tensor, most: int) -> Tensor:
+        """Return the upper triangle of each record's u u', whose norm is |u|^2: 1 / `most`."""
+        u = whole(self.vectors(inputs), STEPS, parts=most)
+        return u[:, self._rows] * u[:, self._columns]
+
     def whole_sum(self, inputs: Tensor, most: int) -> Tensor:
-        """Return the upper triangle of the sum of u u', whose norm is |u|^2: 1 / `most`."""
+        """Return the upper triangle of the sum of u u'."""
         u = whole(self.vectors(inputs), STEPS, parts=most).double()
         return (u.T @ u)[self._rows, self._columns].long()
 

@@ -34,7 +34,7 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_short")
 def test_an_audit_leaves_figures_a_page_and_pictures(fdd, tmp_path: Path):
     out = tmp_path / "audit"
-    targets = "raw-copy,fedavg,noisy-sums-epsilon-1,kmeans,dm@distiller.min-records=90"
+    targets = "raw-copy,fedavg,dp-moments-epsilon-1,kmeans,dm@distiller.min-records=90"
     result = fdd(*SMALL, "--targets", targets, "--out", out)
     assert result.exit_code == 0, result.output
     found = json.loads((out / "audit.json").read_text())
@@ -46,15 +46,19 @@ def test_an_audit_leaves_figures_a_page_and_pictures(fdd, tmp_path: Path):
     assert by_name["kmeans"]["copies"]["copies"] == 0
     assert by_name["fedavg"]["rows"] is None
     assert (
-        by_name["noisy-sums-epsilon-1"]["epsilon"]
-        < by_name["noisy-sums-epsilon-1"]["claim"]["epsilon"]
+        by_name["dp-moments-epsilon-1"]["epsilon"]
+        < by_name["dp-moments-epsilon-1"]["claim"]["epsilon"]
     )
     assert "min-records" in by_name["dm@distiller.min-records=90"]["failed"]
     assert {check["fault"] for check in found["checks"]} == set(self_check.FAULTS)
     page = (out / "audit.md").read_text()
     assert all(name in page for name in by_name)
     assert (out / "roc.png").read_bytes().startswith(b"\x89PNG")
-    assert sorted(path.stem for path in (out / "pairs").iterdir()) == ["kmeans", "raw-copy"]
+    assert sorted(path.stem for path in (out / "pairs").iterdir()) == [
+        "dp-moments-epsilon-1",
+        "kmeans",
+        "raw-copy",
+    ]
 
 
 @pytest.mark.usefixtures("_short")

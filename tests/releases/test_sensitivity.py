@@ -106,6 +106,7 @@ def test_a_sum_is_that_of_its_records_in_any_order_and_number(mode: str) -> None
     for record, label in zip(inputs, labels, strict=True):
         one_by_one += release.sum(split(record[None], label[None]))
     assert torch.equal(one_by_one, whole)
+    assert torch.equal(release.each(inputs, 2).sum(dim=0), release.whole_sum(inputs, 2))
     assert not release.blocks(whole)[3].any()
 
 

@@ -1,0 +1,129 @@
+"""What a private mode sends: a noisy sum of one vector a record, and the rows drawn from it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from fdd_flower.audit.protocol import Known
+from fdd_flower.audit.released.base import reduced
+from fdd_flower.audit.released.rows import Rows
+from fdd_flower.audit.trace import calibrated
+from fdd_flower.config import Config
+from fdd_flower.data.base import Split
+from fdd_flower.privacy.noise import Noise, discrete_gaussian
+from fdd_flower.releases.base import RELEASES, Total
+from fdd_flower.releases.coding import coarse, pack, shift_of, units, unpack
+from fdd_flower.rng import stream
+from fdd_flower.synthetic_set import SyntheticSet
+
+DRAWN = 100  # rows of each class: they are free, and a server draws thousands
+WIDEST = 2500  # of a vector of the generic attacks: a sketch of it would double the noise
+TILE = 64  # records whose vectors are held at once
+
+
+class PrivateSum:
+    """One client's release under `privacy.mode`, as the server has it.
+
+    Vectors and sums are in units in which the noise of every number is the same: so they are
+    exactly what the mechanism's guarantee is about.
+
+    Parameters
+    ----------
+    cfg
+        With a private mode.
+    sigma
+        Noise multiplier.
+    noise
+        Other than the operating system's in tests only.
+    """
+
+    by_class = True
+    rows: SyntheticSet | None
+
+    def __init__(
+        self,
+        records: Split,
+        known: Known,
+        cfg: Config,
+        sigma: float,
+        *,
+        seed: int,
+        noise: Noise = discrete_gaussian,
+    ) -> None:
+        self._known = known
+        self._release = release = RELEASES.get(cfg.privacy.mode)(cfg, known.plan)
+        self._spread = release.spread.expand(release.size)
+        shift = shift_of(sigma, release.unit, release.spread)
+        sent = pack(coarse(release.noisy(release.sum(records), sigma, noise), shift))
+        values = units(unpack(sent, release.size), shift, release.unit)
+        rng = stream(seed, "drawn")
+        learned = release.learn(Total(values, sigma * self._spread), rng=rng)
+        self.rows = learned.draw(DRAWN * release.classes, rng=rng)
+        self._expected, self._beyond = self._split(values)
+
+    def vectors(self, records: Split) -> Tensor:
+        """Return what each record adds, (n, d)."""
+        parts = records.inputs.split(TILE)
+        return torch.cat([reduced(self._added(part), WIDEST) for part in parts])
+
+    def observed(self) -> Tensor:
+        """Return the noisy sums, (k, d), each with its share of the numbers that all classes share.
+
+        That is the shared sum less what the records of the other classes are expected to add.
+        """
+        return reduced(self._expected + self._beyond, WIDEST)
+
+    def scores(self, records: Split, *, learned: bool = True) -> dict[str, Tensor]:
+        """Return the trace in all numbers of the sum, and how the drawn rows tell.
+
+        For noise alone this trace is the log-likelihood ratio. An attacker who knows all other
+        records could solve for members instead, as `attributes.solved` does for bits.
+        """
+        assert self.rows is not None
+        reference = self._known.reference
+        found = Rows(self.rows, self._known).scores(records, learned=learned)
+        own, others = self._trace(records), self._trace(reference)
+        found["sum"] = calibrated(own, records.labels, others, reference.labels)
+        return found
+
+    def _trace(self, records: Split) -> Tensor:
+        parts = zip(records.inputs.split(TILE), records.labels.split(TILE), strict=True)
+        return torch.cat([(self._added(x) * self._beyond[y]).sum(1) for x, y in parts])
+
+    def _added(self, inputs: Tensor) -> Tensor:
+        release = self._release
+        with torch.no_grad():
+            whole = release.each(inputs, 1).cpu()
+        return (whole / (release.unit * self._block_spread)).float()
+
+    @property
+    def _block_spread(self) -> Tensor:
+        """Return the spread of what one record adds, (block + shared,): every class's is alike."""
+        release = self._release
+        return torch.cat(
+            [self._spread[: release.block], self._spread[release.classes * release.block :]]
+        )
+
+    def _split(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what as many records of the population add as fit best, and what is left, (k, d).
+
+        The numbers that all classes share are in each row, less what the other classes add.
+        """
+        release, reference = self._release, self._known.reference
+        even = values / self._spread
+        blocks, shared = release.blocks(even), even[release.classes * release.block :]
+        means = torch.zeros(release.classes, release.block + release.shared, dtype=torch.float64)
+        for label in range(release.classes):
+            own = reference.labels == label
+            if bool(own.any()):
+                found = release.sum(reference.take(own)) / (release.unit * self._spread)
+                held = release.blocks(found)[label], found[release.classes * release.block :]
+                means[label] = torch.cat(held) / int(own.sum())
+        fitting = means[:, : release.block]
+        counts = (blocks * fitting).sum(1) / fitting.square().sum(1).clamp_min(1e-12)
+        expected = counts[:, None] * means
+        left = shared - expected[:, release.block :].sum(0)
+        beyond = torch.cat([blocks, left.expand(release.classes, -1)], dim=1)
+        beyond[:, : release.block] -= expected[:, : release.block]
+        return expected.float(), beyond.float()
