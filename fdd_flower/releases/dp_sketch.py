@@ -87,6 +87,13 @@ class Gram(Matched):
         found = (self.phi.network.features(inputs) - self.centre) / self.bound
         yield found / found.norm(dim=1, keepdim=True).clamp_min(1)
 
+    def each(self, inputs: Tensor, most: int) -> Tensor:
+        """Return `STEPS` u and the upper triangle of u u' of each record, each 1 / `most`."""
+        vectors = self.vectors(inputs)
+        u = whole(vectors, STEPS, parts=most)
+        sums = whole(vectors, STEPS, parts=most**2) * STEPS
+        return torch.cat([sums, u[:, self._rows] * u[:, self._columns]], dim=1)
+
     def whole_sum(self, inputs: Tensor, most: int) -> Tensor:
         """Return the sum of `STEPS` u and the upper triangle of that of u u', each 1 / `most`."""
         vectors = self.vectors(inputs)

@@ -12,14 +12,13 @@ from fdd_flower.audit.trace import calibrated
 from fdd_flower.config import Config
 from fdd_flower.data.base import Split
 from fdd_flower.privacy.noise import Noise, discrete_gaussian
-from fdd_flower.releases.base import RELEASES, Total
+from fdd_flower.releases.base import NUMBERS, RELEASES, Total
 from fdd_flower.releases.coding import coarse, pack, shift_of, units, unpack
 from fdd_flower.rng import stream
 from fdd_flower.synthetic_set import SyntheticSet
 
 DRAWN = 100  # rows of each class: they are free, and a server draws thousands
 WIDEST = 2500  # of a vector of the generic attacks: a sketch of it would double the noise
-TILE = 64  # records whose vectors are held at once
 
 
 class PrivateSum:
@@ -54,6 +53,7 @@ class PrivateSum:
         self._known = known
         self._release = release = RELEASES.get(cfg.privacy.mode)(cfg, known.plan)
         self._spread = release.spread.expand(release.size)
+        self._tile = max(1, NUMBERS // (release.block + release.shared))
         shift = shift_of(sigma, release.unit, release.spread)
         sent = pack(coarse(release.noisy(release.sum(records), sigma, noise), shift))
         values = units(unpack(sent, release.size), shift, release.unit)
@@ -64,7 +64,7 @@ class PrivateSum:
 
     def vectors(self, records: Split) -> Tensor:
         """Return what each record adds, (n, d)."""
-        parts = records.inputs.split(TILE)
+        parts = records.inputs.split(self._tile)
         return torch.cat([reduced(self._added(part), WIDEST) for part in parts])
 
     def observed(self) -> Tensor:
@@ -88,7 +88,7 @@ class PrivateSum:
         return found
 
     def _trace(self, records: Split) -> Tensor:
-        parts = zip(records.inputs.split(TILE), records.labels.split(TILE), strict=True)
+        parts = zip(records.inputs.split(self._tile), records.labels.split(self._tile), strict=True)
         return torch.cat([(self._added(x) * self._beyond[y]).sum(1) for x, y in parts])
 
     def _added(self, inputs: Tensor) -> Tensor:
