@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -25,6 +26,7 @@ from fdd_flower.training.teachers import Teacher
 GRID = 2**18  # steps of the unit: even entries of a vector of a million numbers keep a digit
 COUNT = 0.3  # what a record adds to the count of its class, out of a vector of norm 1
 PRESENT = 4.0  # noises that the count of a class must be above, for it to be there
+TILE = 64  # records in one pass
 NUMBERS = 2**22  # of records' vectors, held at once
 
 
@@ -45,6 +47,19 @@ class Total:
 
     def __add__(self, other: Total) -> Total:
         return Total(self.values + other.values, (self.noise**2 + other.noise**2).sqrt())
+
+
+def in_tiles(told: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
+    """Return what `told` says of records, always of `TILE` at once.
+
+    The last bits of a product may follow its shape: so a record gives the same ones whatever
+    number of records is beside it.
+    """
+    found = []
+    for tile in inputs.split(TILE):
+        blank = tile.new_zeros(TILE - len(tile), *tile.shape[1:])
+        found.append(told(torch.cat([tile, blank]))[: len(tile)])
+    return torch.cat(found)
 
 
 def public_range(plan: Plan) -> tuple[Tensor, Tensor]:

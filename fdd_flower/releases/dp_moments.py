@@ -16,7 +16,15 @@ from fdd_flower.models.base import Network
 from fdd_flower.models.quadratic import Quadratic
 from fdd_flower.models.spectrum import Spectrum
 from fdd_flower.privacy.mechanism import whole
-from fdd_flower.releases.base import COUNT, RELEASES, Learned, Release, Total, public_range
+from fdd_flower.releases.base import (
+    COUNT,
+    RELEASES,
+    Learned,
+    Release,
+    Total,
+    in_tiles,
+    public_range,
+)
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.training.teachers import NetworkTeacher, Teacher
 
@@ -61,7 +69,7 @@ class Moments(Release):
 
     def vectors(self, inputs: Tensor) -> Tensor:
         """Return u, (n, width): of norm at most 1 by construction."""
-        features = self.spectrum(inputs) * (math.sqrt(1 - COUNT**2) / self.spectrum.bound)
+        features = in_tiles(self.spectrum, inputs) * (math.sqrt(1 - COUNT**2) / self.spectrum.bound)
         return F.pad(features, (0, 1), value=COUNT)
 
     def each(self, inputs: Tensor, most: int) -> Tensor:

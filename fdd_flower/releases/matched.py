@@ -17,12 +17,11 @@ from fdd_flower.distillers.parts.canvas import Canvas
 from fdd_flower.distillers.parts.clock import Clock
 from fdd_flower.distillers.parts.optimise import optimise
 from fdd_flower.models.spectrum import Spectrum
-from fdd_flower.releases.base import COUNT, Learned, Release, Total
+from fdd_flower.releases.base import COUNT, Learned, Release, Total, in_tiles
 from fdd_flower.rng import stream
 from fdd_flower.schema import is_image
 from fdd_flower.synthetic_set import SyntheticSet
 
-TILE = 64  # records in one pass, always: the last bits of a product may follow its shape
 PUBLIC = 256  # draws of noise that constants are worked out from
 ROOM = math.sqrt(1 - COUNT**2)  # what the count leaves of a norm of 1
 TINY = 1e-12
@@ -51,16 +50,12 @@ class Matched(Release):
         """
 
     def vectors(self, inputs: Tensor) -> Tensor:
-        """Return the pieces, side by side, and the constant `COUNT`.
+        """Return the pieces, side by side, and the constant `COUNT`."""
 
-        In tiles of one size, so that a record gives the same bits whatever records are beside it.
-        """
-        found = []
-        for tile in inputs.split(TILE):
-            blank = tile.new_zeros(TILE - len(tile), *tile.shape[1:])
-            pieces = torch.cat(list(self.pieces(torch.cat([tile, blank]))), dim=1)
-            found.append(pieces[: len(tile)] * ROOM)
-        return F.pad(torch.cat(found), (0, 1), value=COUNT)
+        def beside(tile: Tensor) -> Tensor:
+            return torch.cat(list(self.pieces(tile)), dim=1) * ROOM
+
+        return F.pad(in_tiles(beside, inputs), (0, 1), value=COUNT)
 
     def counts(self, total: Total) -> Tensor:
         """Return the noisy records of each class."""
