@@ -173,8 +173,8 @@ def release_of(cfg: Config, plan: Plan, device: torch.device) -> Release:
 # Why a private mode takes these as they are by default
 REASONS = {
     "distiller.bytes": "how many rows fit would follow the records; a release has a fixed size",
-    "distiller.start": "it has no effect: under a private mode rows start from noise or are drawn, and a "
-    "start from records would be a release that nobody charged",
+    "distiller.start": "it has no effect, for rows start from noise or are drawn; a start from "
+    "records would be a release that nobody charged",
     "distiller.embedder": "a network trained on records is a release that nobody charged",
     "distiller.labels": "a teacher trained on records is a release that nobody charged",
     "distiller.min-records": "a class that is withheld tells that it is small",

@@ -13,6 +13,7 @@ OUTSIDE = (
     "that a client takes part, and when it answers",
     "settings that were chosen by looking at these records",
     "other releases of the same records, by other programs",
+    "that records break the run's format: their client then refuses, and its refusal shows",
 )
 _SECONDS = "a name, and the seconds that it took"
 
