@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fdd_flower.client.release import RELEASE, send_release
 from fdd_flower.config import Config, keys
-from fdd_flower.device import moved, on_host
+from fdd_flower.device import HOST, moved, on_host
 from fdd_flower.distillers.base import Plan
 from fdd_flower.errors import ConfigError
 from fdd_flower.ledger import Staging, StoredSets
@@ -200,7 +200,7 @@ def check_private(cfg: Config, plan: Plan, model: Network) -> None:
             ) from error
     if not cfg.data.subject:
         refuse_changed(cfg, ("privacy.records-per-subject",), "no data.subject")
-    release = release_of(cfg, plan, torch.device("cpu"))
+    release = release_of(cfg, plan, HOST)
     sections = ("distiller", "merger", "codec", "scoring")
     names = [name for section in sections for name in keys_of(section, but=release.uses)]
     refuse_changed(cfg, [*names, *{"sketch.width"}.difference(release.uses)], where)

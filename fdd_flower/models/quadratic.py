@@ -22,12 +22,14 @@ class Quadratic(Network):
     the features and their products. `width` and `depth` have no effect.
     """
 
+    pairs: Tensor  # (2, size (size + 1) / 2): which features are multiplied
+
     def __init__(self, cfg: ModelConfig, feature_shape: tuple[int, ...], num_classes: int) -> None:
         super().__init__()
         del cfg
         self.spectrum = Spectrum(feature_shape)
         size = self.spectrum.size
-        self._pairs = tuple(torch.triu_indices(size, size))
+        self.register_buffer("pairs", torch.triu_indices(size, size), persistent=False)
         self.head = nn.Linear(size + size * (size + 1) // 2, num_classes)
 
     @torch.no_grad()
@@ -65,7 +67,7 @@ class Quadratic(Network):
         """
         means, values, vectors = means.double(), values.double(), vectors.double()
         precision = (vectors / values[:, None, :]) @ vectors.mT
-        rows, columns = self._pairs
+        rows, columns = self.pairs
         square = torch.where(rows == columns, -0.5, -1.0) * precision[:, rows, columns]
         linear = (precision @ means[:, :, None])[:, :, 0]
         offset = -0.5 * (values.log().sum(dim=1) + (linear * means).sum(dim=1))
@@ -77,7 +79,7 @@ class Quadratic(Network):
     def features(self, x: Tensor) -> Tensor:
         """Return the features of `Spectrum`, then their products in pairs."""
         found = self.spectrum(x)
-        rows, columns = self._pairs
+        rows, columns = self.pairs
         return torch.cat([found, found[:, rows] * found[:, columns]], dim=1)
 
     def forward(self, x: Tensor) -> Tensor:

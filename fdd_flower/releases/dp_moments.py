@@ -10,7 +10,7 @@ import torch.nn.functional as F  # noqa: N812 (the field's customary name)
 from torch import Tensor
 
 from fdd_flower.config import Config
-from fdd_flower.device import HOST
+from fdd_flower.device import HOST, on_host
 from fdd_flower.distillers.base import Plan
 from fdd_flower.models.base import Network
 from fdd_flower.models.quadratic import Quadratic
@@ -80,7 +80,7 @@ class Moments(Release):
     def whole_sum(self, inputs: Tensor, most: int) -> Tensor:
         """Return the upper triangle of the sum of u u'."""
         u = whole(self.vectors(inputs), STEPS, parts=most).double()
-        return (u.T @ u)[self._rows, self._columns].long()
+        return on_host(u.T @ u)[self._rows, self._columns].long()
 
     def counts(self, total: Total) -> Tensor:
         """Return the noisy records of each class."""
@@ -166,7 +166,7 @@ class Gaussians(Learned):
             return inputs.clamp(low, high)
         for _ in range(ROUNDS):
             inputs = inputs.clamp(low, high)
-            found = spectrum(inputs).view(drawn.shape).double().cpu()
+            found = on_host(spectrum(inputs)).view(drawn.shape).double()
             led = torch.stack([self._led(one, place) for place, one in enumerate(found)])
             led = led.flatten(0, 1).to(inputs)
             # frequencies that are no features stay as they are

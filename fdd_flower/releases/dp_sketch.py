@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from fdd_flower.config import Config
-from fdd_flower.device import HOST
+from fdd_flower.device import HOST, on_host
 from fdd_flower.distillers.base import Plan
 from fdd_flower.models.base import Network
 from fdd_flower.models.random_features import RandomFeatures
@@ -128,7 +128,7 @@ class Gram(Matched):
         values = values + penalty(values.sum(), records, self.block) + SHIFT * edge
         found = vectors @ ((vectors.T @ (sums * chosen).T) / values[:, None])
         weights = found[:-1] * (ROOM / self.bound)
-        constant = found[-1:] * COUNT - self.centre.double().cpu() @ weights
+        constant = found[-1:] * COUNT - on_host(self.centre).double() @ weights
         return torch.cat([weights, constant])
 
 

@@ -11,6 +11,7 @@ from fdd_flower.audit.released.rows import Rows
 from fdd_flower.audit.trace import calibrated
 from fdd_flower.config import Config
 from fdd_flower.data.base import Split
+from fdd_flower.device import on_host
 from fdd_flower.privacy.noise import Noise, discrete_gaussian
 from fdd_flower.releases.base import NUMBERS, RELEASES, Total
 from fdd_flower.releases.coding import coarse, pack, shift_of, units, unpack
@@ -94,7 +95,7 @@ class PrivateSum:
     def _added(self, inputs: Tensor) -> Tensor:
         release = self._release
         with torch.no_grad():
-            whole = release.each(inputs, 1).cpu()
+            whole = on_host(release.each(inputs, 1))
         return (whole / (release.unit * self._block_spread)).float()
 
     @property
