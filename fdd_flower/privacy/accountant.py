@@ -13,6 +13,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from fdd_flower.errors import ConfigError
 
@@ -76,19 +77,28 @@ def epsilon_of(spends: Sequence[Spend], delta: float) -> float:
     _check_delta(delta)
     if not spends:
         return 0.0
-    from dp_accounting.pld.privacy_loss_distribution import from_gaussian_mechanism
-
     plain = sum(spend.releases / spend.sigma**2 for spend in spends if spend.rate == 1)
     sampled = Counter[tuple[float, float]]()
     for spend in spends:
         if spend.rate < 1:
             sampled[spend.sigma, spend.rate] += spend.releases
     parts = Counter({(plain**-0.5, 1.0): 1} if plain else {}) + sampled
+    return _epsilon(tuple(sorted(parts.items())), delta)
+
+
+@cache
+def _epsilon(parts: tuple[tuple[tuple[float, float], int], ...], delta: float) -> float:
+    """Return the epsilon of `parts`, ((sigma, rate), releases) each: a client asks time and again.
+
+    Nothing in it is private: sigmas, rates and numbers of releases are the server's settings.
+    """
+    from dp_accounting.pld.privacy_loss_distribution import from_gaussian_mechanism
+
     # with little noise losses are large, and a finer grid would only take time
-    least = min(sigma for sigma, _ in parts)
+    least = min(sigma for (sigma, _), _ in parts)
     interval = _INTERVAL * max(1.0, 0.1 / least**2)
     whole = None
-    for (sigma, rate), releases in sorted(parts.items()):
+    for (sigma, rate), releases in parts:
         part = from_gaussian_mechanism(
             sigma * (1 - _DISCRETE), sampling_prob=rate, value_discretization_interval=interval
         )
