@@ -20,7 +20,7 @@ from pathlib import Path
 import fdd_flower as fdd
 from fdd_flower.config import Scalar
 from fdd_flower.errors import FddError
-from fdd_flower.report.chart import legend_below, paper, save, tidy
+from fdd_flower.report.chart import paper, save, tidy
 from fdd_flower.run_folder.files import write_atomic
 
 ALONE = {"partition_name": "iid", "strategy_min_nodes": 1, "strategy_quorum": 1}
@@ -138,9 +138,9 @@ def _draw(rows: list[dict[str, object]], path: Path, data: str) -> None:
     axes.set_xscale("log")
     axes.set_xlabel("epsilon (delta 1e-5); less is more private")
     axes.set_ylabel("test accuracy, %")
-    axes.margins(x=0.25)
+    axes.margins(x=0.35)
     tidy(axes)
-    legend_below(figure, [axes])
+    axes.legend(loc="lower left", fontsize=7, frameon=False)
     save(figure, path)
 
 
