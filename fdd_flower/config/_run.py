@@ -103,7 +103,6 @@ class PrivacyConfig:
         "probability with which the guarantee may fail: well below 1 / a client's records",
         low=1e-15,
         high=0.1,
-        first=True,
     )
     sigma: float = setting(
         0.0,
