@@ -14,12 +14,11 @@ from fdd_flower.config import to_run_config
 from fdd_flower.device import on_host, resolve
 from fdd_flower.errors import ConfigError
 from fdd_flower.privacy.budget import Budget, key_of
-from fdd_flower.privacy.mechanism import share_of
 from fdd_flower.privacy.noise import Noise, discrete_gaussian
 from fdd_flower.privacy.subjects import kept
-from fdd_flower.releases.base import RELEASES, Release
+from fdd_flower.releases.base import Release, release_of
 from fdd_flower.releases.coding import coarse, pack, payload_of, planes_of, shift_of, unpack
-from fdd_flower.releases.terms import least_to_stay, promised, spend_of
+from fdd_flower.releases.terms import least_to_stay, own_sigma, promised, spend_of
 from fdd_flower.secure_sum.client import masked_values, session_of
 from fdd_flower.wire.records import to_array_record
 
@@ -50,7 +49,7 @@ def send_release(
         If the records or the secure sum are not as they must be.
     """
     cfg, plan = side.cfg, side.plan
-    release = RELEASES.get(cfg.privacy.mode)(cfg, plan, resolve(cfg.runtime.device))
+    release = release_of(cfg, plan, resolve(cfg.runtime.device))
     spend = spend_of(cfg)
     budget = Budget.of(
         side.context.node_config,
@@ -68,7 +67,7 @@ def send_release(
         session, stay, clients = session_of(plan, side.context)
         facts["session"] = session.hex()
         _check_lists(stay, clients, cfg.privacy.colluding)
-        sigma = share_of(spend.sigma, stay, cfg.privacy.colluding, 0)
+        sigma = own_sigma(cfg, stay)
     shift = shift_of(sigma, release.unit, release.spread)
 
     def draw() -> bytes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+import numpy as np
 import torch
-from flwr.app import ArrayRecord, Message, MetricRecord, RecordDict
+from flwr.app import ArrayRecord, Message, MetricRecord
 from torch import Tensor
 
 from fdd_flower.client.release import RELEASE, send_release
@@ -13,33 +14,30 @@ from fdd_flower.config import Config, keys
 from fdd_flower.device import HOST, moved, on_host
 from fdd_flower.distillers.base import Plan
 from fdd_flower.errors import ConfigError
-from fdd_flower.ledger import Staging, StoredSets
+from fdd_flower.ledger import StoredSets
+from fdd_flower.methods._summed import Reader, Summed
 from fdd_flower.methods.base import Method
-from fdd_flower.methods.sketch import SketchSum
 from fdd_flower.models.base import Network
-from fdd_flower.privacy.mechanism import share_of
 from fdd_flower.progress_log import say
-from fdd_flower.releases.base import RELEASES, Learned, Release, Total
+from fdd_flower.releases.base import Learned, Total, release_of
 from fdd_flower.releases.coding import BITS, shift_of, units, unpack
-from fdd_flower.releases.terms import least_to_stay, spend_of
+from fdd_flower.releases.terms import least_to_stay, own_sigma, spend_of
 from fdd_flower.rng import stream
 from fdd_flower.run_folder.saved_set import Source
 from fdd_flower.secure_sum.total import SUM, record_total
 from fdd_flower.server.checks import keys_of, refuse_changed
-from fdd_flower.server.judging.replies import arrays_of, judged_replies
-from fdd_flower.server.judging.validator import Rules
+from fdd_flower.server.judging.replies import judged_replies
 from fdd_flower.server.side import ServerSide
 from fdd_flower.sketches.base import HEADROOM, MAX_RATIO, median_of
 from fdd_flower.sketches.integers import check_planes
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.wire.arrays import require
-from fdd_flower.wire.records import to_numpy
 from fdd_flower.wire.refusals import Code
 
 SIGMA, SHIFT = "sigma", "shift"  # of a sum, beside its values in the ledger
 
 
-class PrivateSum(SketchSum):
+class PrivateSum(Summed):
     """Adds the clients' releases, and draws the set from what they say together.
 
     Behind a secure sum it sees the total alone, whose noise the clients share. Without, it leaves
@@ -48,9 +46,8 @@ class PrivateSum(SketchSum):
     """
 
     def __init__(self, side: ServerSide) -> None:
-        super(SketchSum, self).__init__(side)
+        super().__init__(side)
         self.release = release_of(side.cfg, side.plan, side.device)
-        self.secure = None
 
     def summary(self) -> None:
         """Log the parts of the method."""
@@ -74,9 +71,7 @@ class PrivateSum(SketchSum):
         assert secure.group is not None
         usable = judged_replies(replies, side=side, rules=secure.rules(self.release.size))
         total = secure.end({envelope.client: values for envelope, values in usable})
-        sigma = share_of(
-            spend_of(side.cfg).sigma, secure.group.threshold, side.cfg.privacy.colluding, 0
-        )
+        sigma = own_sigma(side.cfg, secure.group.threshold)
         arrays = {
             RELEASE: torch.from_numpy(total),
             SIGMA: torch.tensor([sigma * len(usable) ** 0.5], dtype=torch.float64),
@@ -143,31 +138,17 @@ class PrivateSum(SketchSum):
             shift = shift_of(sigma, release.unit, release.spread)
         return Total(units(found[RELEASE], shift, release.unit), sigma * spread)
 
-    def _rules(self, server_round: int, staged: Staging) -> Rules[dict[str, Tensor], str]:
-        """Return what a reply of the round must be: one array, of the size that all have."""
+    def _reader(self, server_round: int) -> tuple[Reader, int]:
+        """Return what reads a release, of the size that all have, and its bytes."""
         size = self.release.size
-        most = HEADROOM + BITS * -(-size // 8)
 
-        def decode(content: RecordDict) -> dict[str, Tensor]:
-            arrays = to_numpy(arrays_of(content), max_bytes=most)
+        def read(arrays: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
             names = ", ".join(sorted(map(repr, arrays)))[:200]
             require(set(arrays) == {RELEASE}, "arrays", RELEASE, names, Code.ARRAYS)
             check_planes(RELEASE, arrays[RELEASE], (size,), bits=BITS)
             return {RELEASE: unpack(arrays[RELEASE], size).int()}
 
-        return Rules(
-            nonce=self.side.plan.nonce,
-            round=server_round,
-            max_bytes=most,
-            decode=decode,
-            keep=staged.add,
-            identity=str,
-        )
-
-
-def release_of(cfg: Config, plan: Plan, device: torch.device) -> Release:
-    """Return what a run's clients release."""
-    return RELEASES.get(cfg.privacy.mode)(cfg, plan, device)
+        return read, HEADROOM + BITS * -(-size // 8)
 
 
 # Why a private mode takes these as they are by default

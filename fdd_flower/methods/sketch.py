@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import cast
 
 import numpy as np
 import torch
-from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
-from flwr.serverapp import Grid
+from flwr.app import ArrayRecord, Message, MetricRecord
 from torch import Tensor
 
 from fdd_flower.client.side import ClientSide
@@ -18,7 +16,8 @@ from fdd_flower.config import Config
 from fdd_flower.device import moved, on_host, resolve
 from fdd_flower.distillers.base import Plan, usable_classes
 from fdd_flower.errors import ConfigError, WireError
-from fdd_flower.ledger import Staging, StoredSets
+from fdd_flower.ledger import StoredSets
+from fdd_flower.methods._summed import Reader, Summed
 from fdd_flower.methods.base import STRATEGIES, Method
 from fdd_flower.models import resolve_name
 from fdd_flower.models.base import Network
@@ -27,26 +26,19 @@ from fdd_flower.rng import stream
 from fdd_flower.run_folder.saved_set import Source
 from fdd_flower.secure_sum.client import flat, masked_values
 from fdd_flower.secure_sum.graph import check_neighbours
-from fdd_flower.secure_sum.protocol import LEAST
-from fdd_flower.secure_sum.server import SecureRound, not_plausible
+from fdd_flower.secure_sum.server import not_plausible
 from fdd_flower.secure_sum.total import (
-    SUM,
     record_total,
-    recorded_total,
-    take_up_verdicts,
 )
 from fdd_flower.server.checks import keys_of, refuse_changed
-from fdd_flower.server.distillation import FederatedDistillation
 from fdd_flower.server.extra_models import other_models
-from fdd_flower.server.grid import CountingGrid, wait_for_nodes
-from fdd_flower.server.judging.replies import arrays_of, judged_replies
-from fdd_flower.server.judging.validator import Rules
+from fdd_flower.server.judging.replies import judged_replies
 from fdd_flower.server.side import ServerSide
 from fdd_flower.sketches.base import COUNTS, KINDS, Arrays, Kind, Sketch, bounded, median_of
 from fdd_flower.sketches.synthesis import synthesise
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.training.teachers import readout
-from fdd_flower.wire.records import to_array_record, to_numpy
+from fdd_flower.wire.records import to_array_record
 
 READOUT = "random-features"  # the model that the sums of kind gram give by themselves
 SECTIONS = ("distiller", "sketch", "merger", "codec", "scoring")  # used in part, or not at all
@@ -56,7 +48,7 @@ EVERY_KIND = (
 )  # fmt: skip
 
 
-class SketchSum(FederatedDistillation):
+class SketchSum(Summed):
     """Adds the clients' sketches, and learns from the total; see `sketches.base.Kind`.
 
     Where the model is linear in what `gram` sums, ridge regression solved from the total is the
@@ -69,60 +61,12 @@ class SketchSum(FederatedDistillation):
     def __init__(self, side: ServerSide) -> None:
         super().__init__(side)
         self.kind = kind_of(side.cfg, side.plan)
-        self.secure: SecureRound | None = None
 
     def summary(self) -> None:
         """Log the parts of the method."""
         cfg = self.side.cfg
         how = "ridge regression on the total" if solves(cfg, self.side.plan) else "a set from it"
         say(f"sketch {cfg.sketch.kind}, {self.kind.max_bytes() / 1e6:.2f} MB at most; {how}")
-
-    def configure_train(
-        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
-    ) -> Iterable[Message]:
-        """Send the plan; for a secure sum, after keys and shares.
-
-        Nobody is asked where the ledger has the sum: a process that was killed had come so far.
-        """
-        if not self.side.cfg.sketch.secure_sum:
-            return super().configure_train(server_round, arrays, config, grid)
-        if found := recorded_total(self.side, server_round):
-            say(f"round {server_round}: the ledger has the sum of sketches, no client is asked")
-            cast(CountingGrid, grid).bytes_up += found.bytes
-            return []
-        cfg = self.side.cfg.strategy
-        nodes = wait_for_nodes(
-            grid, max(self.least, cfg.min_nodes, cfg.quorum), seconds=cfg.deadline
-        )
-        self.arrays, self.round = arrays, server_round
-        config["server-round"] = server_round
-        self.secure = SecureRound(self.side, server_round, grid, config, least=self.least)
-        return self.secure.begin(nodes, self.model_sent(server_round, arrays))
-
-    @property
-    def least(self) -> int:
-        """How many clients must stay in a secure sum."""
-        return LEAST
-
-    def model_sent(self, server_round: int, arrays: ArrayRecord) -> ArrayRecord:
-        """Return no parameters: sums are of records and of fixed features."""
-        return ArrayRecord()
-
-    def take_in(self, server_round: int, replies: Iterable[Message]) -> StoredSets:
-        """Judge the replies of a round, and return the sketches to add, which the ledger has.
-
-        Raises
-        ------
-        QuorumError
-            If too few replies are usable.
-        """
-        side = self.side
-        if not side.cfg.sketch.secure_sum:
-            return side.ledger.sets(self.accepted(server_round, replies))
-        if found := recorded_total(side, server_round):
-            take_up_verdicts(side, server_round)
-            return side.ledger.sets({SUM: found.sha256})
-        return side.ledger.sets({SUM: self._unmasked(server_round, replies)})
 
     def _unmasked(self, server_round: int, replies: Iterable[Message]) -> str:
         """Return the hash in the ledger of the sum of masked sketches; it has none of these."""
@@ -206,23 +150,15 @@ class SketchSum(FederatedDistillation):
         model.load_state_dict(model.state_dict() | readout(teacher))
         return ArrayRecord(model.state_dict())
 
-    def _rules(self, server_round: int, staged: Staging) -> Rules[dict[str, Tensor], str]:
-        """Return what a reply of the round must be; its arrays go to disk as they came."""
+    def _reader(self, server_round: int) -> tuple[Reader, int]:
+        """Return what reads a sketch, whose arrays go to disk as they came, and its most bytes."""
         kind = self._kind(server_round)
 
-        def decode(content: RecordDict) -> dict[str, Tensor]:
-            arrays = to_numpy(arrays_of(content), max_bytes=kind.max_bytes())
+        def read(arrays: Arrays) -> dict[str, Tensor]:
             kind.decode(arrays)
             return _tensors(arrays)
 
-        return Rules(
-            nonce=self.side.plan.nonce,
-            round=server_round,
-            max_bytes=kind.max_bytes(),
-            decode=decode,
-            keep=staged.add,
-            identity=str,
-        )
+        return read, kind.max_bytes()
 
 
 def send(side: ClientSide) -> tuple[ArrayRecord, dict[str, int | float]]:

@@ -82,7 +82,7 @@ class Release(ABC):
     by at most the norm of its vector, 1. All classes of the federation have a block, whoever has
     records of them.
 
-    Everything but `vectors` is the server's, and sees no record.
+    Records are seen by `vectors`, `each`, `whole_sum` and `sum` alone; the rest is the server's.
     """
 
     block: int
@@ -221,5 +221,10 @@ class Learned(ABC):
 
 
 RELEASES: Registry[type[Release]] = Registry(
-    "privacy", "fdd_flower.releases", helpers=("coding", "matched", "terms")
+    "privacy", "fdd_flower.releases", helpers=("coding", "matched", "terms", "triangle")
 )
+
+
+def release_of(cfg: Config, plan: Plan, device: torch.device = HOST) -> Release:
+    """Return what the clients of a run release."""
+    return RELEASES.get(cfg.privacy.mode)(cfg, plan, device)

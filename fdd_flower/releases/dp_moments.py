@@ -15,7 +15,6 @@ from fdd_flower.distillers.base import Plan
 from fdd_flower.models.base import Network
 from fdd_flower.models.quadratic import Quadratic
 from fdd_flower.models.spectrum import Spectrum
-from fdd_flower.privacy.mechanism import whole
 from fdd_flower.releases.base import (
     COUNT,
     RELEASES,
@@ -25,11 +24,11 @@ from fdd_flower.releases.base import (
     in_tiles,
     public_range,
 )
+from fdd_flower.releases.triangle import UNIT, Triangle
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.training.teachers import NetworkTeacher, Teacher
 
 # Chosen on held-out training records of Fashion-MNIST (docs/decisions/0010-private-moments.md)
-STEPS = 2**12  # of the grid of u: products of 2^24, whose sums over 2^28 records doubles hold
 SHRINK = 0.7  # of a class's covariance toward the one that all classes share
 ROUNDS = 6  # of the correction of rows that were cut off at the range of inputs
 FLOOR = 0.1  # of the eigenvalues, over the largest that noise alone has
@@ -52,20 +51,18 @@ class Moments(Release):
         super().__init__(cfg, plan, device)
         self.spectrum = Spectrum(plan.feature_shape).to(device)
         self.width = self.spectrum.size + 1
-        self.block = self.width * (self.width + 1) // 2
-        self._rows, self._columns = torch.triu_indices(self.width, self.width)
+        self.products = Triangle(self.width)
+        self.block = self.products.size
 
     @property
     def unit(self) -> int:
         """Steps of a norm of 1: those of u, squared."""
-        return STEPS**2
+        return UNIT
 
     @property
     def spread(self) -> Tensor:
         """Noise over that of a norm of 1: less off the diagonal, where an entry stands for two."""
-        spread = torch.ones(self.block, dtype=torch.float64)
-        spread[self._rows != self._columns] = math.sqrt(0.5)
-        return spread.repeat(self.classes)
+        return self.products.spread.repeat(self.classes)
 
     def vectors(self, inputs: Tensor) -> Tensor:
         """Return u, (n, width): of norm at most 1 by construction."""
@@ -74,13 +71,11 @@ class Moments(Release):
 
     def each(self, inputs: Tensor, most: int) -> Tensor:
         """Return the upper triangle of each record's u u', whose norm is |u|^2: 1 / `most`."""
-        u = whole(self.vectors(inputs), STEPS, parts=most)
-        return u[:, self._rows] * u[:, self._columns]
+        return self.products.each(self.vectors(inputs), most)
 
     def whole_sum(self, inputs: Tensor, most: int) -> Tensor:
         """Return the upper triangle of the sum of u u'."""
-        u = whole(self.vectors(inputs), STEPS, parts=most).double()
-        return on_host(u.T @ u)[self._rows, self._columns].long()
+        return self.products.sum(self.vectors(inputs), most)
 
     def counts(self, total: Total) -> Tensor:
         """Return the noisy records of each class."""
@@ -99,17 +94,14 @@ class Moments(Release):
             there = counts == counts.max()  # noise alone: anything is as good as another
         size, scale = self.spectrum.size, self.spectrum.bound / math.sqrt(1 - COUNT**2)
         counts = counts.clamp_min(1)
-        full = torch.zeros(self.classes, self.width, self.width, dtype=torch.float64)
-        full[:, self._rows, self._columns] = self.blocks(total.values)
-        full = full + full.triu(1).mT
+        full = self.products.matrices(self.blocks(total.values))
         means = full[:, :-1, -1] / COUNT / counts[:, None]
         covariances = full[:, :-1, :-1] / counts[:, None, None] - means[:, :, None] * means[:, None]
         means, covariances = means * scale, covariances * scale**2
         shares = counts * there
         pooled = torch.einsum("k,kij->ij", shares / shares.sum(), covariances)
         values, vectors = torch.linalg.eigh((1 - SHRINK) * covariances + SHRINK * pooled)
-        # the largest eigenvalue of symmetric noise, s / sqrt(2) off the diagonal: s sqrt(2 d)
-        edge = math.sqrt(2 * size) * noise * scale**2 / (shares.sum() / there.sum())
+        edge = Triangle.edge(noise, size) * scale**2 / (shares.sum() / there.sum())
         least = FLOOR * edge + LEAST * pooled.diagonal().mean().clamp_min(1e-6)
         values = values.clamp_min(least[:, None])
         held = there.nonzero()[:, 0]

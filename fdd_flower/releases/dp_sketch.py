@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -18,12 +17,12 @@ from fdd_flower.models.random_features import RandomFeatures
 from fdd_flower.privacy.mechanism import whole
 from fdd_flower.releases.base import COUNT, RELEASES, Total
 from fdd_flower.releases.matched import ROOM, Matched, Rows
+from fdd_flower.releases.triangle import STEPS, UNIT, Triangle
 from fdd_flower.rng import derive
 from fdd_flower.training.ridge import penalty
 from fdd_flower.training.ridge_features import draw_features
 from fdd_flower.training.teachers import RidgeTeacher, readout
 
-STEPS = 2**12  # of the grid of u: products of 2^24, whose sums over 2^28 records doubles hold
 # How a record's norm of 1 is shared by products and by sums of classes: squares sum up to 1
 PRODUCTS, SUMS = 0.8, 0.6
 REACH = 2.0  # of the norm of features, over that of public noise: longer ones are clipped
@@ -57,8 +56,8 @@ class Gram(Matched):
         self.centre = found.mean(dim=0)
         self.bound = REACH * float((found - self.centre).norm(dim=1).mean())
         self.block = len(self.centre) + 1
-        self.shared = self.block * (self.block + 1) // 2
-        self._rows, self._columns = torch.triu_indices(self.block, self.block)
+        self.products = Triangle(self.block)
+        self.shared = self.products.size
 
     @property
     def seeds(self) -> int:
@@ -68,13 +67,12 @@ class Gram(Matched):
     @property
     def unit(self) -> int:
         """Steps of a norm of 1: those of u, squared."""
-        return STEPS**2
+        return UNIT
 
     @property
     def spread(self) -> Tensor:
         """Noise over that of a norm of 1: see the class."""
-        products = torch.full((self.shared,), 1 / PRODUCTS, dtype=torch.float64)
-        products[self._rows != self._columns] *= math.sqrt(0.5)
+        products = self.products.spread / PRODUCTS
         return torch.cat([products.new_full((self.classes * self.block,), 1 / SUMS), products])
 
     @property
@@ -90,16 +88,14 @@ class Gram(Matched):
     def each(self, inputs: Tensor, most: int) -> Tensor:
         """Return `STEPS` u and the upper triangle of u u' of each record, each 1 / `most`."""
         vectors = self.vectors(inputs)
-        u = whole(vectors, STEPS, parts=most)
-        sums = whole(vectors, STEPS, parts=most**2) * STEPS
-        return torch.cat([sums, u[:, self._rows] * u[:, self._columns]], dim=1)
+        sums = on_host(whole(vectors, STEPS, parts=most**2)) * STEPS
+        return torch.cat([sums, self.products.each(vectors, most)], dim=1)
 
     def whole_sum(self, inputs: Tensor, most: int) -> Tensor:
         """Return the sum of `STEPS` u and the upper triangle of that of u u', each 1 / `most`."""
         vectors = self.vectors(inputs)
-        u = whole(vectors, STEPS, parts=most).double()
-        sums = whole(vectors, STEPS, parts=most**2).sum(dim=0) * STEPS
-        return torch.cat([sums, (u.T @ u)[self._rows, self._columns].long()])
+        sums = on_host(whole(vectors, STEPS, parts=most**2).sum(dim=0)) * STEPS
+        return torch.cat([sums, self.products.sum(vectors, most)])
 
     def learn(self, total: Total, *, rng: torch.Generator) -> Solved:
         """Return ridge regression from the sums, and rows that it labels."""
@@ -117,13 +113,10 @@ class Gram(Matched):
         held = self.held(total)
         chosen = torch.zeros(self.classes, 1, dtype=torch.float64)
         chosen[held] = 1
-        products = torch.zeros(self.block, self.block, dtype=torch.float64)
-        products[self._rows, self._columns] = total.values[self.classes * self.block :]
-        products = products + products.triu(1).T
+        products = self.products.matrices(total.values[self.classes * self.block :])
         values, vectors = torch.linalg.eigh(products)
         values = values.clamp_min(0)
-        # the largest eigenvalue of symmetric noise, s / sqrt(2) off the diagonal: s sqrt(2 d)
-        edge = math.sqrt(2 * self.block) * float(total.noise[-1])
+        edge = Triangle.edge(total.noise[-1], self.block)
         records = max(1, round(float(counts[held].sum())))
         values = values + penalty(values.sum(), records, self.block) + SHIFT * edge
         found = vectors @ ((vectors.T @ (sums * chosen).T) / values[:, None])

@@ -8,6 +8,7 @@ from functools import cache
 from fdd_flower.config import Config
 from fdd_flower.privacy.accountant import Spend, epsilon_of, sigma_for
 from fdd_flower.privacy.card import PrivacyCard, scope_of
+from fdd_flower.privacy.mechanism import share_of
 
 _sigma = cache(sigma_for)
 
@@ -39,6 +40,11 @@ def least_to_stay(cfg: Config) -> int:
     Each client's noise counts on it: the more must stay, the less noise each one adds.
     """
     return max(2, cfg.strategy.quorum, cfg.privacy.colluding + 1) if is_private(cfg) else 2
+
+
+def own_sigma(cfg: Config, stay: int) -> float:
+    """Return the noise of each client of a secure sum, in which `stay` clients must stay."""
+    return share_of(spend_of(cfg).sigma, stay, cfg.privacy.colluding, 0)
 
 
 def card_of(cfg: Config, *, rows: bool) -> PrivacyCard:

@@ -13,7 +13,7 @@ from fdd_flower.config import Config
 from fdd_flower.data.base import Split
 from fdd_flower.device import on_host
 from fdd_flower.privacy.noise import Noise, discrete_gaussian
-from fdd_flower.releases.base import NUMBERS, RELEASES, Total
+from fdd_flower.releases.base import NUMBERS, Total, release_of
 from fdd_flower.releases.coding import coarse, pack, shift_of, units, unpack
 from fdd_flower.rng import stream
 from fdd_flower.synthetic_set import SyntheticSet
@@ -52,7 +52,7 @@ class PrivateSum:
         noise: Noise = discrete_gaussian,
     ) -> None:
         self._known = known
-        self._release = release = RELEASES.get(cfg.privacy.mode)(cfg, known.plan)
+        self._release = release = release_of(cfg, known.plan)
         self._spread = release.spread.expand(release.size)
         self._tile = max(1, NUMBERS // (release.block + release.shared))
         shift = shift_of(sigma, release.unit, release.spread)
