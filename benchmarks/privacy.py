@@ -30,6 +30,7 @@ CUTS: Mapping[str, tuple[str, int, Mapping[str, Scalar]]] = {
     "one": ("one client", 1, ALONE),
     "class-secure": ("ten clients of one class each, secure sum", 10, CLASS | SHARED),
     "class-own": ("ten clients of one class each, own noise", 10, CLASS),
+    "dirichlet-own": ("ten clients, Dirichlet 0.3, own noise", 10, {"partition_name": "dirichlet"}),
     "iid-secure": ("ten alike clients, secure sum", 10, {"partition_name": "iid"} | SHARED),
     "iid-own": ("ten alike clients, own noise", 10, {"partition_name": "iid"}),
 }

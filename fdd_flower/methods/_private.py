@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Mapping
+from functools import reduce
 
 import numpy as np
 import torch
@@ -19,12 +21,12 @@ from fdd_flower.methods._summed import Reader, Summed
 from fdd_flower.methods.base import Method
 from fdd_flower.models.base import Network
 from fdd_flower.progress_log import say
-from fdd_flower.releases.base import Learned, Total, release_of
+from fdd_flower.releases.base import Learned, Total, release_of, worth_adding
 from fdd_flower.releases.coding import BITS, shift_of, units, unpack
 from fdd_flower.releases.terms import least_to_stay, own_sigma, spend_of
 from fdd_flower.rng import stream
 from fdd_flower.run_folder.saved_set import Source
-from fdd_flower.secure_sum.total import SUM, record_total
+from fdd_flower.secure_sum.total import record_total
 from fdd_flower.server.checks import keys_of, refuse_changed
 from fdd_flower.server.judging.replies import judged_replies
 from fdd_flower.server.side import ServerSide
@@ -40,9 +42,9 @@ SIGMA, SHIFT = "sigma", "shift"  # of a sum, beside its values in the ledger
 class PrivateSum(Summed):
     """Adds the clients' releases, and draws the set from what they say together.
 
-    Behind a secure sum it sees the total alone, whose noise the clients share. Without, it leaves
-    out of a client's release the classes that seem to hold noise alone. All it does with
-    releases is free of charge.
+    Behind a secure sum it sees the total alone, whose noise the clients share. Without, a client's
+    release counts for the classes that it helps, and not for those that it only adds noise to.
+    All it does with releases is free of charge.
     """
 
     def __init__(self, side: ServerSide) -> None:
@@ -111,22 +113,22 @@ class PrivateSum(Summed):
         return learned
 
     def _sum(self, hashes: Mapping[str, str]) -> Total:
-        """Return the sum of releases, each client's held to 100 times the median of records."""
+        """Return the sum of releases, each client's held to 100 times the median of records.
+
+        A release of a client's own noise counts for the classes that it helps.
+        """
         release, each = self.release, []
-        for client, sha256 in hashes.items():
+        for sha256 in hashes.values():
             found = self.side.ledger.load_any(sha256)
             assert isinstance(found, Mapping)
-            one = self._total(found)
-            each.append(one if client == SUM else release.trimmed(one))
+            each.append(self._total(found))
         held = [max(0, int(release.counts(one).sum())) for one in each]
         most = MAX_RATIO * max(1, median_of(held))
-        total: Total | None = None
-        for one, records in zip(each, held, strict=True):
-            share = min(1.0, most / max(1, records))
-            one = Total(one.values * share, one.noise * share)
-            total = one if total is None else total + one
-        assert total is not None  # the quorum is at least 1
-        return total
+        shares = [min(1.0, most / max(1, records)) for records in held]
+        each = [Total(t.values * s, t.noise * s) for t, s in zip(each, shares, strict=True)]
+        added = worth_adding(torch.stack([release.counts(one) for one in each]))
+        parts = [release.only(one, there) for one, there in zip(each, added, strict=True)]
+        return reduce(operator.add, parts)
 
     def _total(self, found: Mapping[str, Tensor]) -> Total:
         release = self.release

@@ -55,6 +55,13 @@ def outlook(
         raise ConfigError(
             "privacy.mode", expected="a private mode", got="'none'", remedy="It adds no noise."
         )
+    if quorum is not None and quorum > clients:
+        raise ConfigError(
+            "quorum",
+            expected=f"at most {clients}, as many as there are clients",
+            got=quorum,
+            remedy="Lower it, or plan for more clients.",
+        )
     one = sigma_for(epsilon, delta)
     sigma = sigma_for(epsilon, delta, releases=releases)
     limit = epsilon if max_epsilon is None else max_epsilon

@@ -25,7 +25,7 @@ from fdd_flower.training.teachers import Teacher
 
 GRID = 2**18  # steps of the unit: even entries of a vector of a million numbers keep a digit
 COUNT = 0.3  # what a record adds to the count of its class, out of a vector of norm 1
-PRESENT = 4.0  # noises that the count of a class must be above, for it to be there
+PRESENT = 2.0  # noises that the count of a class must be above, for it to be there
 TILE = 64  # records in one pass
 NUMBERS = 2**22  # of records' vectors, held at once
 
@@ -72,6 +72,20 @@ def public_range(plan: Plan) -> tuple[Tensor, Tensor]:
         return torch.tensor(-math.inf), torch.tensor(math.inf)
     mean, std = torch.tensor(norm.mean).view(-1, 1, 1), torch.tensor(norm.std).view(-1, 1, 1)
     return -mean / std, (1 - mean) / std
+
+
+def worth_adding(counts: Tensor) -> Tensor:
+    """Return whose releases to add for each class, bool (clients, k), by noisy counts of records.
+
+    All clients add as much noise, and one without records of a class nothing else. So the
+    clients with the most records of a class are taken, as many as make their sum largest over its
+    noise.
+    """
+    ordered, places = counts.sort(dim=0, descending=True)
+    members = torch.arange(1, len(counts) + 1, dtype=counts.dtype)[:, None]
+    best = (ordered.cumsum(dim=0) / members.sqrt()).argmax(dim=0)
+    kept = torch.arange(len(counts))[:, None] <= best
+    return torch.zeros_like(kept).scatter(0, places, kept)
 
 
 class Release(ABC):
@@ -141,12 +155,8 @@ class Release(ABC):
         """Return which classes there are records of, as far as noise lets see: bool (k,)."""
         return self.counts(total) > PRESENT * self.count_noise(total)
 
-    def trimmed(self, total: Total) -> Total:
-        """Return one client's release without the blocks of classes that it seems not to have.
-
-        They would add noise to the sum and nothing else.
-        """
-        there = self.present(total)
+    def only(self, total: Total, there: Tensor) -> Total:
+        """Return `total` with the blocks of the classes `there` alone, bool (k,)."""
         keep = torch.cat([there.repeat_interleave(self.block), there.new_ones(self.shared)])
         return Total(total.values * keep, total.noise * keep)
 

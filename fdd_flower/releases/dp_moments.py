@@ -29,7 +29,8 @@ from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.training.teachers import NetworkTeacher, Teacher
 
 # Chosen on held-out training records of Fashion-MNIST (docs/decisions/0010-private-moments.md)
-SHRINK = 0.7  # of a class's covariance toward the one that all classes share
+# Of a class's covariance toward the one that all classes share; more where it has more noise
+SHRINK = 0.7
 ROUNDS = 6  # of the correction of rows that were cut off at the range of inputs
 FLOOR = 0.1  # of the eigenvalues, over the largest that noise alone has
 LEAST = 0.35  # and over the mean one
@@ -100,10 +101,12 @@ class Moments(Release):
         means, covariances = means * scale, covariances * scale**2
         shares = counts * there
         pooled = torch.einsum("k,kij->ij", shares / shares.sum(), covariances)
-        values, vectors = torch.linalg.eigh((1 - SHRINK) * covariances + SHRINK * pooled)
-        edge = Triangle.edge(noise, size) * scale**2 / (shares.sum() / there.sum())
-        least = FLOOR * edge + LEAST * pooled.diagonal().mean().clamp_min(1e-6)
-        values = values.clamp_min(least[:, None])
+        relative = noise / counts
+        own = (1 - SHRINK) * (relative[there].min() / relative).clamp(max=1)[:, None, None] ** 2
+        values, vectors = torch.linalg.eigh(own * covariances + (1 - own) * pooled)
+        # one floor for all: a class that has more noise, and so larger eigenvalues, loses to others
+        edge = Triangle.edge(noise[there].max(), size) * scale**2 / (shares.sum() / there.sum())
+        values = values.clamp_min(FLOOR * edge + LEAST * pooled.diagonal().mean().clamp_min(1e-6))
         held = there.nonzero()[:, 0]
         return Gaussians(self, held, counts[held], means[held], values[held], vectors[held])
 

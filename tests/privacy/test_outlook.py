@@ -33,6 +33,11 @@ def test_clients_that_may_leave_or_collude_cost_noise():
     assert found["sigma"] == pytest.approx(3.731 * (10 / 6) ** 0.5, rel=1e-3)
 
 
+def test_no_more_clients_can_stay_than_there_are():
+    with pytest.raises(ConfigError, match="quorum: expected at most 3"):
+        plan(clients=3, secure_sum=True, quorum=9)
+
+
 def test_more_releases_need_more_noise_each():
     by = plan()["sigma_by_releases"]
     assert by[100] == pytest.approx(10 * by[1], rel=1e-3)

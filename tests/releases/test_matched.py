@@ -109,7 +109,7 @@ def test_rows_come_near_the_class_means_and_are_drawn_from_no_record(mode: str) 
 @pytest.mark.parametrize("mode", ["dp-dm", "dp-gm", "dp-sketch"])
 def test_classes_that_noise_hides_have_no_rows(mode: str) -> None:
     release, data = released(mode, (1, 8, 8), **{"distiller.steps": 1})
-    total = exact(release, data, noise=0.3 * 35 / 4)  # 4 noises are 35 records at a spread of 1
+    total = exact(release, data, noise=0.3 * 35 / 2)  # 2 noises are 35 records at a spread of 1
     held = release.held(total).tolist()
     drawn = release.learn(total, rng=stream(0, "rows")).draw(1, rng=stream(0, "draw"))
     assert held == ([0] if mode == "dp-sketch" else [0, 1])  # whose sums have 1 / 0.6 the noise
