@@ -44,6 +44,24 @@ _TERMS = {
     "synthetic records may then reveal something about real ones.",
 }
 
+_IDEA = (
+    "Several clients hold private records. Instead of the records, or of a trained model, "
+    "each sends a small synthetic data set; the server merges the sets that it accepts and "
+    "trains one model on them. Strategies that average parameters, such as FedAvg, run on "
+    "the same clients for comparison and send model weights."
+)
+_PRIVATE_IDEA = (
+    "Several clients hold private records. Each adds up what its records say, and adds noise to "
+    "the sum. Nothing else leaves it. The server adds the sums, draws synthetic records from them "
+    "and trains one model."
+)
+_PRIVATE_TERMS = {
+    "synthetic record": "An artificial record that the server drew from the noisy sums. It stands "
+    "for many real ones; its weight says about how many.",
+    "records per class (IPC)": "How many synthetic records of each class the server drew.",
+    "epsilon": "The differential-privacy budget spent. The privacy card below says what it covers.",
+}
+
 
 def write_report(run_dir: Path) -> Path:
     """Write `report.html` into the folder of a run, from the files there, and return its path.
@@ -57,7 +75,7 @@ def write_report(run_dir: Path) -> Path:
     """
     run = load_run(run_dir)
     _draw_missing(run)
-    parts = [_head(run), _tiles(run), _guide(), *_pictures(run)]
+    parts = [_head(run), _tiles(run), _guide(run), *_pictures(run)]
     entries = Ledger(run_dir / LEDGER).entries()
     parts += [_rounds(run), _per_class(run), _replies(entries), _scores(entries)]
     parts += [_privacy(run), _facts(run), _settings(run)]
@@ -102,15 +120,12 @@ def _tiles(run: Run) -> Raw:
     return Raw(f'<div class="tiles">{inside}</div>')
 
 
-def _guide() -> Raw:
-    terms = "".join(f"<dt>{cell(term)}</dt><dd>{cell(text)}</dd>" for term, text in _TERMS.items())
+def _guide(run: Run) -> Raw:
+    private = run.summary.privacy.get("mode", "none") != "none"
+    found = _TERMS | (_PRIVATE_TERMS if private else {})
+    terms = "".join(f"<dt>{cell(term)}</dt><dd>{cell(text)}</dd>" for term, text in found.items())
     return section(
-        "How to read this",
-        "Several clients hold private records. Instead of the records, or of a trained model, "
-        "each sends a small synthetic data set; the server merges the sets that it accepts and "
-        "trains one model on them. Strategies that average parameters, such as FedAvg, run on "
-        "the same clients for comparison and send model weights.",
-        Raw(f"<dl>{terms}</dl>"),
+        "How to read this", _PRIVATE_IDEA if private else _IDEA, Raw(f"<dl>{terms}</dl>")
     )
 
 
