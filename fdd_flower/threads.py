@@ -6,8 +6,13 @@ import ctypes
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import torch
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 TRIM_THRESHOLD, MMAP_MAX = -1, -4  # names of glibc's mallopt(3), from malloc.h
 KEPT = 512 * 1024 * 1024  # bytes at the heap's end that are not given back
@@ -21,16 +26,25 @@ def threads(count: int) -> Iterator[None]:
     seed in effect: sums in another order round differently. The process also keeps the memory that
     it frees from now on (`keep_freed_memory`).
     """
-    from threadpoolctl import threadpool_limits
-
     keep_freed_memory()
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
-        with threadpool_limits(count):
+        with _libraries(len(sys.modules)).limit(limits=count):
             yield
     finally:
         torch.set_num_threads(before)
+
+
+@lru_cache(maxsize=1)
+def _libraries(modules: int) -> ThreadpoolController:
+    """Return the libraries that run threads; looked for anew once `modules`, their count, changed.
+
+    To look reads the whole memory map of the process. A library comes with a module.
+    """
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def keep_freed_memory() -> bool:

@@ -34,3 +34,29 @@ def test_freed_memory_is_used_again():
     if not asked:
         pytest.skip("this C library has no mallopt")
     assert kept < given_back / 10
+
+
+LATER = """
+import json
+from fdd_flower.threads import threads
+
+def counts():
+    from threadpoolctl import threadpool_info
+    return {lib["filepath"]: lib["num_threads"] for lib in threadpool_info()}
+
+with threads(3):
+    before = counts()
+from sklearn.cluster import KMeans  # brings scikit-learn's own OpenMP
+own = counts()
+with threads(3):
+    within = counts()
+print(json.dumps([before, own, within, counts()]))
+"""
+
+
+def test_a_library_that_is_loaded_later_is_limited_too():
+    out = subprocess.run([sys.executable, "-c", LATER], capture_output=True, text=True, check=True)
+    before, own, within, after = json.loads(out.stdout)
+    assert set(before) < set(own) == set(within)
+    assert set(within.values()) == {3}
+    assert after == own

@@ -109,10 +109,11 @@ def _scalar_keys(section: str, kind: type) -> Iterator[Key]:
         )
 
 
-def sections() -> dict[str, type]:
+@cache
+def sections() -> Mapping[str, type]:
     """Return the parts of a config by name, in order: `strategy`, `local`, ..."""
     hints = get_type_hints(Config)
-    return {f.name: hints[f.name] for f in fields(Config) if f.default is MISSING}
+    return MappingProxyType({f.name: hints[f.name] for f in fields(Config) if f.default is MISSING})
 
 
 @cache
