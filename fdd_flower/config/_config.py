@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fdd_flower.config._methods import (
     DynafedConfig,
@@ -54,3 +54,7 @@ class Config:
     scoring: ScoringConfig = field(default_factory=ScoringConfig)
     output: OutputConfig = field(default_factory=OutputConfig)
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
+
+    def __post_init__(self) -> None:
+        if self.data.column != self.partition.column:
+            object.__setattr__(self, "data", replace(self.data, column=self.partition.column))

@@ -91,7 +91,7 @@ class Key:
 def _scalar_keys(section: str, kind: type) -> Iterator[Key]:
     hints = get_type_hints(kind)
     for item in cast("tuple[Field[Any], ...]", fields(kind)):
-        if item.default is MISSING:
+        if item.default is MISSING or not item.metadata:
             continue
         meta = item.metadata
         kebab = item.name.replace("_", "-")

@@ -41,6 +41,7 @@ class DataConfig:
         low=0,
         high=0.9,
     )
+    column: str = ""  # no setting: `Config` writes partition.column here, for the sources
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,11 @@ class PartitionConfig:
         "clients keep all their records",
         low=0,
         high=1e4,
+    )
+    column: str = setting(
+        "",
+        "table, npz: name of the column or array that says which hospital, person or device a "
+        "record is of; it is no feature",
     )
     shift: str = setting(
         "none",

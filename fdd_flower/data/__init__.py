@@ -12,6 +12,7 @@ from fdd_flower.config import DataConfig, PartitionConfig
 from fdd_flower.data.base import SOURCES, Dataset, Split, refuse, shown
 from fdd_flower.data.checks import check_records
 from fdd_flower.data.fit import fit_normalisation, hold_out
+from fdd_flower.data.groups import check_groups
 from fdd_flower.data.partition import partition_indices
 from fdd_flower.data.shift import shifted, shifted_in_turn
 from fdd_flower.data.sources.paths import given_path
@@ -42,6 +43,7 @@ def load_dataset(cfg: DataConfig, *, seed: int) -> Dataset:
 @lru_cache(maxsize=4)
 def _load(cfg: DataConfig, seed: int) -> Dataset:
     source = read_source(cfg)
+    check_groups(cfg, source)
     parts = [source.train] if source.test is None else [source.train, source.test]
     for part in parts:
         check_records(cfg.name, part, source.classes)
@@ -66,6 +68,7 @@ def _load(cfg: DataConfig, seed: int) -> Dataset:
         classes=source.classes,
         normalisation=source.normalisation or fit_normalisation(train if len(train) else test),
         columns=source.columns,
+        group_names=source.group_names,
     )
 
 

@@ -27,11 +27,15 @@ class Records:
         int64, (n,), in [0, number of classes).
     subjects
         int64, (n,): whose record it is, by a number that means nothing else; None: not known.
+    groups
+        int64, (n,): which hospital, person or device it is of, by its place among the names that
+        the `Source` or `Dataset` has; None: not known.
     """
 
     inputs: np.ndarray
     labels: np.ndarray
     subjects: np.ndarray | None = None
+    groups: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -42,6 +46,7 @@ class Records:
             inputs=self.inputs[indices],
             labels=self.labels[indices],
             subjects=None if self.subjects is None else self.subjects[indices],
+            groups=None if self.groups is None else self.groups[indices],
         )
 
 
@@ -59,12 +64,16 @@ class Split:
         Names of all classes of the federation, held by this split or not.
     subjects
         int64, (n,): whose record it is, by a number that means nothing else; None: not known.
+    groups
+        int64, (n,): which hospital, person or device it is of, by its place among the names that
+        the `Source` or `Dataset` has; None: not known.
     """
 
     inputs: Tensor
     labels: Tensor
     classes: tuple[str, ...]
     subjects: Tensor | None = None
+    groups: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -81,6 +90,7 @@ class Split:
             labels=self.labels[places],
             classes=self.classes,
             subjects=None if self.subjects is None else self.subjects[places],
+            groups=None if self.groups is None else self.groups[places],
         )
 
 
@@ -90,7 +100,7 @@ class Source:
 
     `test` is None where the data has no test split of its own; `normalisation` is None
     where no published constants exist, and then the reader's caller fits them. `columns` names
-    the features of a table.
+    the features of a table, and `group_names` what `Records.groups` number.
     """
 
     train: Records
@@ -98,6 +108,7 @@ class Source:
     classes: tuple[str, ...]
     normalisation: Normalisation | None = None
     columns: tuple[str, ...] = ()
+    group_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +120,7 @@ class Dataset:
     classes: tuple[str, ...]
     normalisation: Normalisation
     columns: tuple[str, ...] = ()
+    group_names: tuple[str, ...] = ()
 
     @property
     def feature_shape(self) -> tuple[int, ...]:
@@ -132,6 +144,7 @@ class Dataset:
             labels=torch.from_numpy(records.labels),
             classes=self.classes,
             subjects=None if records.subjects is None else torch.from_numpy(records.subjects),
+            groups=None if records.groups is None else torch.from_numpy(records.groups),
         )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from fdd_flower.config import DataConfig
 from fdd_flower.data.base import SOURCES, Records, Source, refuse, shown
+from fdd_flower.data.groups import array_of_groups, grouped
 from fdd_flower.data.sources.paths import check_inflated, given_path
 from fdd_flower.data.subjects import numbered, tests_only
 
@@ -24,7 +25,8 @@ def npz(cfg: DataConfig) -> Source:
     """Return the archive's records; the classes are "0" to the largest label.
 
     `x` is uint8 images (n, c, h, w) or float (n, d) or (n, c, ...); `y` is integers (n,). An array
-    called `cfg.subject`, integers or text (n,), says whose record of `x` each is.
+    called `cfg.subject`, integers or text (n,), says whose record of `x` each is, and one called
+    `cfg.column` which group it is of; `<cfg.column>_test` does for `x_test`.
 
     Raises
     ------
@@ -48,7 +50,14 @@ def npz(cfg: DataConfig) -> Source:
                 remedy="Save both splits with the same preprocessing.",
             )
     top = max(int(part.labels.max()) for part in (train, test) if part is not None)
-    return Source(train=train, test=test, classes=tuple(str(i) for i in range(top + 1)))
+    found = Source(train=train, test=test, classes=tuple(str(i) for i in range(top + 1)))
+    groups = array_of_groups(str(path), arrays, cfg.column, len(train))
+    if groups is None:
+        return found
+    of_test = None
+    if test is not None:
+        of_test = array_of_groups(str(path), arrays, f"{cfg.column}_test", len(test))
+    return grouped(found, groups, of_test)
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from fdd_flower.config import DataConfig
 from fdd_flower.data.base import SOURCES, Records, Source, refuse, shown
+from fdd_flower.data.groups import column_of_groups, grouped
 from fdd_flower.data.sources.paths import check_inflated, given_path
 from fdd_flower.data.subjects import numbered, tests_only
 
@@ -26,7 +27,8 @@ def table(cfg: DataConfig) -> Source:
     `cfg.path` is a file, or a folder with `train.csv` and perhaps `test.csv` (or
     `.parquet`). The order of the columns in the file does not count, so that nodes whose
     files order them differently still agree. A class is called what the file says. A column
-    called `cfg.subject` says whose each training record is, and is no feature.
+    called `cfg.subject` says whose each training record is, and is no feature; nor is one called
+    `cfg.column`, which says what group a record is of.
 
     Raises
     ------
@@ -35,10 +37,16 @@ def table(cfg: DataConfig) -> Source:
         finite number.
     """
     train_path, test_path = _files(given_path(cfg))
-    train, subjects = _without_subjects(train_path, _read(train_path, cfg.label), cfg)
+    train = _read(train_path, cfg.label)
     test = _read(test_path, cfg.label) if test_path else None
-    if test is not None and cfg.subject:
-        test = test.drop(columns=cfg.subject, errors="ignore")
+    groups, test_groups = (
+        None if part is None else column_of_groups(str(at), part, cfg.column, cfg.label)
+        for at, part in ((train_path, train), (test_path, test))
+    )
+    train, subjects = _without_subjects(train_path, train, cfg)
+    train = train.drop(columns=cfg.column, errors="ignore")
+    if test is not None:
+        test = test.drop(columns=[cfg.subject, cfg.column], errors="ignore")
     if test is not None and set(test.columns) != set(train.columns):
         raise refuse(
             str(test_path),
@@ -48,7 +56,7 @@ def table(cfg: DataConfig) -> Source:
         )
     frames = [train] if test is None else [train, test]
     names = sorted({name for frame in frames for name in frame[cfg.label]})
-    return Source(
+    found = Source(
         train=replace(_records(train_path, train, cfg.label, names), subjects=subjects),
         test=None
         if test is None or test_path is None
@@ -56,6 +64,7 @@ def table(cfg: DataConfig) -> Source:
         classes=tuple(names),
         columns=tuple(_features(train, cfg.label)),
     )
+    return found if groups is None else grouped(found, groups, test_groups)
 
 
 def parquet_bytes(path: Path) -> int:

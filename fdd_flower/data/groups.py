@@ -1,0 +1,131 @@
+"""Which hospital, person or device a record is of: `partition.column` names where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fdd_flower.config import DataConfig
+from fdd_flower.data.base import Source, refuse, shown
+from fdd_flower.data.subjects import tests_only
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def grouped(
+    source: Source, train: Iterable[object] | None, test: Iterable[object] | None = None
+) -> Source:
+    """Return `source` with the group of each record, numbered over both splits.
+
+    Names are equal where their text is, but for blanks around. They are sorted, as numbers where
+    all are.
+
+    Parameters
+    ----------
+    train, test
+        A name for each record of the split; None: not known.
+    """
+    texts = [
+        None if names is None else [str(name).strip() for name in names] for names in (train, test)
+    ]
+    names = sorted({name for part in texts if part is not None for name in part})
+    if all(name.isdecimal() for name in names):
+        names.sort(key=int)
+    place = {name: i for i, name in enumerate(names)}
+    numbers = [
+        None if part is None else np.array([place[name] for name in part], dtype=np.int64)
+        for part in texts
+    ]
+    return replace(
+        source,
+        train=replace(source.train, groups=numbers[0]),
+        test=None if source.test is None else replace(source.test, groups=numbers[1]),
+        group_names=tuple(names),
+    )
+
+
+def column_of_groups(
+    what: str, frame: pd.DataFrame, column: str, label: str
+) -> list[object] | None:
+    """Return the column of a table that says which group a record is of; None if it has no such.
+
+    Parameters
+    ----------
+    what
+        The table, for an error.
+
+    Raises
+    ------
+    DataError
+        If it is the label, no other column is left, or a row has no group.
+    """
+    if not column or column not in frame.columns:
+        return None
+    if column == label or len(frame.columns) < 3:
+        raise refuse(
+            f"{what}: partition.column",
+            expected="a column beside the label and the features",
+            got=f"{column!r}, of {shown(frame.columns)}",
+            remedy="Name another column; to split by class, set partition.name=classes.",
+        )
+    names: pd.Series = frame[column]  # pyright: ignore[reportAssignmentType]
+    missing = np.flatnonzero(names.isna())
+    if len(missing):
+        raise refuse(
+            f"{what}: column {column!r}",
+            expected="a group in every row",
+            got=f"nothing in row {missing[0] + 1}, counted from 1 below the header",
+            remedy="Fill in or drop such rows.",
+        )
+    return names.tolist()
+
+
+def array_of_groups(
+    what: str, arrays: Mapping[str, np.ndarray], name: str, count: int
+) -> list[object] | None:
+    """Return the array of an archive that says which group a record is of; None: it has no such.
+
+    Parameters
+    ----------
+    what
+        The archive, for an error.
+
+    Raises
+    ------
+    DataError
+        If it does not hold an integer or a text for each of `count` records.
+    """
+    if not name or name not in arrays:
+        return None
+    found = arrays[name]
+    if found.shape != (count,) or found.dtype.kind not in "iuU":
+        raise refuse(
+            f"{what}: {name}",
+            expected=f"integers or text of shape ({count},), one for each record",
+            got=f"{found.dtype} {found.shape}",
+            remedy="Save a number or a name of a group for each record.",
+        )
+    return found.tolist()
+
+
+def check_groups(cfg: DataConfig, source: Source) -> None:
+    """Refuse a `partition.column` that the data does not have.
+
+    Raises
+    ------
+    DataError
+        If the training records have no groups though `cfg.column` asks for them.
+    """
+    if not cfg.column or source.train.groups is not None or tests_only(cfg):
+        return
+    beside = f", among {shown(source.columns)}" if source.columns else ""
+    raise refuse(
+        "partition.column",
+        expected="the column of a table, or the array of an npz, with the group of each record",
+        got=f"{cfg.column!r}{beside}",
+        remedy="Correct the name, or leave it empty and let partition.name split the records.",
+    )
