@@ -13,7 +13,7 @@ class DataConfig:
 
     name: str = setting(
         "digits",
-        "breast-cancer, cifar10, digits, fashion-mnist, folder, mnist, npz, table, wine",
+        "breast-cancer, cifar10, digits, fashion-mnist, folder, mnist, npz, series, table, wine",
         first=True,
     )
     path: str = setting(
@@ -21,10 +21,10 @@ class DataConfig:
         "file or folder of the data; on a SuperNode, data-path in the node config comes first",
         first=True,
     )
-    label: str = setting("label", "table: name of the column with the class", first=True)
+    label: str = setting("label", "table, series: name of the column with the class", first=True)
     subject: str = setting(
         "",
-        "table, npz: name of the column or array that says whose each record is; with "
+        "table, series, npz: name of the column or array that says whose each record is; with "
         "privacy.mode, a client's promise is then to each subject and not to each record",
     )
     test_fraction: float = setting(
@@ -34,6 +34,24 @@ class DataConfig:
         high=1,
     )
     image_size: int = setting(32, "folder: height and width in pixels", low=4, high=1_024)
+    window: int = setting(
+        0,
+        "series: samples of a window; 0: each recording is one",
+        low=0,
+        high=1_000_000,
+    )
+    step: int = setting(
+        0,
+        "series: samples from the start of a window to that of the next; 0: half a window",
+        low=0,
+        high=1_000_000,
+    )
+    recording: str = setting(
+        "recording",
+        "series: name of the column that says which recording a row is of; none has windows on "
+        "both sides of the test split",
+    )
+    time: str = setting("time", "series: name of the column with the time of a row")
     holdout: float = setting(
         0.0,
         "share of the training records of each class to measure on instead of the test split, for "

@@ -30,12 +30,15 @@ class Records:
     groups
         int64, (n,): which hospital, person or device it is of, by its place among the names that
         the `Source` or `Dataset` has; None: not known.
+    recordings
+        int64, (n,): records of one number are never on both sides of a test split; None: any may.
     """
 
     inputs: np.ndarray
     labels: np.ndarray
     subjects: np.ndarray | None = None
     groups: np.ndarray | None = None
+    recordings: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -47,6 +50,7 @@ class Records:
             labels=self.labels[indices],
             subjects=None if self.subjects is None else self.subjects[indices],
             groups=None if self.groups is None else self.groups[indices],
+            recordings=None if self.recordings is None else self.recordings[indices],
         )
 
 

@@ -12,6 +12,7 @@ from fdd_flower.schema import Normalisation
 
 # Below this a feature is constant, and dividing by its spread would only raise noise.
 STD_FLOOR = 1e-6
+DRAWS = 100  # of recordings to hold out: the one that splits the classes most evenly counts
 
 
 def fit_normalisation(records: Records) -> Normalisation:
@@ -33,19 +34,22 @@ def hold_out(
 ) -> tuple[Records, Records]:
     """Return training and test records, `fraction` of every class in the test's.
 
-    A fraction of 1 leaves no training records: a server that only tests. `option` is the setting
-    that asked for it.
+    Records with `recordings` are split by these, and classes as evenly as that allows. A fraction
+    of 1 leaves no training records: a server that only tests. `option` is the setting that asked
+    for it.
 
     Raises
     ------
     DataError
-        If a class is too small to be in both.
+        If a class is too small to be in both, or there is but one recording.
     """
     from sklearn.model_selection import train_test_split
 
     everything = np.arange(len(records))
     if fraction == 1:
         return records.take(everything[:0]), records
+    if records.recordings is not None:
+        return _hold_recordings_out(records, records.recordings, fraction, seed, option)
     _, counts = np.unique(records.labels, return_counts=True)
     try:
         train, test = train_test_split(
@@ -62,4 +66,31 @@ def hold_out(
             f"test {len(counts)} classes, the smallest of {counts.min()}",
             remedy=f"Add records, change {option}, or give a test split of its own.",
         ) from error
+    return records.take(np.sort(train)), records.take(np.sort(test))
+
+
+def _hold_recordings_out(
+    records: Records, recordings: np.ndarray, fraction: float, seed: int, option: str
+) -> tuple[Records, Records]:
+    from sklearn.model_selection import GroupShuffleSplit
+
+    if (count := len(np.unique(recordings))) < 2:
+        raise refuse(
+            option,
+            expected="records of two recordings or subjects or more",
+            got=count,
+            remedy="Add recordings, or give a test split of its own.",
+        )
+    draws = GroupShuffleSplit(
+        DRAWS, test_size=fraction, random_state=derive(seed, "data", "hold-out") % 2**32
+    )
+    counts = np.bincount(records.labels)
+    counts = counts[counts > 0]
+    places = np.unique(records.labels, return_inverse=True)[1]
+
+    def uneven(draw: tuple[np.ndarray, np.ndarray]) -> float:
+        test = np.bincount(places[draw[1]], minlength=len(counts)) / counts
+        return float(abs(test - fraction).sum() + (test == 1).sum())  # worst: nothing to learn from
+
+    train, test = min(draws.split(records.labels, groups=recordings), key=uneven)
     return records.take(np.sort(train)), records.take(np.sort(test))

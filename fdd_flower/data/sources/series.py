@@ -1,0 +1,256 @@
+"""Windows of sensor recordings, from an NPZ archive or a table, long or wide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fdd_flower.config import DataConfig
+from fdd_flower.data.base import SOURCES, Records, Source, refuse, shown
+from fdd_flower.data.groups import grouped
+from fdd_flower.data.sources._recordings import Recording, from_table
+from fdd_flower.data.sources.paths import check_inflated, given_path
+from fdd_flower.data.subjects import numbered
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SUFFIXES = (".csv", ".parquet")
+
+
+@SOURCES.register("series")
+def series(cfg: DataConfig) -> Source:
+    """Return windows as float32 (n, channels, `cfg.window`), the channels sorted by name.
+
+    `cfg.path` is an archive, a table, or a folder with `train.csv` and perhaps `test.csv` (or
+    `.parquet`). In a table `cfg.recording` and `cfg.time` name the columns that say which recording
+    a row is of, and when it was; without a column of time, a row is a recording. Columns called
+    `cfg.subject` and `cfg.column` say whose a recording is, and which group it is of. Of an
+    archive, as `npz` reads it, each of `x` (n, channels, samples) is a recording.
+
+    A window begins every `cfg.step` samples (0: half a window) of each stretch of one recording
+    and one class; what is left at its end is dropped, and so are moments without a class. With
+    `cfg.window` 0 each recording is one window.
+
+    Raises
+    ------
+    DataError
+        If a file cannot be read, a column is missing, no window fits, a value is missing, times
+        have gaps, or rates, channels or (without `cfg.window`) lengths differ.
+    """
+    path = given_path(cfg)
+    return _archive(path, cfg) if path.suffix.lower() == ".npz" else _tables(path, cfg)
+
+
+def _archive(path: Path, cfg: DataConfig) -> Source:
+    source = SOURCES.get("npz")(cfg)
+    train = _cut_records(f"{path}: x", source.train, cfg)
+    test = source.test
+    return replace(
+        source,
+        train=train,
+        test=None if test is None else _cut_records(f"{path}: x_test", test, cfg),
+    )
+
+
+def _cut_records(what: str, records: Records, cfg: DataConfig) -> Records:
+    if records.inputs.ndim != 3 or records.inputs.dtype != np.float32:
+        raise refuse(
+            what,
+            expected="floats of shape (n, channels, samples)",
+            got=f"{records.inputs.dtype} {records.inputs.shape}",
+            remedy="Save it with numpy.savez(path, x=x, y=y); one channel is (n, 1, samples).",
+        )
+    length = records.inputs.shape[2]
+    window = cfg.window or length
+    if window > length:
+        raise _too_short(what, length, window)
+    starts = np.arange(0, length - window + 1, _step(cfg, window))
+    own = records.subjects
+    whole = replace(records, recordings=np.arange(len(records)) if own is None else own)
+    each = whole.take(np.repeat(np.arange(len(records)), len(starts)))
+    views = np.lib.stride_tricks.sliding_window_view(records.inputs, window, axis=2)[:, :, starts]
+    windows = views.swapaxes(1, 2).reshape(-1, records.inputs.shape[1], window)
+    return replace(each, inputs=windows)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """The windows of one table: float32 (n, c, t), the class of each, and its recording."""
+
+    channels: tuple[str, ...]
+    windows: np.ndarray
+    labels: list[str]
+    recordings: list[Recording]
+
+
+def _tables(path: Path, cfg: DataConfig) -> Source:
+    files = _files(path)
+    parts = [_part(file, cfg) for file in files]
+    first, last = parts[0], parts[-1]
+    if last.channels != first.channels or last.windows.shape[1:] != first.windows.shape[1:]:
+        raise refuse(
+            str(files[-1]),
+            expected=f"windows of {first.windows.shape[2]} samples of {shown(first.channels)}",
+            got=f"{last.windows.shape[2]} samples of {shown(last.channels)}",
+            remedy="Write both files with the same channels, and set data.window.",
+        )
+    classes = sorted({label for part in parts for label in part.labels})
+    train, *test = [_records(part, classes, cfg) for part in parts]
+    if cfg.subject in first.recordings[0].beside:
+        train = replace(train, subjects=train.recordings)
+    found = Source(train=train, test=test[0] if test else None, classes=tuple(classes))
+    groups = [_groups(part, cfg.column) for part in parts]
+    return found if groups[0] is None else grouped(found, *groups)
+
+
+def _part(path: Path, cfg: DataConfig) -> _Part:
+    channels, recordings = from_table(str(path), _read(path, cfg), cfg, [cfg.subject, cfg.column])
+    if not cfg.window:
+        _check_whole(path, recordings)
+    cut = [(one, windows, label) for one in recordings for windows, label in cut_up(one, cfg)]
+    if not cut:
+        longest = max(recordings, key=lambda one: one.values.shape[1])
+        if not any((one.labels != "").any() for one in recordings):
+            raise refuse(
+                f"{path}: column {cfg.label!r}",
+                expected="a class in the rows to learn from",
+                got="none at all",
+                remedy="Set data.label to the column that holds the class.",
+            )
+        raise _too_short(str(path), longest.values.shape[1], cfg.window)
+    return _Part(
+        channels=channels,
+        windows=np.concatenate([windows for _, windows, _ in cut]),
+        labels=[label for _, windows, label in cut for _ in windows],
+        recordings=[one for one, windows, _ in cut for _ in windows],
+    )
+
+
+def cut_up(recording: Recording, cfg: DataConfig) -> Iterator[tuple[np.ndarray, str]]:
+    """Yield the windows (m, channels, window) of each stretch of one class, and the class."""
+    length = recording.values.shape[1]
+    window = cfg.window or length
+    edges = np.flatnonzero(recording.labels[1:] != recording.labels[:-1]) + 1
+    for first, end in pairwise([0, *edges.tolist(), length]):
+        label = str(recording.labels[first])
+        if not label or end - first < window:
+            continue
+        views = np.lib.stride_tricks.sliding_window_view(
+            recording.values[:, first:end], window, axis=1
+        )
+        yield views[:, :: _step(cfg, window)].swapaxes(0, 1), label
+
+
+def _step(cfg: DataConfig, window: int) -> int:
+    return cfg.step or max(1, window // 2)
+
+
+def _check_whole(path: Path, recordings: list[Recording]) -> None:
+    lengths = {one.values.shape[1]: one.name for one in recordings}
+    if len(lengths) > 1:
+        short, long = min(lengths), max(lengths)
+        raise refuse(
+            f"{path}: data.window",
+            expected="a number of samples, where recordings are not equally long",
+            got=f"0, with {short} samples in recording {lengths[short]!r} and {long} in "
+            f"{lengths[long]!r}",
+            remedy=f"Set data.window, to {short} or less to use them all.",
+        )
+    for one in recordings:
+        if len(set(one.labels)) > 1:
+            raise refuse(
+                f"{path}: data.window",
+                expected="a number of samples, where the class changes within a recording",
+                got=f"0, with {shown(sorted(set(one.labels)))} in recording {one.name!r}",
+                remedy="Set data.window: each window then lies within one class.",
+            )
+
+
+def _records(part: _Part, classes: list[str], cfg: DataConfig) -> Records:
+    place = {name: i for i, name in enumerate(classes)}
+    # a person's recordings stay together too
+    of = [one.beside.get(cfg.subject, one.name) for one in part.recordings]
+    return Records(
+        inputs=part.windows,
+        labels=np.array([place[label] for label in part.labels], dtype=np.int64),
+        recordings=numbered(of),
+    )
+
+
+def _groups(part: _Part, column: str) -> list[object] | None:
+    held = column in part.recordings[0].beside
+    return [one.beside[column] for one in part.recordings] if held else None
+
+
+def _too_short(what: str, longest: int, window: int) -> Exception:
+    return refuse(
+        f"{what}: data.window",
+        expected=f"at most {longest}, the samples of the longest recording",
+        got=window,
+        remedy="Lower data.window; it must fit into a stretch of one class.",
+    )
+
+
+def _files(path: Path) -> list[Path]:
+    """Return the table to train on and, if there is one, that to test on."""
+    if not path.is_dir():
+        return [path]
+    found = [
+        next((file for s in SUFFIXES if (file := path / f"{name}{s}").is_file()), None)
+        for name in ("train", "test")
+    ]
+    if found[0] is None:
+        raise refuse(
+            str(path),
+            expected="train.csv or train.parquet",
+            got=shown(sorted(file.name for file in path.iterdir())) or "an empty folder",
+            remedy="Rename the file, or set data.path to the file itself.",
+        )
+    return [file for file in found if file is not None]
+
+
+def _read(path: Path, cfg: DataConfig) -> pd.DataFrame:
+    import pandas as pd
+
+    if path.suffix.lower() not in SUFFIXES:
+        raise refuse(
+            str(path),
+            expected=f"a file that ends in .npz, {' or '.join(SUFFIXES)}",
+            got=path.suffix or "no ending",
+            remedy="Save the recordings in one of these forms.",
+        )
+    as_text: Any = {
+        name: str for name in (cfg.label, cfg.recording, cfg.subject, cfg.column) if name
+    }
+    try:
+        if path.suffix.lower() == ".csv":
+            frame = pd.read_csv(path, dtype=as_text, skipinitialspace=True)
+        else:
+            from pyarrow.parquet import read_metadata
+
+            found = read_metadata(path)
+            check_inflated(path, 8 * found.num_rows * found.num_columns)
+            frame = pd.read_parquet(path)
+    # Parser errors of pandas and pyarrow are all ValueErrors.
+    except (OSError, ValueError) as error:
+        raise refuse(
+            str(path),
+            expected="a table that pandas can read",
+            got=error,
+            remedy="Save it again as UTF-8 CSV with a header line, or as Parquet.",
+        ) from error
+    if not len(frame):
+        raise refuse(
+            str(path),
+            expected="at least one row",
+            got="none",
+            remedy="Check how the file was written.",
+        )
+    frame.columns = frame.columns.map(str)
+    return frame

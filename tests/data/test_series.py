@@ -1,0 +1,234 @@
+"""`data.name = series`: windows against a loop over every start, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fdd_flower.config import DataConfig
+from fdd_flower.data import load_dataset, load_own
+from fdd_flower.data.sources.series import series
+from fdd_flower.errors import DataError
+
+CHANNELS = ("gyro", "acc", "deg C")
+LENGTHS = {"a": 23, "b": 31, "c": 9, "d": 40}
+
+
+def long_table() -> pd.DataFrame:
+    """Return recordings of `LENGTHS`, rows in no order, whose class changes every 11 samples."""
+    rng, rows = np.random.default_rng(0), []
+    for name, length in LENGTHS.items():
+        for i in range(length):
+            values = dict(zip(CHANNELS, rng.normal(size=3).round(3).tolist(), strict=True))
+            label = ["walk", "sit", None, "1.0"][(i // 11 + ord(name)) % 4]
+            rows.append({"recording": name, "time": 5 + i / 50, "label": label, **values})
+    return pd.DataFrame(rows).sample(frac=1, random_state=1)
+
+
+def windows_by_loop(frame: pd.DataFrame, window: int, step: int) -> list[tuple[str, list]]:
+    """Return (class, values) of every window, by trying each stretch sample by sample."""
+    found = []
+    for _, own in frame.sort_values("time").groupby("recording"):
+        rows = own.fillna({"label": ""}).to_dict("records")
+        first = 0
+        for start in range(len(rows)):
+            if start and rows[start]["label"] != rows[start - 1]["label"]:
+                first = start
+            part = rows[start : start + window]
+            same = len({row["label"] for row in part}) == 1 and part[0]["label"]
+            if len(part) == window and same and (start - first) % step == 0:
+                values = [[row[name] for row in part] for name in sorted(CHANNELS)]
+                found.append((part[0]["label"], values))
+    return found
+
+
+def save(frame: pd.DataFrame, path: Path) -> str:
+    frame.to_csv(path, index=False) if path.suffix == ".csv" else frame.to_parquet(path)
+    return str(path)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@pytest.mark.parametrize(("window", "step"), [(5, 0), (4, 3), (11, 1), (1, 1)])
+def test_windows_of_a_long_table(suffix: str, window: int, step: int, tmp_path: Path):
+    frame = long_table()
+    path = save(frame, tmp_path / f"x.{suffix}")
+    found = series(DataConfig(name="series", path=path, window=window, step=step))
+    expected = windows_by_loop(frame, window, step or window // 2)
+    assert len(found.train) == len(expected) > 0
+    for inputs, label, (name, values) in zip(
+        found.train.inputs, found.train.labels, expected, strict=True
+    ):
+        assert found.classes[label] == name
+        np.testing.assert_array_equal(inputs, np.array(values, np.float32))
+
+
+def test_dates_are_times(tmp_path: Path):
+    frame = long_table()
+    plain = series(DataConfig(path=save(frame, tmp_path / "x.csv"), window=5))
+    frame["time"] = pd.to_datetime(frame["time"], unit="s").astype(str)
+    dated = series(DataConfig(path=save(frame, tmp_path / "y.csv"), window=5))
+    np.testing.assert_array_equal(plain.train.inputs, dated.train.inputs)
+
+
+def wide_table() -> pd.DataFrame:
+    """Return 6 recordings of 2 channels and 8 samples; the last one ends after 6."""
+    values = np.arange(96, dtype=np.float32).reshape(6, 2, 8)
+    columns = {f"{c}_{t}": values[:, i, t] for i, c in enumerate("ba") for t in range(8)}
+    frame = pd.DataFrame({"label": list("xyxyxy"), "who": list("ppqqrr"), **columns})
+    frame.iloc[5, [frame.columns.get_loc(f"{c}_{t}") for c in "ab" for t in (6, 7)]] = np.nan
+    return frame
+
+
+def test_a_row_of_a_wide_table_is_a_recording(tmp_path: Path):
+    path = save(wide_table().iloc[::-1], tmp_path / "x.csv")
+    source = series(DataConfig(path=path, window=4, step=2, subject="who", column="who"))
+    found = source.train
+    a, b = np.arange(96).reshape(6, 2, 8)[5][::-1], np.arange(96).reshape(6, 2, 8)[4][::-1]
+    np.testing.assert_array_equal(found.inputs[:2], [a[:, :4], a[:, 2:6]])
+    np.testing.assert_array_equal(found.inputs[2:5], [b[:, :4], b[:, 2:6], b[:, 4:]])
+    assert found.subjects is not None
+    assert found.subjects.tolist() == [2] * 5 + [1] * 6 + [0] * 6
+    assert found.groups is not None
+    assert [source.group_names[i] for i in found.groups[::6]] == ["r", "q", "p"]
+
+
+@pytest.mark.parametrize("subject", ["", "who"])
+def test_windows_of_an_archive(subject: str, tmp_path: Path):
+    x = np.random.default_rng(0).normal(size=(40, 2, 20)).astype(np.float32)
+    who = np.arange(40) // 4
+    np.savez(tmp_path / "x.npz", x=x, y=np.arange(40) % 2, who=who)
+    cfg = DataConfig(name="series", path=str(tmp_path / "x.npz"), window=8, step=6, subject=subject)
+    found = series(cfg).train
+    for i, inputs in enumerate(found.inputs):
+        row, part = divmod(i, 3)
+        np.testing.assert_array_equal(inputs, x[row, :, 6 * part : 6 * part + 8])
+        assert found.labels[i] == row % 2
+    dataset = load_dataset(cfg, seed=1)
+    sides = [part.recordings for part in (dataset.train, dataset.test)]
+    assert len(dataset.train) + len(dataset.test) == 120
+    assert sides[0] is not None
+    assert sides[1] is not None
+    assert not set(sides[0].tolist()) & set(sides[1].tolist())
+    assert {*sides[0].tolist(), *sides[1].tolist()} == set(who if subject else range(40))
+
+
+def test_no_recording_is_on_both_sides(tmp_path: Path):
+    rng, parts = np.random.default_rng(0), []
+    for recording in range(10):
+        label = "ab"[recording % 2]
+        rows = {"time": np.arange(30), "x": rng.normal(size=30), "label": label}
+        parts.append(pd.DataFrame({"recording": recording, **rows}))
+    cfg = DataConfig(name="series", path=save(pd.concat(parts), tmp_path / "x.csv"), window=10)
+    dataset = load_dataset(cfg, seed=0)
+    train, test = dataset.train, dataset.test
+    assert train.recordings is not None
+    assert test.recordings is not None
+    assert not set(train.recordings.tolist()) & set(test.recordings.tolist())
+    # 2 of 10 recordings of 5 windows, one of each class
+    assert np.bincount(test.labels).tolist() == [5, 5]
+    own = load_own(
+        cfg,
+        path=cfg.path,
+        classes=("b", "a"),
+        feature_shape=(1, 10),
+        normalisation=dataset.normalisation,
+    )
+    assert len(own) == 50
+
+
+def change(frame: pd.DataFrame, **columns: object) -> pd.DataFrame:
+    return frame.sort_values(["recording", "time"], ignore_index=True).assign(**columns)
+
+
+def gap(frame: pd.DataFrame) -> pd.DataFrame:
+    return change(frame).drop(index=[30, 31])
+
+
+def twice(frame: pd.DataFrame) -> pd.DataFrame:
+    frame = change(frame)
+    frame.loc[3, "time"] = frame.loc[2, "time"]
+    return frame
+
+
+def slower(frame: pd.DataFrame) -> pd.DataFrame:
+    frame = change(frame)
+    frame.loc[frame.recording == "b", "time"] *= 2
+    return frame
+
+
+def hole(frame: pd.DataFrame) -> pd.DataFrame:
+    frame = change(frame)
+    frame.loc[5, "acc"] = np.nan
+    return frame
+
+
+def one_channel_less(frame: pd.DataFrame) -> pd.DataFrame:
+    frame = change(frame)
+    frame.loc[frame.recording == "b", "acc"] = np.nan
+    return frame
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (gap, "'b'.*a sample every 0.02.*5.12 and then 5.18"),
+        (twice, "'a'.*5.04 and then 5.04, the same time"),
+        (slower, "rates.*0.02 in '[acd]' and 0.04 in 'b'"),
+        (hole, "'acc'.*sample 5 of recording 'a'"),
+        (one_channel_less, "'acc'.*all of recording 'b': channels"),
+        (lambda f: change(f, acc="high"), "'acc'.*expected numbers; got 'high'"),
+        (lambda f: change(f, label=None), "'label'.*got none at all"),
+        (lambda f: f.drop(columns="label"), "data.label.*got 'label'"),
+        (lambda f: f.drop(columns="recording"), "data.recording.*got 'recording'"),
+        (lambda f: f.drop(columns="time"), "data.time.*no column 'time', and a column"),
+        (lambda f: f.assign(time=f.time.where(f.time > 5.1)), "'time'.*none in row"),
+        (lambda f: f.assign(recording=None), "'recording'.*none in row 1,"),
+        (lambda f: change(f, time="noon o'clock"), "'time'.*expected numbers or dates"),
+        (lambda f: change(f, who=range(len(f))), "'who'.*one value in all of recording 'a'"),
+    ],
+)
+def test_what_is_refused(spoil, says: str, tmp_path: Path):
+    path = save(spoil(long_table()), tmp_path / "x.csv")
+    with pytest.raises(DataError, match=says):
+        series(DataConfig(path=path, window=5, subject="who"))
+
+
+@pytest.mark.parametrize(
+    ("window", "says"),
+    [(41, "data.window: expected at most 40.*got 41"), (0, "data.window.*not equally long")],
+)
+def test_windows_that_do_not_fit(window: int, says: str, tmp_path: Path):
+    path = save(long_table(), tmp_path / "x.csv")
+    with pytest.raises(DataError, match=says):
+        series(DataConfig(path=path, window=window))
+
+
+def test_a_class_that_changes_needs_a_window(tmp_path: Path):
+    frame = long_table()
+    path = save(frame.query("recording == 'a'"), tmp_path / "x.csv")
+    with pytest.raises(DataError, match=r"data.window.*class changes"):
+        series(DataConfig(path=path))
+
+
+def test_channels_of_a_wide_table_are_equally_long(tmp_path: Path):
+    path = save(wide_table().drop(columns="a_7"), tmp_path / "x.csv")
+    with pytest.raises(DataError, match=r"channel 'b'.*8, from 0 to 7"):
+        series(DataConfig(path=path, recording="who"))
+
+
+def test_one_recording_cannot_be_split(tmp_path: Path):
+    frame = long_table()
+    path = save(frame.query("recording == 'd'"), tmp_path / "x.csv")
+    with pytest.raises(DataError, match=r"data.test-fraction.*two recordings.*got 1"):
+        load_dataset(DataConfig(name="series", path=path, window=4), seed=0)
+
+
+def test_both_files_of_a_folder_have_the_same_channels(tmp_path: Path):
+    frame = long_table()
+    save(frame, tmp_path / "train.csv")
+    save(frame.rename(columns={"acc": "other"}), tmp_path / "test.csv")
+    with pytest.raises(DataError, match=r"test.csv.*the same channels"):
+        series(DataConfig(path=str(tmp_path), window=4))
