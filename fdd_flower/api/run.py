@@ -101,7 +101,7 @@ class Run:
 
 def run(
     *,
-    clients: Clients = 10,
+    clients: Clients | None = None,
     rounds: int | None = None,
     data: str | Path = "digits",
     out: str | Path | None = None,
@@ -115,7 +115,8 @@ def run(
     Parameters
     ----------
     clients
-        How many to simulate: the data is split into so many shares. Or the data that each has of
+        How many to simulate: the data is split into so many shares. None: 10, or with
+        `partition_name="column"` one for each group. Or the data that each has of
         its own: paths, or paths by the clients' names. `data` is then the server's: it names the
         classes, gives the constants of normalisation, and is what is tested on.
     rounds
@@ -192,8 +193,10 @@ def load_run(path: str | Path, *, trust: bool = False) -> Run:
     return Run(load.load_run(Path(absolute(path)), trust=trust))
 
 
-def _clients(clients: Clients) -> tuple[int, dict[str, str]]:
+def _clients(clients: Clients | None) -> tuple[int | None, dict[str, str]]:
     """Return how many clients there are, and the data of those that have their own."""
+    if clients is None:
+        return None, {}
     if isinstance(clients, int):
         if clients < 1:
             raise _wrong_clients(clients)

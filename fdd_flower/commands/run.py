@@ -16,14 +16,16 @@ if TYPE_CHECKING:
     from fdd_flower.launch.outcome import Outcome
     from fdd_flower.launch.progress import Progress
 
-DEFAULT_CLIENTS = 10
-
 
 def run(
     clients: Annotated[
         int | None,
         typer.Option(
-            "--clients", min=1, max=100_000, help="Clients to simulate.", show_default="10"
+            "--clients",
+            min=1,
+            max=100_000,
+            help="Clients to simulate. With partition.name=column: the N largest groups.",
+            show_default="10, or one for each group",
         ),
     ] = None,
     rounds: Annotated[
@@ -100,7 +102,7 @@ def run(
                 else:
                     begun, about = prepare(
                         values,
-                        clients or DEFAULT_CLIENTS,
+                        clients,
                         absent=without or [],
                         in_process=in_process,
                     )

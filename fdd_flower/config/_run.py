@@ -59,6 +59,11 @@ class DataConfig:
         low=0,
         high=0.9,
     )
+    test_groups: str = setting(
+        "",
+        "groups of partition.column to test on, separated by commas, in place of a share of the "
+        "records; none of theirs is trained on",
+    )
     column: str = ""  # no setting: `Config` writes partition.column here, for the sources
 
 
@@ -69,8 +74,8 @@ class PartitionConfig:
     name: str = setting(
         "dirichlet",
         "kind of split; balanced: dirichlet with clients of equal size; pathological: classes "
-        "drawn at random, as in NIID-Bench",
-        choices=("iid", "dirichlet", "balanced", "classes", "pathological", "shards"),
+        "drawn at random, as in NIID-Bench; column: a client for each group in partition.column",
+        choices=("iid", "dirichlet", "balanced", "classes", "pathological", "shards", "column"),
         first=True,
     )
     alpha: float = setting(
@@ -95,6 +100,12 @@ class PartitionConfig:
         "",
         "table, npz: name of the column or array that says which hospital, person or device a "
         "record is of; it is no feature",
+    )
+    min_records: int = setting(
+        1,
+        "column: a group with fewer records, those to test on counted too, is no client",
+        low=1,
+        high=10**9,
     )
     shift: str = setting(
         "none",

@@ -12,7 +12,7 @@ from fdd_flower.config import DataConfig, PartitionConfig
 from fdd_flower.data.base import SOURCES, Dataset, Split, refuse, shown
 from fdd_flower.data.checks import check_records
 from fdd_flower.data.fit import fit_normalisation, hold_out
-from fdd_flower.data.groups import check_groups
+from fdd_flower.data.groups import check_groups, held_out_groups, natural_groups
 from fdd_flower.data.partition import partition_indices
 from fdd_flower.data.shift import shifted, shifted_in_turn
 from fdd_flower.data.sources.paths import given_path
@@ -20,13 +20,22 @@ from fdd_flower.data.subjects import read_source
 from fdd_flower.rng import derive
 from fdd_flower.schema import Normalisation
 
-__all__ = ["SOURCES", "client_share", "evaluation_split", "load_dataset", "load_own"]
+__all__ = [
+    "SOURCES",
+    "client_share",
+    "evaluation_split",
+    "load_dataset",
+    "load_own",
+    "natural_groups",
+    "shares",
+]
 
 
 def load_dataset(cfg: DataConfig, *, seed: int) -> Dataset:
     """Return the data set with its test split and normalisation.
 
-    Without a test split of its own, `cfg.test_fraction` of each class is held out; with
+    Without a test split of its own, `cfg.test_fraction` of each class is held out, or the groups
+    that `cfg.test_groups` names; with
     `cfg.holdout` a share of the training records takes its place. Without published constants,
     they are fitted on the training records (on the test records where there are no others). Read
     once a process: later changes to the files are not seen.
@@ -56,7 +65,9 @@ def _load(cfg: DataConfig, seed: int) -> Dataset:
             remedy="Add records of another class; a node's own data goes in its data-path.",
         )
     train, test = source.train, source.test
-    if test is None:
+    if cfg.test_groups:
+        train, test = held_out_groups(cfg, source)
+    elif test is None:
         train, test = hold_out(train, cfg.test_fraction, seed=seed)
     if cfg.holdout:
         train, test = hold_out(
@@ -146,7 +157,7 @@ def client_share(
             got=client,
             remedy="Start the SuperNodes with partition-id=0 up to num-partitions - 1.",
         )
-    parts = _partition(dataset.train.labels.tobytes(), cfg, num_clients, seed)
+    parts = shares(dataset, cfg, num_clients=num_clients, seed=seed)
     records = dataset.train.take(parts[client])
     if cfg.shift == "images":
         records = shifted(records, client, seed=seed)
@@ -164,6 +175,31 @@ def evaluation_split(dataset: Dataset, cfg: PartitionConfig, *, seed: int) -> Sp
     if cfg.shift == "none":
         return dataset.split(dataset.test)
     return dataset.split(shifted_in_turn(dataset.test, seed=seed))
+
+
+def shares(
+    dataset: Dataset, cfg: PartitionConfig, *, num_clients: int, seed: int
+) -> list[np.ndarray]:
+    """Return each simulated client's training records, by their places; see `partition_indices`.
+
+    With `cfg.name` "column" a client holds a group's: the largest groups, in the order of names.
+
+    Raises
+    ------
+    DataError
+        If the records cannot be split into `num_clients`.
+    ConfigError
+        If `cfg` asks for more classes a client than there are.
+    """
+    labels = dataset.train.labels
+    if cfg.name == "column":
+        chosen = natural_groups(dataset, cfg, clients=num_clients)
+        assert dataset.train.groups is not None
+        client_of = np.full(len(dataset.group_names), -1)
+        client_of[chosen] = np.arange(num_clients)
+        clients = client_of[dataset.train.groups]
+        return partition_indices(labels, cfg, num_clients=num_clients, seed=seed, clients=clients)
+    return _partition(labels.tobytes(), cfg, num_clients, seed)
 
 
 @lru_cache(maxsize=4)

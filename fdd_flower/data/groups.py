@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fdd_flower.config import DataConfig
-from fdd_flower.data.base import Source, refuse, shown
+from fdd_flower.config import DataConfig, PartitionConfig
+from fdd_flower.data.base import Dataset, Records, Source, refuse, shown
 from fdd_flower.data.subjects import tests_only
 
 if TYPE_CHECKING:
@@ -129,3 +129,75 @@ def check_groups(cfg: DataConfig, source: Source) -> None:
         got=f"{cfg.column!r}{beside}",
         remedy="Correct the name, or leave it empty and let partition.name split the records.",
     )
+
+
+def held_out_groups(cfg: DataConfig, source: Source) -> tuple[Records, Records]:
+    """Return training and test records: those of `cfg.test_groups` are the test's.
+
+    Raises
+    ------
+    DataError
+        If the data has a test split of its own, no groups, not all that are named, or no others.
+    """
+    names = [name.strip() for name in cfg.test_groups.split(",") if name.strip()]
+    if source.test is not None:
+        raise refuse(
+            "data.test-groups",
+            expected="nothing for data with a test split of its own",
+            got=repr(cfg.test_groups),
+            remedy="Leave it empty, or save all records in one file.",
+        )
+    groups, known = source.train.groups, source.group_names
+    unknown = [name for name in names if name not in known]
+    if groups is None or unknown or not 0 < len(set(names)) < len(known):
+        raise refuse(
+            "data.test-groups",
+            expected=f"some but not all of the groups {shown(known)}"
+            if known
+            else "partition.column with it, which says what group a record is of",
+            got=shown(unknown or names) or repr(cfg.test_groups),
+            remedy="Name groups as they stand in the data, separated by commas.",
+        )
+    tested = np.isin(groups, [known.index(name) for name in names])
+    return source.train.take(np.flatnonzero(~tested)), source.train.take(np.flatnonzero(tested))
+
+
+def natural_groups(dataset: Dataset, cfg: PartitionConfig, *, clients: int = 0) -> np.ndarray:
+    """Return the groups that are clients, in the order of their names; int64.
+
+    Those with training records and `cfg.min_records` in all.
+
+    Parameters
+    ----------
+    clients
+        The largest so many of them; 0: all.
+
+    Raises
+    ------
+    DataError
+        If there are fewer, or the records have no groups.
+    """
+    groups, names = dataset.train.groups, dataset.group_names
+    if groups is None:
+        raise refuse(
+            "partition.name=column",
+            expected="partition.column with it, which says what group a record is of",
+            got="none",
+            remedy="Set it to the column of a table, or to the array of an npz.",
+        )
+    trained = np.bincount(groups, minlength=len(names))
+    tested = dataset.test.groups
+    sizes = trained + (0 if tested is None else np.bincount(tested, minlength=len(names)))
+    fit = np.flatnonzero((trained > 0) & (sizes >= cfg.min_records))
+    if len(fit) < max(1, clients):
+        least = f" with {cfg.min_records} records or more" if cfg.min_records > 1 else ""
+        raise refuse(
+            "number of clients",
+            expected=f"from 1 to {len(fit)}, the groups of {cfg.column!r}{least}",
+            got=clients or "none",
+            remedy="Leave --clients out: it follows the groups."
+            if len(fit)
+            else "Lower partition.min-records.",
+        )
+    largest = np.argsort(-trained[fit], kind="stable")[: clients or None]
+    return np.sort(fit[largest])

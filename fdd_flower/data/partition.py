@@ -22,7 +22,12 @@ DIRICHLET_GOES = 8
 
 
 def partition_indices(
-    labels: np.ndarray, cfg: PartitionConfig, *, num_clients: int, seed: int
+    labels: np.ndarray,
+    cfg: PartitionConfig,
+    *,
+    num_clients: int,
+    seed: int,
+    clients: np.ndarray | None = None,
 ) -> list[np.ndarray]:
     """Return each client's records, by their places in `labels`.
 
@@ -38,6 +43,7 @@ def partition_indices(
       fewer than classes may leave a class to nobody.
     - `shards`: records sorted by label are split into equal shards, dealt at random
       (arXiv:1602.05629); a remainder smaller than the number of shards is left out.
+    - `column`: as `clients` says (flwr-datasets' `NaturalIdPartitioner`, without its import).
 
     With `quantity` above 0 a client then keeps a random part of what it was given: shares of a
     Dirichlet distribution over clients (arXiv:2102.02079 calls it quantity skew), scaled so that
@@ -47,6 +53,8 @@ def partition_indices(
     ----------
     labels
         int64, (n,).
+    clients
+        `column`: int64, (n,), whose each record is; -1: nobody's.
 
     Returns
     -------
@@ -66,6 +74,10 @@ def partition_indices(
             got=num_clients,
             remedy="Run fewer clients, or give more data.",
         )
+    if cfg.name == "column":
+        assert clients is not None
+        parts = [np.flatnonzero(clients == client) for client in range(num_clients)]
+        return [np.sort(part) for part in _thinned(parts, cfg.quantity, seed)]
     # `iid` cuts in the order it finds, and the others keep it within a class.
     order = numpy_stream(seed, "partition", "order").permutation(len(labels))
     cuts = {
@@ -77,8 +89,7 @@ def partition_indices(
         "shards": _shards,
     }
     parts = cuts[cfg.name](labels[order], cfg, num_clients, seed)
-    if cfg.quantity:
-        parts = _thinned(parts, cfg.quantity, seed)
+    parts = _thinned(parts, cfg.quantity, seed)
     return [np.sort(order[part]) for part in parts]
 
 
@@ -210,7 +221,9 @@ def _shards(
 
 
 def _thinned(parts: list[np.ndarray], concentration: float, seed: int) -> list[np.ndarray]:
-    """Return a random part of each client's records, in uneven shares, the largest of them 1."""
+    """Return a random part of each client's records, in uneven shares, the largest 1; at 0 all."""
+    if not concentration:
+        return parts
     rng = numpy_stream(seed, "partition", "quantity")
     drawn = rng.dirichlet(np.full(len(parts), concentration))
     kept = [

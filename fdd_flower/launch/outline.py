@@ -9,6 +9,7 @@ import torch
 from flwr.app import ArrayRecord, RecordDict
 
 from fdd_flower.config import Config, DistillerConfig
+from fdd_flower.data import natural_groups
 from fdd_flower.data.base import Dataset
 from fdd_flower.distillers.base import Plan, packing_of
 from fdd_flower.distillers.parts.options import settings_of_round, uses_model
@@ -29,7 +30,7 @@ from fdd_flower.wire.records import (
     set_record,
 )
 
-MOST_CLASSES = 12  # named in a line
+MOST_NAMES = 12  # of classes or groups, in a line
 LONGEST_NAME = 24
 EXACT = ("uint8", "float16", "float32")  # codecs whose bytes do not depend on the values
 
@@ -61,6 +62,7 @@ def outline(
         f"records, {_shape(dataset.feature_shape)} each",
         _classes(dataset.classes, np.sum(counts, axis=0)),
         _clients("data of their own" if own_data else f"split: {_split(cfg)}", sizes),
+        *([] if own_data else _groups(cfg, dataset, sizes)),
         _rounds(cfg, method, plan, model, counts),
     ]
 
@@ -75,12 +77,16 @@ def _shape(shape: tuple[int, ...]) -> str:
 
 
 def _classes(names: Sequence[str], counts: np.ndarray) -> str:
+    return f"{len(names)} classes: {_counted(names, counts.tolist())}"
+
+
+def _counted(names: Sequence[str], counts: Sequence[int]) -> str:
     shown = [
         f"{one_line(name, LONGEST_NAME)} ({count:,})"
-        for name, count in zip(names[:MOST_CLASSES], counts.tolist(), strict=False)
+        for name, count in zip(names[:MOST_NAMES], counts, strict=False)
     ]
-    more = f" and {len(names) - MOST_CLASSES} more" if len(names) > MOST_CLASSES else ""
-    return f"{len(names)} classes: {', '.join(shown)}{more}"
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return f"{', '.join(shown)}{more}"
 
 
 def _split(cfg: Config) -> str:
@@ -92,6 +98,22 @@ def _split(cfg: Config) -> str:
 
 def _clients(where: str, sizes: Sequence[int]) -> str:
     return f"{len(sizes)} clients with {min(sizes):,} to {max(sizes):,} records ({where})"
+
+
+def _groups(cfg: Config, dataset: Dataset, sizes: Sequence[int]) -> list[str]:
+    """Return which groups are clients, which are not, and which are tested on."""
+    lines, names, column = [], dataset.group_names, cfg.partition.column
+    if cfg.partition.name == "column":
+        chosen = natural_groups(dataset, cfg.partition, clients=len(sizes)).tolist()
+        lines.append(f"{column}: {_counted([names[g] for g in chosen], sizes)}")
+        assert dataset.train.groups is not None
+        counts = np.bincount(dataset.train.groups, minlength=len(names))
+        out = [g for g in np.argsort(-counts, kind="stable") if counts[g] and g not in chosen]
+        if out:
+            lines.append(f"no client: {_counted([names[g] for g in out], counts[out].tolist())}")
+    if cfg.data.test_groups:
+        lines.append(f"tested on {column}: {cfg.data.test_groups}")
+    return lines
 
 
 def _rounds(

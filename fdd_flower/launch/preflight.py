@@ -65,8 +65,7 @@ def preflight(
     """
     from fdd_flower.client.own_settings import check_clients
     from fdd_flower.client.side import new_model
-    from fdd_flower.data import load_dataset
-    from fdd_flower.data.partition import partition_indices
+    from fdd_flower.data import load_dataset, shares
     from fdd_flower.launch.outline import outline
     from fdd_flower.scoring import server_records
     from fdd_flower.server.checks import (
@@ -95,9 +94,8 @@ def preflight(
         if own_data:
             held = [_own_labels(cfg, dataset, path) for path in own_data.values()]
         else:
-            labels, split = dataset.train.labels, cfg.partition
-            shares = partition_indices(labels, split, num_clients=num_clients, seed=cfg.seed)
-            held = [labels[share] for share in shares]
+            parts = shares(dataset, cfg.partition, num_clients=num_clients, seed=cfg.seed)
+            held = [dataset.train.labels[part] for part in parts]
         server_records(cfg, dataset)
         plan = make_plan(cfg, dataset, run_id="preflight")
         model = new_model(cfg, plan)

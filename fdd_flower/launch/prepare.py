@@ -6,15 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from fdd_flower.config import Scalar, from_run_config
+from fdd_flower.config import Config, Scalar, from_run_config
 from fdd_flower.launch.begun import Begun
 from fdd_flower.launch.output import choose, claim
 from fdd_flower.launch.preflight import check_absent, preflight
 
+DEFAULT_CLIENTS = 10
+
 
 def prepare(
     values: Mapping[str, Scalar],
-    clients: int,
+    clients: int | None,
     *,
     absent: Sequence[str] = (),
     own_data: Mapping[str, str] | None = None,
@@ -26,6 +28,8 @@ def prepare(
     ----------
     values
         Flat run config.
+    clients
+        How many to simulate; None: `DEFAULT_CLIENTS`, or one for each group of a column.
     absent, own_data
         As in `Begun`.
 
@@ -34,14 +38,23 @@ def prepare(
     FddError
         If a setting, the data or the folder does not fit; nothing is written then.
     """
-    check_absent(absent, clients, in_process=in_process)
     cfg, now = from_run_config(values), datetime.now()
+    choose(cfg, now)  # a folder that is taken is told before the data is loaded
+    clients = clients or _clients(cfg)
+    check_absent(absent, clients, in_process=in_process)
     if "strategy.min-nodes" not in values:
         # all of a simulation's clients join, and some are slower to register
         least = max(cfg.strategy.min_nodes, clients - len(absent))
         cfg = replace(cfg, strategy=replace(cfg.strategy, min_nodes=least))
-    choose(cfg, now)  # a folder that is taken is told before the data is loaded
     about = preflight(cfg, clients, absent=len(absent), own_data=own_data)
     cfg = replace(cfg, output=replace(cfg.output, dir=str(claim(cfg, now))))
     begun = Begun(config=cfg, clients=clients, absent=tuple(absent), own_data=own_data or {})
     return begun, about
+
+
+def _clients(cfg: Config) -> int:
+    if cfg.partition.name != "column":
+        return DEFAULT_CLIENTS
+    from fdd_flower.data import load_dataset, natural_groups
+
+    return len(natural_groups(load_dataset(cfg.data, seed=cfg.seed), cfg.partition))
