@@ -33,3 +33,12 @@ def image_shape(
         got=f"{family} with inputs of shape {tuple(feature_shape)}",
         remedy=f"Choose {instead}." if image else "Choose mlp or logistic, or auto.",
     )
+
+
+def shrinking(side: int) -> int:
+    """Return by how much a side of so many pixels shrinks at once, so that at most 63 are left.
+
+    >>> [shrinking(side) for side in (28, 32, 63, 64, 160, 224)]
+    [1, 1, 1, 2, 5, 7]
+    """
+    return max(1, side // 32)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from fdd_flower.config import ModelConfig
-from fdd_flower.models._shapes import image_shape
+from fdd_flower.models._shapes import image_shape, shrinking
 from fdd_flower.models.base import MODELS, Network
 
 
@@ -18,7 +18,9 @@ class ConvNet(Network):
     DM, arXiv:2110.04181). Differs: 28x28 images are not padded to 32x32; instead an odd side is
     pooled to half of it rounded up, which gives the same 4x4 map at depth 3. A side is pooled
     only while that leaves 2 pixels of it, so small images work at any depth, and no norm ever
-    sees a 1x1 map, on which instance norm returns zero whatever the image.
+    sees a 1x1 map, on which instance norm returns zero whatever the image. A side of 64 pixels or
+    more is brought to 32 to 63 by the stride of the first convolution, whose window grows with it:
+    a step then takes about as long as one at 32x32, and the last map keeps its size.
 
     Raises
     ------
@@ -32,15 +34,18 @@ class ConvNet(Network):
             feature_shape, family="convnet", smallest=2, instead="mlp or logistic"
         )
         layers: list[nn.Module] = []
+        stride = [shrinking(side) for side in sides]
+        sides = [-(-side // by) for side, by in zip(sides, stride, strict=True)]
         for _ in range(cfg.depth):
             pool = [2 if side > 2 else 1 for side in sides]
+            window = [2 * by + 1 for by in stride]
             layers += [
-                nn.Conv2d(channels, cfg.width, 3, padding=1),
+                nn.Conv2d(channels, cfg.width, window, padding=stride, stride=stride),
                 nn.GroupNorm(cfg.width, cfg.width),  # of the norms the best in decision 6
                 nn.ReLU(),
                 HalvePool(*pool),
             ]
-            channels = cfg.width
+            channels, stride = cfg.width, [1, 1]
             sides = [-(-side // by) for side, by in zip(sides, pool, strict=True)]
         self.body = nn.Sequential(*layers, nn.Flatten())
         self.head = nn.Linear(cfg.width * sides[0] * sides[1], num_classes)

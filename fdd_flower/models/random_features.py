@@ -9,6 +9,7 @@ import torch.nn.functional as F  # noqa: N812 (the field's customary name)
 from torch import Tensor, nn
 
 from fdd_flower.config import ModelConfig
+from fdd_flower.models._shapes import shrinking
 from fdd_flower.models.base import MODELS, Network
 from fdd_flower.schema import is_image
 
@@ -19,8 +20,9 @@ A_UNIT = POOLED**2  # features a unit of width, for images and for all else
 class RandomFeatures(Network):
     """Random features that never train, under a linear layer that does.
 
-    Images: relu of `width` random 5x5 convolutions, pooled by means to 4x4. Other inputs: the
-    values themselves and relu of `16 * width` random projections. `depth` has no effect.
+    Images: relu of `width` random 5x5 convolutions, pooled by means to 4x4. A side of 64 pixels or
+    more is first brought to 32 to 63 by means. Other inputs: the values themselves and relu of
+    `16 * width` random projections. `depth` has no effect.
 
     Source: the convolutional random features of Coates, Lee and Ng (AISTATS 2011), with filters
     of zero mean and unit length; Rahimi and Recht (NIPS 2007) for the idea. The features are
@@ -49,6 +51,9 @@ class RandomFeatures(Network):
     def features(self, x: Tensor) -> Tensor:
         """Return the random features, (n, 16 * width), after the values of what is no image."""
         if self.image:
+            by = shrinking(x.shape[2]), shrinking(x.shape[3])
+            if by != (1, 1):
+                x = F.avg_pool2d(x, by, ceil_mode=True)
             # in place: maps are large, and an eighth of the time went into writing them again
             maps = F.relu_(F.conv2d(x, self.weight, self.bias, padding=SIDE // 2))
             return F.adaptive_avg_pool2d(maps, POOLED).flatten(1)

@@ -47,6 +47,27 @@ def test_the_norm_is_numpys_over_each_image_and_channel() -> None:
     np.testing.assert_allclose(found, expected, atol=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("sides", "windows", "last"),
+    [
+        ((63, 32), (3, 3), 8 * 4),
+        ((64, 64), (5, 5), 4 * 4),
+        ((160, 160), (11, 11), 4 * 4),
+        ((224, 70), (15, 5), 4 * 5),
+    ],
+)
+def test_the_first_convolution_brings_a_large_image_to_the_size_of_a_small_one(
+    sides: tuple[int, int], windows: tuple[int, int], last: int
+) -> None:
+    model = convnet((3, *sides))
+    first = next(layer for layer in model.modules() if isinstance(layer, nn.Conv2d))
+    assert first.kernel_size == windows
+    head = model.get_submodule("head")
+    assert isinstance(head, nn.Linear)
+    assert head.in_features == 8 * last
+    assert model(torch.zeros(2, 3, *sides)).shape == (2, 10)
+
+
 @pytest.mark.parametrize("sides", [(7, 7), (6, 9), (3, 2)])
 def test_pooling_averages_every_pixel_and_no_other(sides: tuple[int, int]) -> None:
     model = convnet((1, *sides), depth=1)

@@ -29,6 +29,13 @@ def test_image_features_against_a_plain_loop():
     assert np.allclose(model.features(x)[1, 4 * 16 : 5 * 16].numpy(), pooled, atol=1e-5)
 
 
+def test_a_large_image_has_the_features_of_its_means():
+    x = torch.randn(2, 1, 64, 96)
+    means = torch.from_numpy(x.numpy().reshape(2, 1, 32, 2, 32, 3).mean(axis=(3, 5)))
+    large, small = make((1, 64, 96)), make((1, 32, 32))
+    torch.testing.assert_close(large.features(x), small.features(means))
+
+
 def test_features_of_a_table_hold_its_values_first():
     x, model = torch.randn(5, 4), make((4,))
     found = model.features(x)
