@@ -21,7 +21,7 @@ from fdd_flower.distillers.base import DISTILLERS, Plan, packing_of
 from fdd_flower.distillers.parts.options import check_options
 from fdd_flower.errors import ConfigError
 from fdd_flower.rng import stream
-from fdd_flower.schema import Schema
+from fdd_flower.schema import Column, Schema
 from fdd_flower.threads import threads
 from fdd_flower.wire.codecs.base import CODECS, array_bytes
 
@@ -190,7 +190,10 @@ def _records(
         classes=names,
         feature_shape=values.shape[1:],
         normalisation=fit_normalisation(Records(inputs=values, labels=labels)),
-        columns=named if columns is None else _given_columns(columns, values),
+        columns=tuple(
+            Column(name=name)
+            for name in (named if columns is None else _given_columns(columns, values))
+        ),
     )
     split = Split(
         inputs=found.normalisation.apply(values), labels=torch.from_numpy(labels), classes=names

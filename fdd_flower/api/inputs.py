@@ -186,15 +186,15 @@ def _numbers(values: np.ndarray) -> np.ndarray:
 
 def _known_columns(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
     named = frame.rename(columns=str)
-    absent = [name for name in schema.columns if name not in named.columns]
+    absent = [name for name in schema.features if name not in named.columns]
     if absent:
         raise refuse(
             "x",
-            expected=f"the columns {shown(schema.columns)}",
+            expected=f"the columns {shown(schema.features)}",
             got=f"a table without {shown(absent)}",
             remedy="Name the columns as in the data that the synthetic set was made of.",
         )
-    return named.loc[:, list(schema.columns)]
+    return named.loc[:, list(schema.features)]
 
 
 def _frame_values(frame: Any) -> np.ndarray:

@@ -44,7 +44,7 @@ def set_html(part: SyntheticSet) -> str:
 
 
 def _table(part: SyntheticSet) -> str:
-    label, weight = free_names(("class", "weight"), part.schema.columns)
+    label, weight = free_names(("class", "weight"), part.schema.features)
     frame = part.to_frame(label=label, weight=weight)
     frame = frame[[label, weight, *frame.columns[:-2]]]
     shown = frame.iloc[_spread(part)]

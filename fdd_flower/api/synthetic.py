@@ -16,7 +16,7 @@ from fdd_flower.data.base import refuse
 from fdd_flower.report.units import human_bytes
 from fdd_flower.run_folder.files import write_atomic
 from fdd_flower.run_folder.saved_set import SavedSet, Source, load_set
-from fdd_flower.schema import Schema
+from fdd_flower.schema import Column, Schema
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -168,7 +168,7 @@ class SyntheticSet(synthetic_set.SyntheticSet):
 
         x, y, w = self.to_numpy(weights=True)
         flat = x.reshape(len(x), -1)
-        columns = list(self.schema.columns) or [f"x{i}" for i in range(flat.shape[1])]
+        columns = list(self.schema.features) or [f"x{i}" for i in range(flat.shape[1])]
         taken = [name for name in (label, weight) if name in columns]
         if taken or label == weight:
             raise refuse(
@@ -203,7 +203,7 @@ class SyntheticSet(synthetic_set.SyntheticSet):
         """
         meta = dict(self.meta)
         if self.schema.columns:
-            meta[COLUMNS] = json.dumps(self.schema.columns)
+            meta[COLUMNS] = json.dumps([column.to_dict() for column in self.schema.columns])
         saved = SavedSet(
             set=replace(self, meta=meta),
             classes=self.classes,
@@ -226,7 +226,7 @@ class SyntheticSet(synthetic_set.SyntheticSet):
         return from_saved(load_set(Path(path).expanduser()))
 
 
-def from_saved(saved: SavedSet, columns: tuple[str, ...] = ()) -> SyntheticSet:
+def from_saved(saved: SavedSet, columns: tuple[Column, ...] = ()) -> SyntheticSet:
     """Return a set that was read from a file; `columns` are those that its run knows."""
     meta = dict(saved.set.meta)
     named = json.loads(meta.pop(COLUMNS, "[]"))
@@ -236,7 +236,7 @@ def from_saved(saved: SavedSet, columns: tuple[str, ...] = ()) -> SyntheticSet:
         weights=saved.set.weights,
         meta=meta,
         origin=saved.set.origin,
-        schema=replace(saved.schema, columns=columns or tuple(map(str, named))),
+        schema=replace(saved.schema, columns=columns or tuple(map(Column.from_dict, named))),
         sources=saved.sources,
     )
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from fdd_flower.config import DataConfig
 from fdd_flower.errors import DataError
 from fdd_flower.registry import Registry
-from fdd_flower.schema import Normalisation, Schema
+from fdd_flower.schema import Column, Normalisation, Schema
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,15 +103,15 @@ class Source:
     """What a source file returns.
 
     `test` is None where the data has no test split of its own; `normalisation` is None
-    where no published constants exist, and then the reader's caller fits them. `columns` names
-    the features of a table, and `group_names` what `Records.groups` number.
+    where no published constants exist, and then the reader's caller fits them. `columns` are
+    those of a table, and `group_names` what `Records.groups` number.
     """
 
     train: Records
     test: Records | None
     classes: tuple[str, ...]
     normalisation: Normalisation | None = None
-    columns: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()
     group_names: tuple[str, ...] = ()
 
 
@@ -123,7 +123,7 @@ class Dataset:
     test: Records
     classes: tuple[str, ...]
     normalisation: Normalisation
-    columns: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()
     group_names: tuple[str, ...] = ()
 
     @property

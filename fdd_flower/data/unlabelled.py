@@ -77,7 +77,7 @@ def _table(path: Path, schema: Schema) -> Unlabelled:
             remedy="Save the records with numpy.savez(path, x=x), as the run's data has them.",
         )
     frame = table.read_frame(path)
-    missing = [name for name in schema.columns if name not in frame.columns]
+    missing = [name for name in schema.features if name not in frame.columns]
     if missing or not len(frame):
         raise refuse(
             str(path),
@@ -87,11 +87,11 @@ def _table(path: Path, schema: Schema) -> Unlabelled:
             else "no row",
             remedy="Name the columns as the run's data does; their order does not count.",
         )
-    columns = [table.numbers(path, frame, name) for name in schema.columns]
+    columns = [table.numbers(path, frame, name) for name in schema.features]
     return Unlabelled(
         inputs=schema.normalisation.apply(np.stack(columns, axis=1)),
         names=range(len(frame)),
-        ignored=tuple(name for name in frame.columns if name not in schema.columns),
+        ignored=tuple(name for name in frame.columns if name not in schema.features),
     )
 
 

@@ -7,12 +7,15 @@ from dataclasses import asdict
 from pathlib import Path
 
 from fdd_flower.errors import DataError
-from fdd_flower.schema import Normalisation, Schema
+from fdd_flower.schema import Column, Normalisation, Schema
+
+_BROKEN = (OSError, ValueError, OverflowError, RecursionError, KeyError, TypeError)
 
 
 def schema_bytes(schema: Schema) -> bytes:
     """Return the bytes of `schema.json`."""
-    return json.dumps(asdict(schema), indent=2).encode() + b"\n"
+    found = asdict(schema) | {"columns": [column.to_dict() for column in schema.columns]}
+    return json.dumps(found, indent=2).encode() + b"\n"
 
 
 def load_schema(path: Path) -> Schema:
@@ -32,9 +35,11 @@ def load_schema(path: Path) -> Schema:
             normalisation=Normalisation(
                 mean=tuple(map(float, scale["mean"])), std=tuple(map(float, scale["std"]))
             ),
-            columns=tuple(map(str, found["columns"])),
+            columns=tuple(map(Column.from_dict, found["columns"])),
+            label=str(found.get("label", "")),
+            prior=tuple(map(float, found.get("prior", ()))),
         )
-    except (OSError, ValueError, OverflowError, RecursionError, KeyError, TypeError) as error:
+    except (*_BROKEN, DataError) as error:
         raise DataError(
             str(path),
             expected="the classes, shape, normalisation and columns of a run's records, in JSON",

@@ -96,7 +96,7 @@ def test_averaging_leaves_a_model_and_no_set(tmp_path):
     )
     with pytest.raises(DataError, match="fedavg"):
         _ = run.synthetic
-    assert run.model.schema.columns[0] == "alcohol"
+    assert run.model.schema.features[0] == "alcohol"
 
 
 def test_a_run_that_fails_raises_what_ended_it(tmp_path):

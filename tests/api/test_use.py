@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 import fdd_flower as fdd
 from fdd_flower.errors import DataError
 from fdd_flower.run_folder.saved_set import load_set
-from fdd_flower.schema import Normalisation, Schema
+from fdd_flower.schema import Column, Normalisation, Schema
 from fdd_flower.synthetic_set import SyntheticSet as Core
 
 
@@ -33,7 +33,7 @@ def make(shape: tuple[int, ...], columns: tuple[str, ...] = (), n: int = 8) -> f
             classes=("<b>cat</b>", "dog"),
             feature_shape=shape,
             normalisation=Normalisation(mean=(0.4,) * channels, std=(0.2,) * channels),
-            columns=columns,
+            columns=tuple(Column(name=name) for name in columns),
         ),
     )
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import torch
 
 from fdd_flower.run_folder.rows import RoundRow, Summary
-from fdd_flower.schema import Normalisation, Schema
+from fdd_flower.schema import Column, Normalisation, Schema
 from fdd_flower.synthetic_set import SyntheticSet
 
 HOSTILE = '<script src="http://evil.example/x.js">alert(1)</script>'
 CLASSES = (HOSTILE, "two$dollars$")
 NORMALISATION = Normalisation(mean=(0.25,), std=(0.5,))
 SCHEMA = Schema(
-    classes=CLASSES, feature_shape=(1, 3, 3), normalisation=NORMALISATION, columns=("a", HOSTILE)
+    classes=CLASSES,
+    feature_shape=(1, 3, 3),
+    normalisation=NORMALISATION,
+    columns=(Column(name="a"), Column(name=HOSTILE)),
 )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from fdd_flower.config import DataConfig
 from fdd_flower.data.base import Records, Source, refuse
+from fdd_flower.schema import Column
 
 
 def no_path(cfg: DataConfig) -> None:
@@ -33,5 +34,5 @@ def table_source(bunch: Any) -> Source:
         train=Records(inputs=bunch.data.astype(np.float32), labels=bunch.target.astype(np.int64)),
         test=None,
         classes=tuple(str(name) for name in bunch.target_names),
-        columns=tuple(str(name) for name in bunch.feature_names),
+        columns=tuple(Column(name=str(name)) for name in bunch.feature_names),
     )

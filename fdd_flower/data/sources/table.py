@@ -13,6 +13,7 @@ from fdd_flower.data.base import SOURCES, Records, Source, refuse, shown
 from fdd_flower.data.groups import column_of_groups, grouped
 from fdd_flower.data.sources.paths import check_inflated, given_path
 from fdd_flower.data.subjects import numbered, tests_only
+from fdd_flower.schema import Column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,7 +63,7 @@ def table(cfg: DataConfig) -> Source:
         if test is None or test_path is None
         else _records(test_path, test, cfg.label, names),
         classes=tuple(names),
-        columns=tuple(_features(train, cfg.label)),
+        columns=tuple(Column(name=name) for name in _features(train, cfg.label)),
     )
     return found if groups is None else grouped(found, groups, test_groups)
 

@@ -21,7 +21,7 @@ def write_npz(rows: Rows, folder: Path) -> None:
         targets=rows.targets,
         weights=rows.weights,
         classes=np.array(rows.schema.classes),
-        columns=np.array(rows.schema.columns, dtype=str),
+        columns=np.array(rows.schema.features, dtype=str),
         round=np.array([one.round if one else -1 for one in rows.sources]),
         set=np.array([one.sha256 if one else "" for one in rows.sources], dtype=str),
     )

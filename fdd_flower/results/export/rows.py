@@ -68,7 +68,7 @@ class Rows:
         Of a colour image `pixel_<channel>_<row>_<column>`; a table has its own names.
         """
         if self.schema.columns:
-            return list(self.schema.columns)
+            return list(self.schema.features)
         shape = self.schema.feature_shape
         if self.schema.kind == "image" and shape[0] == 1:
             shape = shape[1:]
