@@ -122,7 +122,7 @@ def check_groups(cfg: DataConfig, source: Source) -> None:
     """
     if not cfg.column or source.train.groups is not None or tests_only(cfg):
         return
-    beside = f", among {shown(source.columns)}" if source.columns else ""
+    beside = f", among {shown(column.name for column in source.columns)}" if source.columns else ""
     raise refuse(
         "partition.column",
         expected="the column of a table, or the array of an npz, with the group of each record",
