@@ -25,10 +25,17 @@ class ModelConfig:
     """The global model."""
 
     name: str = setting(
-        "auto", "auto, cnn, convnet, logistic, mlp, random-features, resnet18", first=True
+        "auto", "auto, cnn, conv1d, convnet, logistic, mlp, random-features, resnet18", first=True
     )
-    width: int = setting(32, "convnet: channels per block; mlp: hidden units", low=1, high=4_096)
-    depth: int = setting(3, "convnet: blocks; mlp: hidden layers", low=1, high=16)
+    width: int = setting(
+        32, "convnet, conv1d: channels per block; mlp: hidden units", low=1, high=4_096
+    )
+    depth: int = setting(
+        3,
+        "convnet, conv1d: blocks, of which a long series gets more; mlp: hidden layers",
+        low=1,
+        high=16,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

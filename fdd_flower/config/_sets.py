@@ -67,7 +67,7 @@ class DistillerConfig:
     pool: str = setting(
         "auto",
         "families of these networks, separated by commas and taken in turn; auto: convnet for "
-        "images, mlp otherwise",
+        "images, conv1d for series, mlp otherwise",
     )
     embedder: str = setting(
         "random",

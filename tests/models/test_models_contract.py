@@ -8,13 +8,19 @@ from fdd_flower.errors import ConfigError
 from fdd_flower.models import build_model, resolve_name
 from fdd_flower.models.base import MODELS, Network
 
-SHAPES = [(1, 8, 8), (3, 32, 32), (13,)]
+SHAPES = [(1, 8, 8), (3, 32, 32), (3, 50), (13,)]
 CLASSES = 4
 REFUSED = {
     ("cnn", (1, 8, 8)),
     ("cnn", (13,)),
     ("convnet", (13,)),
     ("resnet18", (13,)),
+    ("cnn", (3, 50)),
+    ("convnet", (3, 50)),
+    ("resnet18", (3, 50)),
+    ("conv1d", (1, 8, 8)),
+    ("conv1d", (3, 32, 32)),
+    ("conv1d", (13,)),
 }
 CASES = [(n, s) for n in MODELS.built_in() for s in SHAPES if (n, s) not in REFUSED]
 
@@ -71,7 +77,7 @@ def test_a_seed_gives_the_same_weights_and_another_seed_others(
 def test_building_leaves_the_global_generator_alone(name: str) -> None:
     torch.manual_seed(0)
     before = torch.get_rng_state()
-    make(name, (3, 32, 32))
+    make(name, next(shape for other, shape in CASES if other == name))
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -86,13 +92,14 @@ def test_rows_do_not_see_each_other(name: str, shape: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize(("name", "shape"), sorted(REFUSED, key=str))
-def test_an_image_family_refuses_what_it_cannot_take(name: str, shape: tuple[int, ...]) -> None:
+def test_a_family_refuses_what_it_cannot_take(name: str, shape: tuple[int, ...]) -> None:
     with pytest.raises(ConfigError) as caught:
         make(name, shape)
     assert caught.value.what == "model.name"
     assert f"for {name}" in caught.value.expected
     assert str(shape) in str(caught.value.got)
-    assert ("mlp" if len(shape) == 1 else "convnet") in caught.value.remedy
+    images = "convnet" if name in ("cnn", "resnet18") else "auto"
+    assert (images if len(shape) == 3 else "auto") in caught.value.remedy
 
 
 @pytest.mark.parametrize(
@@ -123,7 +130,8 @@ def test_a_refusal_names_a_family_that_works(
         ((3, 16, 64), "convnet"),
         ((1, 1, 9), "mlp"),
         ((13,), "mlp"),
-        ((5, 9), "mlp"),
+        ((5, 9), "conv1d"),
+        ((5, 7), "mlp"),
     ],
 )
 def test_auto_is_the_family_it_resolves_to(shape: tuple[int, ...], family: str) -> None:
@@ -139,5 +147,7 @@ def test_resolving_keeps_any_other_name() -> None:
 
 
 def test_an_unknown_family_lists_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match=r"auto, cnn, convnet, .* random-features, resnet18"):
+    with pytest.raises(
+        ConfigError, match=r"auto, cnn, conv1d, convnet, .* random-features, resnet18"
+    ):
         make("lenet", (1, 28, 28))

@@ -11,7 +11,7 @@ from fdd_flower.config import DistillerConfig, ModelConfig
 from fdd_flower.data.base import Split
 from fdd_flower.distillers.parts.clock import SHARE_TO_PREPARE, Clock
 from fdd_flower.errors import ConfigError
-from fdd_flower.models import build_model
+from fdd_flower.models import build_model, resolve_name
 from fdd_flower.models.base import Network
 from fdd_flower.rng import derive, stream
 from fdd_flower.schema import is_image
@@ -90,14 +90,12 @@ def build_embedder(
     ConfigError
         If a name in `distiller.pool` is unknown, or its family cannot take these records.
     """
-    image = is_image(feature_shape)
     families = [name.strip() for name in cfg.pool.split(",")]
     name = families[index % len(families)]
     if name == "auto":
-        name = "convnet" if image else "mlp"
-    model = ModelConfig(
-        name=name, width=WIDER.get(name, 1) * cfg.width, depth=cfg.depth if image else 1
-    )
+        name = "convnet" if is_image(feature_shape) else resolve_name("auto", feature_shape)
+    depth = cfg.depth if is_image(feature_shape) or name == "conv1d" else 1
+    model = ModelConfig(name=name, width=WIDER.get(name, 1) * cfg.width, depth=depth)
     try:
         return build_model(model, feature_shape=feature_shape, num_classes=num_classes, seed=seed)
     except ConfigError as error:
