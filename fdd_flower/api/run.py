@@ -19,7 +19,8 @@ from fdd_flower.launch.in_process import run_in_process
 from fdd_flower.launch.prepare import prepare
 from fdd_flower.launch.progress import Progress
 from fdd_flower.launch.settings import absolute
-from fdd_flower.report.units import human_bytes, human_seconds, human_share
+from fdd_flower.report.headline import headline_words
+from fdd_flower.report.units import human_bytes, human_seconds
 from fdd_flower.results.train import kept_set
 from fdd_flower.run_folder import load
 from fdd_flower.run_folder.network import load_network
@@ -92,7 +93,7 @@ class Run:
         """Return how the run ended, in one line."""
         found = self.summary
         return (
-            f"Run({found.strategy} on {found.data}: accuracy {human_share(found.accuracy)} after "
+            f"Run({found.strategy} on {found.data}: {headline_words(found)} after "
             f"{found.rounds} round{'s' * (found.rounds != 1)} with {found.num_clients} clients; "
             f"{human_bytes(found.bytes_up_per_client)} up per client; "
             f"{human_seconds(found.seconds_total)}; {self.folder})"

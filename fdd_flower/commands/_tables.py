@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from fdd_flower.report.units import human_bytes, human_seconds, human_share
+from fdd_flower.report.headline import headline_words
+from fdd_flower.report.units import human_bytes, human_seconds
 from fdd_flower.run_folder.load import Run
 from fdd_flower.run_folder.rows import Summary
 
@@ -14,7 +15,7 @@ def summary_line(summary: Summary) -> str:
     """Return a finished run in one line."""
     rounds = "1 round" if summary.rounds == 1 else f"{summary.rounds} rounds"
     return (
-        f"accuracy {human_share(summary.accuracy)} after {rounds} with {summary.num_clients} "
+        f"{headline_words(summary)} after {rounds} with {summary.num_clients} "
         f"clients; {human_bytes(summary.bytes_up_per_client)} up per client; "
         f"{human_seconds(summary.seconds_total)}"
     )

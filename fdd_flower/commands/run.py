@@ -175,6 +175,7 @@ def _finish(folder: Path, outcome: Outcome, progress: Progress, as_json: bool) -
 def _show(folder: Path, progress: Progress, as_json: bool) -> int:
     from fdd_flower.commands._tables import run_as_json, summary_line
     from fdd_flower.commands.screen import print_table
+    from fdd_flower.report.headline import headline_of
     from fdd_flower.report.table import rounds_table
     from fdd_flower.run_folder.load import load_run
 
@@ -182,7 +183,7 @@ def _show(folder: Path, progress: Progress, as_json: bool) -> int:
     if as_json:
         typer.echo(json.dumps(run_as_json(found), indent=2))
     else:
-        print_table(rounds_table(found.rows))
+        print_table(rounds_table(found.rows, headline_of(found.summary)))
         progress.say(summary_line(found.summary))
         # the last line, and whole: scripts read the path from it
         typer.echo(f"pictures and report: {folder}")

@@ -23,6 +23,7 @@ def show(
     from fdd_flower.commands._runs import find_run
     from fdd_flower.commands._tables import run_as_json
     from fdd_flower.commands.screen import print_table
+    from fdd_flower.report.headline import headline_of
     from fdd_flower.report.table import rounds_table, summary_table
     from fdd_flower.run_folder.load import load_run
 
@@ -31,5 +32,5 @@ def show(
     if as_json:
         typer.echo(json.dumps(run_as_json(found), indent=2))
         return
-    print_table(rounds_table(found.rows))
+    print_table(rounds_table(found.rows, headline_of(found.summary)))
     print_table(summary_table(found.summary))

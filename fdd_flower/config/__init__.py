@@ -13,6 +13,7 @@ from fdd_flower.config._run import (
 )
 from fdd_flower.config._run_config import flatten, from_run_config, nested, to_run_config
 from fdd_flower.config._server import (
+    EvaluationConfig,
     MergerConfig,
     ModelConfig,
     ScoringConfig,
@@ -29,6 +30,7 @@ __all__ = [
     "DataConfig",
     "DistillerConfig",
     "DynafedConfig",
+    "EvaluationConfig",
     "FedlgdConfig",
     "Key",
     "LocalConfig",

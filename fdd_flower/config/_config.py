@@ -19,6 +19,7 @@ from fdd_flower.config._run import (
     RuntimeConfig,
 )
 from fdd_flower.config._server import (
+    EvaluationConfig,
     MergerConfig,
     ModelConfig,
     ScoringConfig,
@@ -51,6 +52,7 @@ class Config:
     data: DataConfig = field(default_factory=DataConfig)
     partition: PartitionConfig = field(default_factory=PartitionConfig)
     privacy: PrivacyConfig = field(default_factory=PrivacyConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     scoring: ScoringConfig = field(default_factory=ScoringConfig)
     output: OutputConfig = field(default_factory=OutputConfig)
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)

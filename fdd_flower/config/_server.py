@@ -103,6 +103,33 @@ class TrainingConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationConfig:
+    """What the server measures on its test records, and shows first."""
+
+    metric: str = setting(
+        "auto",
+        "what is shown first; auto: auroc for two classes of which one has less than a fifth of "
+        "the test records, balanced_accuracy where one class has over twice as many as another, "
+        "else accuracy",
+        choices=(
+            "auto",
+            "accuracy",
+            "balanced_accuracy",
+            "macro_f1",
+            "auroc",
+            "average_precision",
+            "brier",
+        ),
+        first=True,
+    )
+    positive: str = setting(
+        "",
+        "two classes: the one that average precision, calibration and a threshold are about; "
+        "empty: one with less than a fifth of the test records, else the second",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScoringConfig:
     """What the server makes of a set that is well-formed but may be of no use, or hostile.
 

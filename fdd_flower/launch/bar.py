@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRe
 
 _REPLY = re.compile(r"client (\d+)/(\d+) replied")
 _STEP = re.compile(r"round (\d+): training .*, step (\d+)/(\d+)$")
-_ROUND = re.compile(r"round (\d+)/\d+: accuracy")
+_ROUND = re.compile(r"round (\d+)/\d+: .*accuracy")
 _RESUMED = re.compile(r"resuming after round (\d+) of")
 WINDOW = 3600.0  # seconds of the past that the time left is estimated from
 

@@ -63,7 +63,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """Show `text`; a round's result stands out."""
-        self.console.print(Text(text, style="bold" if ": accuracy " in text else ""))
+        self.console.print(Text(text, style="bold" if " accuracy " in text else ""))
 
     @contextmanager
     def alive(self, text: str) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""How a run went: accuracy, loss and traffic over the rounds."""
+"""How a run went: a metric, loss and traffic over the rounds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from fdd_flower.report.chart import tidy
-from fdd_flower.report.units import byte_unit, human_bytes, human_number, human_share
+from fdd_flower.report.headline import NAMES, SHARES, human_metric, value_of
+from fdd_flower.report.units import byte_unit, human_bytes, human_number
 from fdd_flower.run_folder.rows import RoundRow
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 _BLUE, _ORANGE, _GREEN = "#2563a8", "#c2571a", "#2c8a57"
 
 
-def curves(rows: Sequence[RoundRow], dpi: int) -> Figure:
+def curves(rows: Sequence[RoundRow], dpi: int, metric: str) -> Figure:
     """Return a figure of three panels over the rounds in `rows`, at least one."""
     from matplotlib.figure import Figure
 
@@ -27,14 +28,16 @@ def curves(rows: Sequence[RoundRow], dpi: int) -> Figure:
     size, unit = byte_unit(max(up[-1], down[-1]))
 
     figure = Figure(figsize=(11, 3.4), dpi=dpi, facecolor="white", layout="constrained")
-    accuracy, loss, traffic = figure.subplots(1, 3)
-    for axes in (accuracy, loss, traffic):
+    first, loss, traffic = figure.subplots(1, 3)
+    for axes in (first, loss, traffic):
         _frame(axes, rounds)
 
-    _line(accuracy, rounds, [row.accuracy for row in rows], _BLUE)
-    accuracy.set_title(f"Accuracy: {human_share(rows[-1].accuracy)} at the end", fontsize=10)
-    accuracy.set_ylabel("accuracy on the test split (share)")
-    accuracy.set_ylim(0, 1.02)
+    name, values = NAMES[metric], [value_of(row, metric) for row in rows]
+    _line(first, rounds, values, _BLUE)
+    title = f"{name[0].upper()}{name[1:]}: {human_metric(metric, values[-1])} at the end"
+    first.set_title(title, fontsize=10)
+    first.set_ylabel(f"{name} on the test split" + " (share)" * (metric in SHARES))
+    first.set_ylim(0, 1.02)
 
     _line(loss, rounds, [row.loss for row in rows], _ORANGE)
     loss.set_title(f"Loss: {human_number(rows[-1].loss)} at the end", fontsize=10)

@@ -23,11 +23,18 @@ from fdd_flower.report.chart import (
     save,
     tidy,
 )
+from fdd_flower.report.headline import (
+    NAMES,
+    SHARES,
+    common_headline,
+    headline_of,
+    human_metric,
+    value_of,
+)
 from fdd_flower.report.units import (
     human_bytes,
     human_number,
     human_seconds,
-    human_share,
     one_line,
 )
 from fdd_flower.run_folder.load import Run
@@ -89,6 +96,8 @@ def _measures(run: Run) -> dict[str, Any]:
     return {
         "status": summary.status,
         "accuracy": summary.accuracy if summary.accuracy == summary.accuracy else None,
+        "metric": headline_of(summary),
+        "metrics": {name: v if v == v else None for name, v in summary.metrics.items()},
         "rounds": summary.rounds,
         "clients": summary.num_clients,
         "bytes_up_per_client": summary.bytes_up_per_client,
@@ -118,8 +127,12 @@ def comparison_table(runs: Sequence[Run]) -> Table:
 
 def _lines(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
     summaries = [run.summary for run in runs]
+    shown = dict.fromkeys((*(headline_of(one) for one in summaries), "accuracy"))
     lines = [
-        ("accuracy", [human_share(one.accuracy) for one in summaries]),
+        *(
+            (NAMES[name], [human_metric(name, value_of(one, name)) for one in summaries])
+            for name in shown
+        ),
         ("rounds", [str(one.rounds) for one in summaries]),
         ("clients", [str(one.num_clients) for one in summaries]),
         ("up per client", [human_bytes(one.bytes_up_per_client) for one in summaries]),
@@ -140,7 +153,9 @@ def _shown(value: Scalar) -> str:
 
 
 def draw_comparison(runs: Sequence[Run], path: Path) -> None:
-    """Draw accuracy over rounds, and against the bytes that a client sends, into the PNG `path`.
+    """Draw the metric that the runs show first over rounds and against bytes into the PNG `path`.
+
+    Accuracy, where they do not show the same one; the bytes are those that a client sends.
 
     Raises
     ------
@@ -155,10 +170,12 @@ def draw_comparison(runs: Sequence[Run], path: Path) -> None:
             got="none",
             remedy="Leave --out away: there is nothing to draw.",
         )
+    metric = common_headline(run.summary for run in curves.values())
+    percent = 100 if metric in SHARES else 1
     figure, (over_rounds, against_bytes) = panels(2, sharey=True)
     for place, (name, run) in enumerate(curves.items()):
         rounds = [row.round for row in run.rows]
-        accuracy = [100 * row.accuracy for row in run.rows]
+        values = [percent * value_of(row, metric) for row in run.rows]
         clients = max(1, run.summary.num_clients)
         up = [total / clients for total in accumulate(row.bytes_up for row in run.rows)]
         look: Mapping[str, Any] = {
@@ -169,9 +186,11 @@ def draw_comparison(runs: Sequence[Run], path: Path) -> None:
             "markevery": -(-len(rounds) // MOST_MARKS),
             "linewidth": 1.6,
         }
-        over_rounds.plot(rounds, accuracy, **look)
-        against_bytes.plot(up, accuracy, **look)
+        over_rounds.plot(rounds, values, **look)
+        against_bytes.plot(up, values, **look)
     _finish(over_rounds, against_bytes)
+    unit = " (%)" if metric in SHARES else ""
+    over_rounds.set_ylabel(f"{NAMES[metric]} on the test split{unit}", fontsize=9)
     legend_below(figure, [over_rounds])
     save(figure, path)
 
@@ -182,7 +201,6 @@ def _finish(over_rounds: Any, against_bytes: Any) -> None:
     over_rounds.set_xlabel("round", fontsize=8)
     over_rounds.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
     over_rounds.tick_params(labelsize=8)
-    over_rounds.set_ylabel("accuracy on the test split (%)", fontsize=9)
     cost_axis(against_bytes, "bytes sent per client, all rounds so far", human_bytes)
     for axes in (over_rounds, against_bytes):
         tidy(axes)

@@ -77,8 +77,8 @@ def synthetic_figure(
     return heat_map(lines, labels, title, note, DPI)
 
 
-def draw_curves(rows: Sequence[RoundRow], path: Path) -> None:
-    """Draw accuracy, loss and cumulative traffic over the rounds into the PNG `path`.
+def draw_curves(rows: Sequence[RoundRow], path: Path, metric: str = "accuracy") -> None:
+    """Draw a metric, loss and cumulative traffic over the rounds into the PNG `path`.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def draw_curves(rows: Sequence[RoundRow], path: Path) -> None:
 
     if not rows:
         raise ValueError("rows must hold at least one round; got none")
-    save(curves(rows, DPI), path)
+    save(curves(rows, DPI, metric), path)
 
 
 def _ends(pixels: Tensor) -> tuple[Tensor, Tensor]:

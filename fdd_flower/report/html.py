@@ -11,6 +11,14 @@ from fdd_flower.ledger import QUARANTINED, REJECTED, Entry, Ledger
 from fdd_flower.privacy.card import PrivacyCard
 from fdd_flower.report._page import Raw, bar, cell, page, picture, section, table
 from fdd_flower.report.figures import draw_curves, draw_synthetic
+from fdd_flower.report.headline import (
+    NAMES,
+    first_metrics,
+    headline_of,
+    human_metric,
+    shown_first,
+    value_of,
+)
 from fdd_flower.report.ledger_table import SCORES, score_cells, scored
 from fdd_flower.report.table import summary_facts
 from fdd_flower.report.units import (
@@ -91,7 +99,7 @@ def _draw_missing(run: Run) -> None:
         saved = run.synthetic
         draw_synthetic(saved.set, saved.classes, saved.normalisation, synthetic)
     if run.rows and not curves.exists():
-        draw_curves(run.rows, curves)
+        draw_curves(run.rows, curves, headline_of(run.summary))
 
 
 def _head(run: Run) -> Raw:
@@ -107,7 +115,7 @@ def _head(run: Run) -> Raw:
 def _tiles(run: Run) -> Raw:
     summary = run.summary
     tiles = (
-        (human_share(summary.accuracy), "accuracy"),
+        *((value, name) for name, value in first_metrics(summary)),
         (human_bytes(summary.bytes_up_per_client), "up-link per client, all rounds"),
         (human_bytes(summary.bytes_down_total), "down-link, total"),
         (str(summary.rounds), "rounds"),
@@ -145,9 +153,10 @@ def _pictures(run: Run) -> list[Raw]:
 def _rounds(run: Run) -> Raw:
     if not run.rows:
         return section("Rounds", "No round finished.")
+    metrics = shown_first(headline_of(run.summary))
     heads = (
         "round",
-        "accuracy",
+        *(NAMES[name] for name in metrics),
         "loss",
         "replies",
         "rejected",
@@ -160,7 +169,7 @@ def _rounds(run: Run) -> Raw:
     rows = [
         (
             row.round,
-            human_share(row.accuracy),
+            *(human_metric(name, value_of(row, name)) for name in metrics),
             human_number(row.loss),
             row.replies,
             _rejected(row),

@@ -8,6 +8,13 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from fdd_flower.report.headline import (
+    NAMES,
+    first_metrics,
+    headline_of,
+    human_metric,
+    value_of,
+)
 from fdd_flower.report.units import (
     human_bytes,
     human_counts,
@@ -21,17 +28,22 @@ from fdd_flower.run_folder.rows import RoundRow, Summary
 _CAPTION = 800  # letters: ten lines of a terminal
 
 
-def rounds_table(rows: Sequence[RoundRow]) -> Table:
+def rounds_table(rows: Sequence[RoundRow], metric: str = "accuracy") -> Table:
     """Return a table with one line per round, narrow enough for 80 columns.
 
     Privacy spent has a column only where there is a guarantee; why replies were rejected is
     below, by round.
+
+    Parameters
+    ----------
+    metric
+        The one to show, by its name in the rows.
     """
     private = any(row.epsilon is not None for row in rows)
     table = Table(title="Rounds", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     names = [
         "round",
-        "accuracy",
+        NAMES[metric],
         "loss",
         "replies",
         "rejected",
@@ -45,7 +57,7 @@ def rounds_table(rows: Sequence[RoundRow]) -> Table:
     for row in rows:
         cells = [
             str(row.round),
-            human_share(row.accuracy),
+            human_metric(metric, value_of(row, metric)),
             human_number(row.loss),
             str(row.replies),
             str(row.rejected),
@@ -85,11 +97,9 @@ def summary_facts(summary: Summary) -> list[tuple[str, str]]:
     parts = " → ".join(name for name in method if name)
     facts = [
         ("status", summary.status),
-        ("accuracy", human_share(summary.accuracy)),
-        *(
-            (f"accuracy of {name}", human_share(share))
-            for name, share in summary.accuracy_by_model.items()
-        ),
+        *first_metrics(summary),
+        *_of_others(summary),
+        ("always the largest class", _majority(summary)),
         ("worst class", human_share(min(worst)) if worst else human_share(float("nan"))),
         ("strategy", summary.strategy),
         ("distiller → merger → codec", parts),
@@ -108,3 +118,19 @@ def summary_facts(summary: Summary) -> list[tuple[str, str]]:
         ("versions", ", ".join(f"{name} {version}" for name, version in summary.versions.items())),
     ]
     return [(name, one_line(value, 300)) for name, value in facts if value]
+
+
+def _of_others(summary: Summary) -> list[tuple[str, str]]:
+    """Return how other models do by what is shown first, or by accuracy in an older run."""
+    first = headline_of(summary)
+    found = []
+    for name, share in summary.accuracy_by_model.items():
+        measured = {"accuracy": share, **summary.metrics_by_model.get(name, {})}
+        metric = first if first in measured else "accuracy"
+        found.append((f"{NAMES[metric]} of {name}", human_metric(metric, measured[metric])))
+    return found
+
+
+def _majority(summary: Summary) -> str:
+    share = summary.metrics.get("majority")
+    return "" if share is None else f"{human_share(share)} accuracy"

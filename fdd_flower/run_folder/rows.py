@@ -74,6 +74,9 @@ class RoundRow(_Record):
         Privacy spent so far; None when there is no guarantee.
     rejected_codes
         How many were refused for which reason; empty in runs from before reasons had codes.
+    metrics
+        `balanced_accuracy, macro_f1, auroc, average_precision, brier, ece, majority` of the global
+        model there; nan where the records define none. Empty in runs from before there were any.
     """
 
     round: int
@@ -87,6 +90,7 @@ class RoundRow(_Record):
     seconds_train: float
     epsilon: float | None
     rejected_codes: Mapping[str, int] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Return this row as one line; a number that is not finite becomes null."""
@@ -116,6 +120,18 @@ class Summary(_Record):
     privacy
         The privacy card: mode, unit, adjacency, epsilon, delta, releases, what travels and what
         is not covered; empty in runs from before there was one.
+    metric
+        The one that is shown first.
+    metrics
+        As in `RoundRow`, after the last round.
+    metrics_per_class
+        By the name of the class, against the rest: `recall, precision, f1, auroc,
+        average_precision, records`.
+    metrics_per_client
+        By the name of the group that test records are of (`partition.column`): `accuracy`, the
+        metrics, and `records`. Empty where they have no groups.
+    metrics_by_model
+        Of each of `server.models`.
     """
 
     strategy: str
@@ -139,6 +155,11 @@ class Summary(_Record):
     status: str
     accuracy_by_model: Mapping[str, float] = field(default_factory=dict)
     privacy: Mapping[str, object] = field(default_factory=dict)
+    metric: str = field(default_factory=lambda: "accuracy")
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    metrics_per_class: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    metrics_per_client: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    metrics_by_model: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Return this summary indented; a number that is not finite becomes null."""
@@ -177,8 +198,8 @@ def _read(kind: str, value: object, where: str) -> Any:
             return tuple(_read("float", item, where) for item in value)
         case "Mapping[str, object]", dict():
             return value
-        case (("Mapping[str, str]" | "Mapping[str, int]" | "Mapping[str, float]"), dict()):
-            inner = kind.removeprefix("Mapping[str, ").removesuffix("]")
+        case _, dict() if kind.startswith("Mapping[str, "):
+            inner = kind[len("Mapping[str, ") : -len("]")]
             return {name: _read(inner, item, where) for name, item in value.items()}
     raise _broken(where, kind, repr(value)[:80])
 

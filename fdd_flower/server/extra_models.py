@@ -16,10 +16,10 @@ from fdd_flower.errors import ConfigError
 from fdd_flower.methods.base import Method
 from fdd_flower.models import resolve_name
 from fdd_flower.models.base import Network
-from fdd_flower.progress_log import say, say_steps
+from fdd_flower.progress_log import say_steps
 from fdd_flower.server.side import ServerSide
 from fdd_flower.synthetic_set import SyntheticSet
-from fdd_flower.training.evaluation import evaluate
+from fdd_flower.training.evaluation import Evaluation, evaluate
 from fdd_flower.training.family import as_pupil, as_teacher, train_family
 from fdd_flower.training.teachers import Teacher
 
@@ -98,8 +98,8 @@ def lesson(
 
 def extra_models(
     side: ServerSide, test: Split, round_: int
-) -> Iterator[tuple[str, Mapping[str, Tensor], float]]:
-    """Train each model on the merged set of `round_`; yield name, weights and accuracy.
+) -> Iterator[tuple[str, Mapping[str, Tensor], Evaluation]]:
+    """Train each model on the merged set of `round_`; yield name, weights and how it does.
 
     The global model, where it is named too, is not trained twice.
 
@@ -119,9 +119,7 @@ def extra_models(
             model = side.teacher[1]
         else:
             model = _trained(merged, name, round_, cfg, teacher)
-        accuracy = evaluate(model, test).accuracy
-        say(f"{name} on the same {len(merged)} rows: accuracy {accuracy:.4f}")
-        yield name, model.state_dict(), accuracy
+        yield name, model.state_dict(), evaluate(model, test)
 
 
 def other_models(cfg: Config, plan: Plan) -> list[str]:

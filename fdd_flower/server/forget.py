@@ -212,7 +212,7 @@ class _ReplayRun(ServerRun):
             return super()._finish_round(server_round, arrays)
         old = self.old_rows[server_round - 1]
         # the model is as it was; what was counted had the client's refused replies in it
-        row = self._row(server_round, accuracy=old.accuracy, loss=old.loss)
+        row = self._row(server_round, accuracy=old.accuracy, loss=old.loss, metrics=old.metrics)
         row = replace(row, seconds_train=old.seconds_train)
         self.rows.append(row)
         self._append(row)

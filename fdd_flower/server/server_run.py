@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +37,7 @@ from fdd_flower.server.checks import (
 )
 from fdd_flower.server.extra_models import check_models, extra_models
 from fdd_flower.server.grid import CountingGrid
+from fdd_flower.server.measured import Measured
 from fdd_flower.server.resumed_strategy import Resumable, ResumedStrategy, Stateful
 from fdd_flower.server.side import RoundTally, ServerSide
 from fdd_flower.server.tracking import Tracking
@@ -105,6 +106,7 @@ class ServerRun:
         # Built before the folder is made: a model that does not fit leaves nothing behind.
         self.model = new_model(cfg, self.plan)
         self._check_options()
+        self.measured = Measured(cfg.evaluation, self.test, self.dataset.group_names)
         if cfg.resume:
             self.folder = RunDir.reopen(Path(cfg.resume))
         else:
@@ -116,8 +118,8 @@ class ServerRun:
         self.strategy: Strategy | None = None  # until the rounds begin
         self.rows: list[RoundRow] = []
         self.clients: set[str] = set()
-        self.last = Evaluation(accuracy=math.nan, loss=math.nan, accuracy_per_class=())
-        self.by_model: dict[str, float] = {}
+        self.last: Evaluation | None = None
+        self.by_model: dict[str, Evaluation] = {}
         self.seconds_before = 0.0  # of the processes that were killed
         self.started = time.monotonic()
 
@@ -228,14 +230,18 @@ class ServerRun:
     def _finish_round(self, server_round: int, arrays: ArrayRecord) -> MetricRecord:
         self.model.load_state_dict(arrays.to_torch_state_dict())
         self.last = evaluate(self.model, self.test)
-        row = self._row(server_round, accuracy=self.last.accuracy, loss=self.last.loss)
+        metrics = self.measured.metrics(self.last)
+        row = self._row(
+            server_round, accuracy=self.last.accuracy, loss=self.last.loss, metrics=metrics
+        )
         self.rows.append(row)
         # the checkpoint first: what `rounds.jsonl` says once, it never takes back
         self._write_checkpoint(server_round)
         self._append(row)
         say(
-            f"round {server_round}/{self.cfg.num_server_rounds}: accuracy {row.accuracy:.4f}, "
-            f"loss {row.loss:.4f}, {row.replies} replies, {row.rejected} dropped, "
+            f"round {server_round}/{self.cfg.num_server_rounds}: "
+            f"{self.measured.words(row.accuracy, metrics)}, loss {row.loss:.4f}, "
+            f"{row.replies} replies, {row.rejected} dropped, "
             f"{row.bytes_up / 1000:.1f} kB up, {row.bytes_down / 1000:.1f} kB down"
         )
         return MetricRecord({"accuracy": row.accuracy, "loss": row.loss})
@@ -244,7 +250,9 @@ class ServerRun:
         self.folder.append_round(row)
         self.tracking.round(row)
 
-    def _row(self, server_round: int, *, accuracy: float, loss: float) -> RoundRow:
+    def _row(
+        self, server_round: int, *, accuracy: float, loss: float, metrics: Mapping[str, float]
+    ) -> RoundRow:
         """Return what the round did, and reset the counts."""
         tally, self.side.tally = self.side.tally, RoundTally()
         up, down = self.grid.take_counts()
@@ -262,12 +270,15 @@ class ServerRun:
             seconds_train=round(tally.seconds_train, 3),
             epsilon=card_of(self.cfg, rows=False).epsilon,
             rejected_codes=tally.rejected_codes(),
+            metrics=metrics,
         )
 
     def _train_more(self) -> None:
-        for name, weights, accuracy in extra_models(self.side, self.test, len(self.rows)):
+        for name, weights, found in extra_models(self.side, self.test, len(self.rows)):
             self.folder.write_model(weights, name=name)
-            self.by_model[name] = accuracy
+            self.by_model[name] = found
+            words = self.measured.words(found.accuracy, self.measured.metrics(found))
+            say(f"{name} on the same {len(self.side.merged or ())} rows: {words}")
 
     def _finish_run(self, status: str) -> None:
         if self.rows:
@@ -299,8 +310,6 @@ class ServerRun:
             partition=cfg.partition.name,
             num_clients=len(self.clients),
             rounds=len(self.rows),
-            accuracy=self.last.accuracy,
-            accuracy_per_class=self.last.accuracy_per_class,
             bytes_up_total=up,
             bytes_down_total=sum(row.bytes_down for row in self.rows),
             bytes_up_per_client=up / max(1, len(self.clients)),
@@ -309,6 +318,6 @@ class ServerRun:
             seed=cfg.seed,
             versions=versions(),
             status=status,
-            accuracy_by_model=self.by_model,
             privacy=card_of(cfg, rows=distils).to_dict(),
+            **self.measured.summary(self.last, self.by_model),
         )

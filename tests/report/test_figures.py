@@ -166,7 +166,7 @@ def test_round_ticks_are_whole_numbers() -> None:
     from fdd_flower.report._curves import curves
 
     for count in (1, 2, 7, 100):
-        figure = curves([make_row(i + 1) for i in range(count)], 50)
+        figure = curves([make_row(i + 1) for i in range(count)], 50, "accuracy")
         for axes in figure.axes:
             low, high = axes.get_xlim()
             ticks = [float(t) for t in axes.get_xticks() if low <= t <= high]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import os
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from safetensors import safe_open
 
 from fdd_flower.config import Config, DataConfig, keys
 from fdd_flower.errors import ConfigError, DataError
-from fdd_flower.run_folder.rows import RoundRow
+from fdd_flower.run_folder.rows import RoundRow, Summary
 from fdd_flower.run_folder.run_dir import RunDir, resolve
 from fdd_flower.run_folder.saved_set import SavedSet
 from fdd_flower.run_folder.versions import versions
@@ -35,6 +36,7 @@ ROUND_KEYS = [
     "seconds_train",
     "epsilon",
     "rejected_codes",
+    "metrics",
 ]
 SUMMARY_KEYS = [
     "strategy",
@@ -58,6 +60,11 @@ SUMMARY_KEYS = [
     "status",
     "accuracy_by_model",
     "privacy",
+    "metric",
+    "metrics",
+    "metrics_per_class",
+    "metrics_per_client",
+    "metrics_by_model",
 ]
 
 
@@ -138,6 +145,19 @@ def test_summary_is_json_with_exactly_these_keys(tmp_path: Path) -> None:
     assert found["accuracy_per_class"] == [0.5, None]
     assert found["versions"] == {"python": "3.11", "torch": "2.5"}
     assert found["accuracy_by_model"] == {"cnn": 0.25}
+
+
+def test_metrics_come_back_and_what_is_undefined_is_null(tmp_path: Path) -> None:
+    each = {"b": {"recall": 0.5, "auroc": float("nan"), "records": 3}}
+    summary = make_summary(metric="auroc", metrics={"auroc": 0.75}, metrics_per_class=each)
+    RunDir.create(tmp_path).write_summary(summary)
+    text = (tmp_path / "summary.json").read_text()
+    assert json.loads(text)["metrics_per_class"] == {"b": {**each["b"], "auroc": None}}
+    found = Summary.from_json(text, where="here")
+    assert (found.metric, found.metrics) == ("auroc", {"auroc": 0.75})
+    assert math.isnan(found.metrics_per_class["b"]["auroc"])
+    old = {name: value for name, value in json.loads(text).items() if "metric" not in name}
+    assert Summary.from_json(json.dumps(old), where="here").metric == "accuracy"
 
 
 def test_a_row_comes_back_equal() -> None:

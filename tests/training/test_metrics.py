@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -54,9 +55,9 @@ def test_more_classes_are_means_of_each_against_the_rest():
     squares = [((row - np.eye(5)[label]) ** 2).sum() for row, label in zip(p, y, strict=True)]
     assert found.brier == pytest.approx(np.mean(squares))
     assert (confusion(p, y) == sk.confusion_matrix(y, guess)).all()
-    report = sk.classification_report(y, guess, output_dict=True)
+    report: Any = sk.classification_report(y, guess, output_dict=True)
     for place, one in enumerate(per_class(p, y)):
-        theirs = report[str(place)]  # pyright: ignore[reportArgumentType, reportIndexIssue]
+        theirs = report[str(place)]
         assert (one.recall, one.precision, one.f1, one.records) == pytest.approx(
             (theirs["recall"], theirs["precision"], theirs["f1-score"], theirs["support"])
         )

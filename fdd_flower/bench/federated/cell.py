@@ -20,7 +20,7 @@ from fdd_flower.run_folder.load import load_run
 from fdd_flower.run_folder.rows import COMPLETED
 from fdd_flower.run_folder.run_dir import RunDir, settings_text
 
-SHOWN = ": accuracy "  # in the lines of a run that tell a result
+SHOWN = " accuracy "  # in the lines of a run that tell a result
 SILENCE = 30.0  # seconds after which any line of a run is shown
 WORDS = 300  # characters of a failed run's last line
 

@@ -28,6 +28,7 @@ class Tracker(Protocol):
 def measures(row: RoundRow) -> dict[str, float]:
     """Return the numbers of a round by name, as `rounds.jsonl` has them; the finite ones."""
     found = {item.name: getattr(row, item.name) for item in fields(row) if item.name != "round"}
+    found |= row.metrics
     numbers = {name: value for name, value in found.items() if isinstance(value, int | float)}
     return {name: float(value) for name, value in numbers.items() if math.isfinite(value)}
 

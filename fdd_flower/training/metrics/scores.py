@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -61,6 +62,11 @@ class Metrics:
     def as_dict(self) -> dict[str, float]:
         """Return all of them by name."""
         return asdict(self)
+
+    def beside_accuracy(self) -> dict[str, float]:
+        """Return all but `accuracy` and `records`, which rows and summaries of a run have."""
+        left_out = ("accuracy", "records")
+        return {name: value for name, value in asdict(self).items() if name not in left_out}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,8 +134,9 @@ def per_class(probabilities: np.ndarray, labels: np.ndarray) -> list[ClassMetric
                 recall=none, precision=none, f1=none, auroc=none, average_precision=none, records=0
             )
         ] * k
+    undefined: Any = math.nan  # for scikit-learn's own, which says str
     found = precision_recall_fscore_support(
-        labels, predicted(probabilities), labels=range(k), zero_division=np.nan
+        labels, predicted(probabilities), labels=range(k), zero_division=undefined
     )
     precision, recall, f1, support = (np.asarray(values).tolist() for values in found)
     finite = bool(np.isfinite(probabilities).all())

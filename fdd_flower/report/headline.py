@@ -1,0 +1,72 @@
+"""Metrics for people: their names, and the one that a run shows first."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+from fdd_flower.report.units import human_number, human_share
+from fdd_flower.run_folder.rows import RoundRow, Summary
+
+NAMES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro F1",
+    "auroc": "AUROC",
+    "average_precision": "average precision",
+    "brier": "Brier score",
+    "ece": "calibration error",
+    "majority": "majority guess",
+}
+SHARES = {"accuracy", "balanced_accuracy", "majority"}  # shown in percent
+
+
+def human_metric(name: str, value: float) -> str:
+    """Return the value of a metric: shares of records in percent, all else as a number.
+
+    >>> human_metric("accuracy", 0.5), human_metric("auroc", 0.5)
+    ('50.0%', '0.500')
+    """
+    return human_share(value) if name in SHARES else human_number(value)
+
+
+def value_of(found: Summary | RoundRow, metric: str) -> float:
+    """Return a metric of a run or round; nan where it was not measured."""
+    if metric == "accuracy":
+        return found.accuracy
+    return found.metrics.get(metric, math.nan)
+
+
+def headline_of(summary: Summary) -> str:
+    """Return the metric that a run shows first; accuracy for one from before there were others."""
+    return summary.metric if summary.metric in NAMES else "accuracy"
+
+
+def shown_first(metric: str) -> list[str]:
+    """Return `metric`, and accuracy after it; accuracy alone where it is the one."""
+    return list(dict.fromkeys((metric, "accuracy")))
+
+
+def common_headline(summaries: Iterable[Summary]) -> str:
+    """Return the metric that all these runs show first; accuracy where they differ."""
+    found = {headline_of(one) for one in summaries}
+    return found.pop() if len(found) == 1 else "accuracy"
+
+
+def first_metrics(summary: Summary) -> list[tuple[str, str]]:
+    """Return the name and value of the metric that is shown first, and of accuracy after it."""
+    return [
+        (NAMES[name], human_metric(name, value_of(summary, name)))
+        for name in shown_first(headline_of(summary))
+    ]
+
+
+def headline_words(summary: Summary) -> str:
+    """Return the name and value of the metric that a run shows first, in words."""
+    name, value = first_metrics(summary)[0]
+    return f"{name} {value}"
+
+
+def metric_lines(metrics: Mapping[str, float]) -> list[tuple[str, str]]:
+    """Return the name and value of all metrics that are known, in the order of `NAMES`."""
+    return [(NAMES[name], human_metric(name, metrics[name])) for name in NAMES if name in metrics]

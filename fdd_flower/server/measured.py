@@ -1,0 +1,89 @@
+"""What a run says of its models: the metrics of rows and summary, the words of the log."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from fdd_flower.config import EvaluationConfig
+from fdd_flower.data.base import Split
+from fdd_flower.device import on_host
+from fdd_flower.report.headline import NAMES
+from fdd_flower.training.evaluation import Evaluation
+from fdd_flower.training.metrics import headline, measure, per_class, per_group
+
+
+class Measured:
+    """Measures models on the server's test records.
+
+    Parameters
+    ----------
+    test
+        The records.
+    group_names
+        Of `test.groups`.
+
+    Raises
+    ------
+    ConfigError
+        If the settings do not fit the records.
+    """
+
+    def __init__(self, cfg: EvaluationConfig, test: Split, group_names: tuple[str, ...]) -> None:
+        self.classes, self.group_names = test.classes, group_names
+        self.groups = None if test.groups is None else on_host(test.groups).numpy()
+        self.headline = headline(cfg, test.classes, on_host(test.labels).numpy())
+
+    def metrics(self, found: Evaluation) -> dict[str, float]:
+        """Return the metrics that stand beside accuracy, by name."""
+        measured = measure(found.probabilities, found.labels, positive=self.headline.positive)
+        return measured.beside_accuracy()
+
+    def words(self, accuracy: float, metrics: Mapping[str, float]) -> str:
+        """Return the metric that is shown first and accuracy, for a line of the log."""
+        name = self.headline.metric
+        first = "" if name == "accuracy" else f"{NAMES[name]} {metrics[name]:.4f}, "
+        return f"{first}accuracy {accuracy:.4f}"
+
+    def summary(self, last: Evaluation | None, others: Mapping[str, Evaluation]) -> dict[str, Any]:
+        """Return the fields of a `Summary` that say how good models are.
+
+        Parameters
+        ----------
+        last
+            Of the global model; None where no round finished.
+        others
+            Of `server.models`.
+        """
+        found: dict[str, Any] = {
+            "metric": self.headline.metric,
+            "accuracy": math.nan,
+            "accuracy_per_class": (),
+            "accuracy_by_model": {name: one.accuracy for name, one in others.items()},
+            "metrics_by_model": {name: self.metrics(one) for name, one in others.items()},
+        }
+        if last is None:
+            return found
+        each = per_class(last.probabilities, last.labels)
+        return found | {
+            "accuracy": last.accuracy,
+            "accuracy_per_class": last.accuracy_per_class,
+            "metrics": self.metrics(last),
+            "metrics_per_class": {
+                name: one.as_dict() for name, one in zip(self.classes, each, strict=True)
+            },
+            "metrics_per_client": self._by_group(last),
+        }
+
+    def _by_group(self, found: Evaluation) -> dict[str, dict[str, float]]:
+        if self.groups is None:
+            return {}
+        each = per_group(
+            found.probabilities,
+            found.labels,
+            self.groups,
+            self.group_names,
+            positive=self.headline.positive,
+        )
+        return {name: one.as_dict() for name, one in each.items()}

@@ -1,0 +1,30 @@
+"""How good a classifier is: numbers, curves, the number that is shown first, a threshold."""
+
+from fdd_flower.training.metrics.headline import Headline, headline
+from fdd_flower.training.metrics.scores import (
+    ClassMetrics,
+    Metrics,
+    Reliability,
+    brier,
+    confusion,
+    measure,
+    per_class,
+    per_group,
+    predicted,
+    reliability,
+)
+
+__all__ = [
+    "ClassMetrics",
+    "Headline",
+    "Metrics",
+    "Reliability",
+    "brier",
+    "confusion",
+    "headline",
+    "measure",
+    "per_class",
+    "per_group",
+    "predicted",
+    "reliability",
+]

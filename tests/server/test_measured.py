@@ -1,0 +1,85 @@
+"""What a run says of its models, by the same function for every strategy."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from fdd_flower.config import EvaluationConfig
+from fdd_flower.data.base import Split
+from fdd_flower.run_folder.rows import Summary
+from fdd_flower.server.measured import Measured
+from fdd_flower.training.evaluation import Evaluation, evaluate
+from tests.report.samples import make_summary
+
+
+@pytest.fixture(scope="module")
+def split() -> Split:
+    rng = torch.Generator().manual_seed(0)
+    labels = (torch.arange(60) % 10 == 0).long()
+    return Split(
+        inputs=torch.randn(60, 3, generator=rng) + labels[:, None],
+        labels=labels,
+        classes=("fine", "broken"),
+        groups=torch.arange(60) % 2,
+    )
+
+
+@pytest.fixture(scope="module")
+def found(split: Split) -> Evaluation:
+    torch.manual_seed(0)
+    return evaluate(torch.nn.Linear(3, 2), split)
+
+
+def test_the_summary_says_how_a_rare_class_is_found(split: Split, found: Evaluation):
+    said = Measured(EvaluationConfig(), split, ("north", "south")).summary(found, {"mlp": found})
+    summary = Summary.from_json(make_summary(**said).to_json(), where="here")
+    p, y = found.probabilities[:, 1], split.labels.numpy()
+    assert summary.metric == "auroc"
+    assert summary.metrics["auroc"] == pytest.approx(roc_auc_score(y, p))
+    assert summary.metrics["average_precision"] == pytest.approx(average_precision_score(y, p))
+    assert summary.metrics["majority"] == pytest.approx(0.9)
+    assert summary.metrics_by_model == {"mlp": summary.metrics}
+    assert summary.metrics_per_class["broken"]["recall"] == summary.accuracy_per_class[1]
+    assert summary.metrics_per_class["broken"]["records"] == 6
+
+
+def test_each_group_is_measured_on_its_own(split: Split, found: Evaluation):
+    said = Measured(EvaluationConfig(), split, ("north", "south", "nobody")).summary(found, {})
+    groups = said["metrics_per_client"]
+    assert list(groups) == ["north", "south"]
+    assert [each["records"] for each in groups.values()] == [30, 30]
+    right = (found.probabilities.argmax(axis=1) == split.labels.numpy())[::2]
+    assert groups["north"]["accuracy"] == pytest.approx(right.mean())
+    assert math.isnan(groups["south"]["auroc"])  # all its records are of one class
+    alone = Measured(EvaluationConfig(), replace(split, groups=None), ())
+    assert alone.summary(found, {})["metrics_per_client"] == {}
+
+
+def test_the_log_begins_with_what_is_asked_for(split: Split, found: Evaluation):
+    rare = Measured(EvaluationConfig(), split, ())
+    words = rare.words(found.accuracy, rare.metrics(found))
+    assert words == f"AUROC {rare.metrics(found)['auroc']:.4f}, accuracy {found.accuracy:.4f}"
+    plain = Measured(EvaluationConfig(metric="accuracy"), split, ())
+    assert plain.words(0.5, {}) == "accuracy 0.5000"
+
+
+def test_a_run_without_a_round_has_no_number(split: Split):
+    said = Measured(EvaluationConfig(), split, ()).summary(None, {})
+    assert math.isnan(said["accuracy"])
+    assert "metrics" not in said
+
+
+def test_probabilities_near_one_stay_apart():
+    logits = torch.nn.Linear(1, 2)
+    with torch.no_grad():
+        logits.weight.copy_(torch.tensor([[0.0], [1.0]]))
+        logits.bias.zero_()
+    inputs = torch.tensor([[20.0], [21.0], [22.0], [23.0]])
+    split = Split(inputs=inputs, labels=torch.tensor([0, 0, 1, 1]), classes=("a", "b"))
+    assert len(np.unique(evaluate(logits, split).probabilities[:, 1])) == 4
