@@ -18,6 +18,7 @@ NAMES = {
     "ece": "calibration error",
     "majority": "majority guess",
 }
+LOWER = {"brier", "ece"}  # the lower, the better
 SHARES = {"accuracy", "balanced_accuracy", "majority"}  # shown in percent
 
 

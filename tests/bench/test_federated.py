@@ -17,7 +17,7 @@ from fdd_flower.bench.federated.plot import BYTES, SECONDS, draw
 from fdd_flower.bench.federated.rows import Row, failed, row_of
 from fdd_flower.bench.federated.settings import Cell, Federated, check
 from fdd_flower.bench.federated.splits import settings_of
-from fdd_flower.bench.federated.table import header, markdown, plain
+from fdd_flower.bench.federated.table import header, line, markdown, plain
 from fdd_flower.client.side import new_model
 from fdd_flower.errors import ConfigError
 from fdd_flower.server.checks import check_components, check_method
@@ -194,6 +194,27 @@ def test_a_row_sums_rounds_and_counts_a_client() -> None:
     assert (row.bytes_up, row.bytes_down) == (400, 200)
     assert list(row.curve) == [(0.7, 200, 3.0), (0.6, 400, 6.0)]
     assert (row.seconds_clients, row.seconds_server) == (4.0, 2.0)
+
+
+def test_a_rare_class_has_its_metric_first(tmp_path: Path) -> None:
+    changes: dict[str, Any] = {
+        "metric": "auroc",
+        "accuracy": 0.95,
+        "accuracy_by_model": {"cnn": 0.5},
+        "metrics": {"auroc": 0.7512, "brier": float("nan")},
+        "metrics_by_model": {"cnn": {"auroc": 0.6}},
+    }
+    made = [make_row(n, metrics={"auroc": a}) for n, a in ((1, 0.8), (2, 0.75))]
+    summary = make_summary(num_clients=4, **changes)
+    row = row_of(Cell(method="m", split="iid", seed=3), summary, made)
+    assert (row.best, row.metrics) == (0.8, {"auroc": 0.7512})
+    assert [point[0] for point in row.curve] == [0.8, 0.75]
+    lines = plain([], [row, failed(Cell(method="n", split="iid", seed=3), "no")]).splitlines()
+    assert lines[3].split()[:5] == ["method", "AUROC", "cnn", "accuracy", "best"]
+    assert lines[5].split()[:6] == ["m", "0.751", "cnn", "0.600", "95.0", "0.800"]
+    assert "m, iid, seed 3: cnn AUROC 0.751, 95.0%, cnn 0.600" in line(row)
+    draw([row], "rare", tmp_path / "a.png", against=BYTES)
+    assert (tmp_path / "a.png").exists()
 
 
 def test_tables_have_means_and_spreads_and_say_what_failed() -> None:

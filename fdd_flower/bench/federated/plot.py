@@ -1,4 +1,4 @@
-"""Accuracy against bytes and against time, one curve per method."""
+"""What runs show first against bytes and against time, one curve per method."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fdd_flower.bench.federated.rows import Row
+from fdd_flower.bench.federated.table import common_metric
 from fdd_flower.report.chart import (
     COLOURS,
     MARKS,
@@ -18,6 +19,7 @@ from fdd_flower.report.chart import (
     save,
     tidy,
 )
+from fdd_flower.report.headline import LOWER, NAMES, SHARES
 from fdd_flower.report.units import human_bytes, human_seconds
 
 if TYPE_CHECKING:
@@ -41,14 +43,15 @@ def draw(rows: Sequence[Row], title: str, path: Path, *, against: int) -> None:
     against
         `BYTES` or `SECONDS`.
     """
-    good = [row for row in rows if row.curve]
+    metric = common_metric(rows)
+    good = [row for row in rows if row.curve and row.metric == metric]
     splits = list(dict.fromkeys(row.split for row in good))
     if not splits:
         return
     methods = list(dict.fromkeys(row.method for row in good))
     figure, each = panels(len(splits), sharey=True)
     for axes, split in zip(each, splits, strict=True):
-        _panel(axes, split, [row for row in good if row.split == split], methods, against)
+        _panel(axes, split, [row for row in good if row.split == split], methods, against, metric)
     if any(row.by_model for row in good):
         each[0].plot([], [], "o", color="0.4", markerfacecolor="none", label=OTHERS)
     legend_below(figure, each)
@@ -57,11 +60,18 @@ def draw(rows: Sequence[Row], title: str, path: Path, *, against: int) -> None:
 
 
 def _panel(
-    axes: Axes, split: str, rows: Sequence[Row], methods: Sequence[str], against: int
+    axes: Axes,
+    split: str,
+    rows: Sequence[Row],
+    methods: Sequence[str],
+    against: int,
+    metric: str,
 ) -> None:
+    unit = 100 if metric in SHARES else 1
+    best_of = min if metric in LOWER else max
     for place, method in enumerate(methods):
         own = [row for row in rows if row.method == method]
-        curve = _curve(own, against)
+        curve = _curve(own, against, unit)
         if not curve:
             continue
         color, marker = COLOURS[place % len(COLOURS)], MARKS[place % len(MARKS)]
@@ -79,23 +89,24 @@ def _panel(
             linewidth=1.6,
             elinewidth=0.8,
         )
-        others = [max(row.by_model.values()) for row in own if row.by_model]
+        each = ([row.measured(metric, model) for model in row.by_model] for row in own)
+        others = [best_of(known) for one in each if (known := [v for v in one if v is not None])]
         if others:
-            best = 100 * statistics.mean(others)
+            best = unit * statistics.mean(others)
             axes.plot(
                 x[-1:], [best], color=color, marker=marker, markersize=6, markerfacecolor="none"
             )
     axes.set_title(split, fontsize=10)
     cost_axis(axes, LABELS[against], human_bytes if against == BYTES else human_seconds)
-    axes.set_ylabel("accuracy (%)", fontsize=9)
+    axes.set_ylabel(NAMES[metric] + " (%)" * (metric in SHARES), fontsize=9)
     tidy(axes)
 
 
-def _curve(rows: Sequence[Row], against: int) -> list[tuple[float, float, float]]:
-    """Return what was paid, accuracy and its spread after each round, over the seeds."""
+def _curve(rows: Sequence[Row], against: int, unit: int) -> list[tuple[float, float, float]]:
+    """Return what was paid, the metric and its spread after each round, over the seeds."""
     found = []
     for points in zip(*(row.curve for row in rows), strict=False):
-        shares = [100 * point[0] for point in points]
+        shares = [unit * point[0] for point in points]
         spread = statistics.stdev(shares) if len(shares) > 1 else 0.0
         paid = statistics.mean(point[against] for point in points)
         found.append((paid, statistics.mean(shares), spread))

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fdd_flower.bench.federated.settings import Cell
+from fdd_flower.report.headline import LOWER, headline_of, value_of
 from fdd_flower.run_folder.rows import RoundRow, Summary
 
 Key = tuple[str, str, int]
@@ -25,10 +26,14 @@ class Row:
     accuracy
         Of the global model after the last round, from 0 to 1; None where the run failed.
     best
-        The highest of all rounds: what tables that quote the best round show. It is chosen on the
-        records that it is measured on.
+        The best `metric` of all rounds: what tables that quote the best round show. It is chosen on
+        the records that it is measured on.
     by_model
-        Of each of `server.models`, trained on the last merged set.
+        Accuracy of each of `server.models`, trained on the last merged set.
+    metric
+        What the run shows first, and tables and plots with it.
+    metrics, metrics_by_model
+        As the summary has them; what is undefined is left out.
     rounds
         That finished.
     bytes_up, bytes_down
@@ -40,7 +45,7 @@ class Row:
     seconds
         Of the whole run on this machine, one client after the other.
     curve
-        After each round: accuracy, bytes up a client so far, and seconds so far as a federation
+        After each round: `metric`, bytes up a client so far, and seconds so far as a federation
         takes them (`seconds_clients` and `seconds_server`).
     error
         Why the run failed; empty if it did not.
@@ -55,6 +60,9 @@ class Row:
     accuracy: float | None = None
     best: float | None = None
     by_model: Mapping[str, float] = field(default_factory=dict)
+    metric: str = "accuracy"
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    metrics_by_model: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     rounds: int | None = None
     bytes_up: float | None = None
     bytes_down: float | None = None
@@ -69,16 +77,25 @@ class Row:
         """What no two rows of a bench share."""
         return (self.method, self.split, self.seed)
 
+    def measured(self, metric: str, model: str = "") -> float | None:
+        """Return a metric of the global model after the last round, or of one of `server.models`.
+
+        None where it is undefined, or was not measured.
+        """
+        if metric == "accuracy":
+            return self.by_model.get(model) if model else self.accuracy
+        return (self.metrics_by_model.get(model, {}) if model else self.metrics).get(metric)
+
 
 def row_of(cell: Cell, summary: Summary, rounds: Sequence[RoundRow]) -> Row:
     """Return the row of a run that completed."""
     up = down = seconds = 0.0
-    curve = []
+    curve, metric = [], headline_of(summary)
     for row in rounds:
         up += row.bytes_up / summary.num_clients
         down += row.bytes_down / summary.num_clients
         seconds += row.seconds_distill_max + row.seconds_train
-        curve.append((row.accuracy, up, seconds))
+        curve.append((value_of(row, metric), up, seconds))
     return Row(
         method=cell.method,
         split=cell.split,
@@ -87,8 +104,11 @@ def row_of(cell: Cell, summary: Summary, rounds: Sequence[RoundRow]) -> Row:
         distiller=summary.distiller,
         model=summary.model,
         accuracy=summary.accuracy,
-        best=max((row.accuracy for row in rounds if math.isfinite(row.accuracy)), default=None),
+        best=_best(metric, [value for value, *_ in curve if math.isfinite(value)]),
         by_model=dict(summary.accuracy_by_model),
+        metric=metric,
+        metrics=_finite(summary.metrics),
+        metrics_by_model={name: _finite(one) for name, one in summary.metrics_by_model.items()},
         rounds=summary.rounds,
         bytes_up=up,
         bytes_down=down,
@@ -97,6 +117,14 @@ def row_of(cell: Cell, summary: Summary, rounds: Sequence[RoundRow]) -> Row:
         seconds=summary.seconds_total,
         curve=tuple(curve),
     )
+
+
+def _best(metric: str, values: Sequence[float]) -> float | None:
+    return (min if metric in LOWER else max)(values, default=None)
+
+
+def _finite(metrics: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in metrics.items() if math.isfinite(value)}
 
 
 def failed(cell: Cell, error: str) -> Row:
