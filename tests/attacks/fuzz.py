@@ -17,7 +17,7 @@ from tests.attacks.malformed_sets import npy
 from tests.attacks.scene import LIAR, SHAPE, config, envelope, honest_set, record
 from tests.wire.test_image_codecs import parts, whole
 
-CODECS = ("float32", "float16", "uint8", "webp", "avif")
+CODECS = ("float32", "float16", "uint8", "webp", "avif", "series")
 SHAPES = (SHAPE, (3, 8, 8), (5,))
 
 Damage = Callable[[bytes, np.random.Generator], bytes]

@@ -59,7 +59,8 @@ def test_a_set_comes_back_in_its_shape_with_its_weights(name: str, shape: tuple[
     assert torch.equal(came.weights, sent.weights)
     span = float(sent.inputs.max() - sent.inputs.min())
     # Noise is the worst that a codec of images can be given: there its colours only stay in range.
-    lossy = name not in APART and len(shape) == 3
+    # `series` has a quality for all that it writes (test_series_codec.py).
+    lossy = name == "series" or (name not in APART and len(shape) == 3)
     assert float((came.inputs - sent.inputs).abs().max()) <= (span if lossy else span / 255)
     assert float((came.targets - sent.targets).abs().max()) <= 1 / 255
 
@@ -135,7 +136,8 @@ def test_the_largest_allowed_values_travel(name: str) -> None:
         inputs=torch.full((ROWS, 13), 1e4), targets=good.targets, weights=torch.full((ROWS,), 1e9)
     )
     came = there_and_back(name, sent)
-    assert torch.equal(came.inputs, sent.inputs)
+    step = 1 if name == "series" else 0
+    assert float((came.inputs - sent.inputs).abs().max()) <= step
     assert torch.equal(came.weights, sent.weights)
 
 

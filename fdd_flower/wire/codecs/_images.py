@@ -26,7 +26,7 @@ from fdd_flower.wire.codecs._quantise import LEVELS, affine_ranges, largest_rema
 from fdd_flower.wire.resolution import WHOLE, cell, resize
 
 CODES = 0  # the kind of a payload whose stream is bytes under zlib
-KINDS = {CODES: "plain values", 1: "webp", 2: "avif"}
+KINDS = {CODES: "plain values", 1: "webp", 2: "avif", 3: "series"}
 
 
 class ImageCodec(ABC):
