@@ -31,7 +31,9 @@ def _own_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _blank_report(folder: Path) -> None:
-    names = ["report.html", "curves.png"] + ["synthetic.png"] * (folder / SYNTHETIC).exists()
+    names = ["report.html", "curves.png", "metrics.png"] + ["synthetic.png"] * (
+        folder / SYNTHETIC
+    ).exists()
     for name in names:
         (folder / name).touch()
 

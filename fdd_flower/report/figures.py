@@ -1,4 +1,4 @@
-"""The two pictures of a run: its synthetic set, and its rounds."""
+"""The pictures of a run: its synthetic set, its rounds, and how its model answers."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from fdd_flower.report.units import one_line
 from fdd_flower.run_folder.rows import RoundRow
 from fdd_flower.schema import Normalisation
 from fdd_flower.synthetic_set import SyntheticSet
+from fdd_flower.training.metrics import Answers
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -90,6 +91,16 @@ def draw_curves(rows: Sequence[RoundRow], path: Path, metric: str = "accuracy") 
     if not rows:
         raise ValueError("rows must hold at least one round; got none")
     save(curves(rows, DPI, metric), path)
+
+
+def draw_answers(found: Answers, classes: Sequence[str], path: Path) -> None:
+    """Draw how a model answers into the PNG `path`: ROC, precision-recall, reliability, confusion.
+
+    Beside each stands what a guess would give.
+    """
+    from fdd_flower.report._answers import answers_figure
+
+    save(answers_figure(found, classes), path)
 
 
 def _ends(pixels: Tensor) -> tuple[Tensor, Tensor]:

@@ -18,6 +18,24 @@ NAMES = {
     "ece": "calibration error",
     "majority": "majority guess",
 }
+MEANINGS = {  # by the names that people see
+    "accuracy": "share of right answers",
+    "balanced accuracy": "mean over the classes of the share of each that is found",
+    "macro F1": "mean over the classes of precision and recall as one number; 1 is best",
+    "AUROC": "how well records are put in order, by class and averaged: 0.5 is a guess, 1 is best",
+    "average precision": "mean precision over all recalls: a guess gives the share of the class",
+    "Brier score": "mean squared error of the probabilities: 0 is best",
+    "calibration error": "how far probabilities are from frequencies: 0 is best",
+    "majority guess": "accuracy of always saying the most frequent class",
+}
+CLASS_NAMES = {
+    "precision": "precision",
+    "f1": "F1",
+    "auroc": "AUROC",
+    "average_precision": "average precision",
+    "records": "records",
+}
+GROUP_METRICS = ("accuracy", "balanced_accuracy", "auroc", "majority")
 LOWER = {"brier", "ece"}  # the lower, the better
 SHARES = {"accuracy", "balanced_accuracy", "majority"}  # shown in percent
 
@@ -29,6 +47,13 @@ def human_metric(name: str, value: float) -> str:
     ('50.0%', '0.500')
     """
     return human_share(value) if name in SHARES else human_number(value)
+
+
+def human_column(name: str, value: float) -> str:
+    """Return a value of a class or group: a count of records as such, all else as a metric."""
+    if name == "records":
+        return f"{value:.0f}" if math.isfinite(value) else human_number(value)
+    return human_metric(name, value)
 
 
 def value_of(found: Summary | RoundRow, metric: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -10,12 +11,17 @@ from fdd_flower.config import keys, to_run_config
 from fdd_flower.ledger import QUARANTINED, REJECTED, Entry, Ledger
 from fdd_flower.privacy.card import PrivacyCard
 from fdd_flower.report._page import Raw, bar, cell, page, picture, section, table
-from fdd_flower.report.figures import draw_curves, draw_synthetic
+from fdd_flower.report.figures import draw_answers, draw_curves, draw_synthetic
 from fdd_flower.report.headline import (
+    CLASS_NAMES,
+    GROUP_METRICS,
+    MEANINGS,
     NAMES,
     first_metrics,
     headline_of,
+    human_column,
     human_metric,
+    metric_lines,
     shown_first,
     value_of,
 )
@@ -32,7 +38,13 @@ from fdd_flower.report.units import (
 from fdd_flower.run_folder.files import write_atomic
 from fdd_flower.run_folder.load import Run, load_run
 from fdd_flower.run_folder.rows import RoundRow
-from fdd_flower.run_folder.run_dir import CURVES_PICTURE, LEDGER, REPORT, SYNTHETIC_PICTURE
+from fdd_flower.run_folder.run_dir import (
+    ANSWERS_PICTURE,
+    CURVES_PICTURE,
+    LEDGER,
+    REPORT,
+    SYNTHETIC_PICTURE,
+)
 
 _MAX_REJECTED = 200
 
@@ -85,7 +97,14 @@ def write_report(run_dir: Path) -> Path:
     _draw_missing(run)
     parts = [_head(run), _tiles(run), _guide(run), *_pictures(run)]
     entries = Ledger(run_dir / LEDGER).entries()
-    parts += [_rounds(run), _per_class(run), _replies(entries), _scores(entries)]
+    parts += [
+        _rounds(run),
+        _measures(run),
+        _per_class(run),
+        _per_client(run),
+        _replies(entries),
+        _scores(entries),
+    ]
     parts += [_privacy(run), _facts(run), _settings(run)]
     text = page(f"{run.summary.strategy} on {run.summary.data}", *(part for part in parts if part))
     # a lone surrogate in a reason must not cost the report
@@ -98,6 +117,9 @@ def _draw_missing(run: Run) -> None:
     if run.synthetic is not None and not synthetic.exists():
         saved = run.synthetic
         draw_synthetic(saved.set, saved.classes, saved.normalisation, synthetic)
+    answers = run.path / ANSWERS_PICTURE
+    if run.answers is not None and not answers.exists():
+        draw_answers(run.answers, _class_names(run, len(run.answers.confusion)), answers)
     if run.rows and not curves.exists():
         draw_curves(run.rows, curves, headline_of(run.summary))
 
@@ -139,7 +161,12 @@ def _guide(run: Run) -> Raw:
 
 def _pictures(run: Run) -> list[Raw]:
     shown = (
-        (CURVES_PICTURE, "Over the rounds", "Accuracy, loss and cumulative traffic by round"),
+        (CURVES_PICTURE, "Over the rounds", "A metric, loss and cumulative traffic by round"),
+        (
+            ANSWERS_PICTURE,
+            "How the model answers",
+            "ROC, precision-recall, reliability and confusion on the test records",
+        ),
         (SYNTHETIC_PICTURE, "The synthetic set", "Synthetic records, one row per class"),
     )
     files = [(run.path / name, title, text) for name, title, text in shown]
@@ -189,18 +216,61 @@ def _rejected(row: RoundRow) -> str:
     return f"{row.rejected} ({codes})" if codes else str(row.rejected)
 
 
+def _measures(run: Run) -> Raw | None:
+    rows = metric_lines({"accuracy": run.summary.accuracy, **run.summary.metrics})
+    if not run.summary.metrics:
+        return None
+    meant = [(name, value, MEANINGS.get(name, "")) for name, value in rows]
+    return section("Metrics", table(("metric", "value", "meaning"), meant, numbers=(1,)))
+
+
 def _per_class(run: Run) -> Raw | None:
     shares = run.summary.accuracy_per_class
     if not shares:
         return None
-    names = run.synthetic.classes if run.synthetic else ()
-    if len(names) != len(shares):
-        names = tuple(str(index) for index in range(len(shares)))
+    names = _class_names(run, len(shares))
+    found = run.summary.metrics_per_class
+    columns = [key for key in CLASS_NAMES if any(key in found.get(name, {}) for name in names)]
     rows = [
-        (one_line(name, 80), human_share(share), bar(share) if share == share else "")
+        (
+            one_line(name, 80),
+            human_share(share),
+            bar(share) if share == share else "",
+            *(human_column(key, found.get(name, {}).get(key, math.nan)) for key in columns),
+        )
         for name, share in zip(names, shares, strict=True)
     ]
-    return section("Accuracy by class", table(("class", "accuracy", ""), rows, numbers=(1,)))
+    heads = ("class", "accuracy", "", *(CLASS_NAMES[key] for key in columns))
+    numbers = (1, *range(3, len(heads)))
+    return section("By class, each against the rest", table(heads, rows, numbers=numbers))
+
+
+def _class_names(run: Run, count: int) -> tuple[str, ...]:
+    """Return the names of the classes, or numbers where the run does not name so many."""
+    names = run.schema.classes if run.schema else ()
+    return names if len(names) == count else tuple(map(str, range(count)))
+
+
+def _per_client(run: Run) -> Raw | None:
+    found = run.summary.metrics_per_client
+    if not found:
+        return None
+    metrics = list(dict.fromkeys((headline_of(run.summary), *GROUP_METRICS)))
+    heads = (run.config.partition.column or "group", *(NAMES[key] for key in metrics), "records")
+    rows = [
+        (
+            one_line(name, 80),
+            *(human_metric(key, one.get(key, math.nan)) for key in metrics),
+            human_column("records", one.get("records", math.nan)),
+        )
+        for name, one in found.items()
+    ]
+    return section(
+        "By client or group",
+        "The same model on the test records of each. A dash: its records do not define the metric, "
+        "as when all are of one class.",
+        table(heads, rows, numbers=range(1, len(heads))),
+    )
 
 
 def _replies(entries: Sequence[Entry]) -> Raw:

@@ -9,12 +9,14 @@ from pathlib import Path
 
 from fdd_flower.config import Config, Scalar, flatten, from_run_config, without_removed
 from fdd_flower.errors import ConfigError, DataError
+from fdd_flower.run_folder.evaluation_file import load_evaluation
 from fdd_flower.run_folder.rows import RoundRow, Summary
-from fdd_flower.run_folder.run_dir import CONFIG, ROUNDS, SCHEMA, SUMMARY, SYNTHETIC
+from fdd_flower.run_folder.run_dir import CONFIG, EVALUATION, ROUNDS, SCHEMA, SUMMARY, SYNTHETIC
 from fdd_flower.run_folder.saved_set import SavedSet, load_set
 from fdd_flower.run_folder.schema_file import load_schema
 from fdd_flower.run_folder.trust import check_plain
 from fdd_flower.schema import Schema
+from fdd_flower.training.metrics import Answers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,8 @@ class Run:
         averages parameters.
     schema
         None where it ended before its first round.
+    answers
+        How its model answers on the test records; None in runs from before that was kept.
     lost
         Settings of an older version, by name, that this one has no way to follow.
     trust
@@ -40,6 +44,7 @@ class Run:
     config: Config
     synthetic: SavedSet | None
     schema: Schema | None
+    answers: Answers | None = None
     lost: Mapping[str, Scalar] = field(default_factory=dict)
     trust: bool = False
 
@@ -73,6 +78,7 @@ def load_run(path: Path, *, trust: bool = False) -> Run:
         config=config,
         synthetic=synthetic,
         schema=_read_schema(path / SCHEMA, synthetic),
+        answers=load_evaluation(path / EVALUATION) if (path / EVALUATION).exists() else None,
         lost=lost,
         trust=trust,
     )

@@ -15,6 +15,7 @@ from torch import Tensor
 from fdd_flower.config import Config, nested, to_run_config
 from fdd_flower.errors import ConfigError, DataError
 from fdd_flower.run_folder.checkpoint import Checkpoint, load_checkpoint
+from fdd_flower.run_folder.evaluation_file import evaluation_bytes
 from fdd_flower.run_folder.files import append_line, sweep, sync_folder, write_atomic, write_new
 from fdd_flower.run_folder.rows import RoundRow, Summary
 from fdd_flower.run_folder.saved_set import SavedSet, Source
@@ -22,6 +23,7 @@ from fdd_flower.run_folder.schema_file import schema_bytes
 from fdd_flower.run_folder.tensor_file import pack
 from fdd_flower.schema import Normalisation, Schema
 from fdd_flower.synthetic_set import SyntheticSet
+from fdd_flower.training.metrics import Answers
 
 ROUNDS = "rounds.jsonl"
 SUMMARY = "summary.json"
@@ -30,8 +32,10 @@ SYNTHETIC = "synthetic.safetensors"
 MODEL = "model.safetensors"
 SCHEMA = "schema.json"
 LEDGER = "ledger"
+EVALUATION = "evaluation.json"
 SYNTHETIC_PICTURE = "synthetic.png"
 CURVES_PICTURE = "curves.png"
+ANSWERS_PICTURE = "metrics.png"
 REPORT = "report.html"
 # of a run that is under way, or was killed; a run that completed leaves neither
 CHECKPOINT = "checkpoint.safetensors"
@@ -48,6 +52,8 @@ _LEFT_BY_A_RUN = (
     LEDGER,
     SYNTHETIC_PICTURE,
     CURVES_PICTURE,
+    EVALUATION,
+    ANSWERS_PICTURE,
     REPORT,
     CHECKPOINT,
     CLIENTS,
@@ -221,6 +227,10 @@ class RunDir:
     def write_schema(self, schema: Schema) -> None:
         """Write `schema.json`: what is needed to bring data to the model, or back from the set."""
         write_atomic(self.path / SCHEMA, schema_bytes(schema))
+
+    def write_evaluation(self, found: Answers) -> None:
+        """Write `evaluation.json`: how the model answers, for the pictures of the report."""
+        write_atomic(self.path / EVALUATION, evaluation_bytes(found))
 
     def write_synthetic(
         self,

@@ -11,7 +11,14 @@ from fdd_flower.data.base import Split
 from fdd_flower.device import on_host
 from fdd_flower.report.headline import NAMES
 from fdd_flower.training.evaluation import Evaluation
-from fdd_flower.training.metrics import headline, measure, per_class, per_group
+from fdd_flower.training.metrics import (
+    Answers,
+    answers,
+    headline,
+    measure,
+    per_class,
+    per_group,
+)
 
 
 class Measured:
@@ -39,6 +46,10 @@ class Measured:
         """Return the metrics that stand beside accuracy, by name."""
         measured = measure(found.probabilities, found.labels, positive=self.headline.positive)
         return measured.beside_accuracy()
+
+    def answers(self, found: Evaluation) -> Answers:
+        """Return how a model answers, for pictures."""
+        return answers(found.probabilities, found.labels, positive=self.headline.positive)
 
     def words(self, accuracy: float, metrics: Mapping[str, float]) -> str:
         """Return the metric that is shown first and accuracy, for a line of the log."""

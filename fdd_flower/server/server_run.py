@@ -284,6 +284,8 @@ class ServerRun:
         if self.rows:
             self.folder.write_schema(self.dataset.schema)
             self.folder.write_model(self.model.state_dict())
+            if self.last is not None:
+                self.folder.write_evaluation(self.measured.answers(self.last))
             if self.side.merged is not None:
                 self.folder.write_synthetic(
                     self.side.merged,

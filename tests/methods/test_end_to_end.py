@@ -85,7 +85,7 @@ def test_a_run_completes_and_leaves_the_same_files(tmp_path, strategy):
     files = {path.name for path in folder.iterdir()}
     want = {
         "rounds.jsonl", "summary.json", "config.toml", "ledger", "report.html", "curves.png",
-        "model.safetensors", "schema.json",
+        "model.safetensors", "schema.json", "evaluation.json", "metrics.png",
     }  # fmt: skip
     if strategy == "fdd":
         want |= {"synthetic.safetensors", "synthetic.png"}

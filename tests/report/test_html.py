@@ -8,12 +8,15 @@ from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fdd_flower.errors import DataError
 from fdd_flower.ledger import Ledger
 from fdd_flower.report.html import write_report
-from tests.report.samples import HOSTILE
+from fdd_flower.run_folder.run_dir import RunDir
+from fdd_flower.training.metrics import answers
+from tests.report.samples import CLASSES, HOSTILE
 
 Leave = Callable[..., Path]
 VOID = {"meta", "img", "br"}
@@ -63,6 +66,25 @@ def test_the_pictures_are_those_of_the_folder(finished: Leave) -> None:
     page = Page(write_report(run))
     inlined = {base64.b64decode(v.partition(",")[2]) for n, v in page.attributes if n == "src"}
     assert inlined == {(run / name).read_bytes() for name in ("synthetic.png", "curves.png")}
+
+
+def test_metrics_stand_by_class_and_by_client_with_pictures(finished: Leave) -> None:
+    each = {"recall": 0.5, "precision": 0.25, "auroc": 0.625, "records": 12}
+    run = finished(
+        metric="auroc",
+        metrics={"auroc": 0.8125, "majority": 0.9},
+        metrics_per_class={CLASSES[1]: each},
+        metrics_per_client={HOSTILE: {"accuracy": 0.5, "auroc": float("nan"), "records": 7}},
+    )
+    probabilities, labels = np.array([[0.9, 0.1], [0.4, 0.6]]), np.array([0, 1])
+    RunDir(run).write_evaluation(answers(probabilities, labels))
+    page = Page(write_report(run))
+    for text in ("0.812", "90.0%", "0.625", "By client or group"):
+        assert text in page.text, text
+    assert HOSTILE in page.text
+    assert "script" not in page.tags
+    picture = base64.b64encode((run / "metrics.png").read_bytes()).decode()
+    assert any(picture in value for _, value in page.attributes)
 
 
 def test_hostile_names_and_reasons_are_text(finished: Leave) -> None:

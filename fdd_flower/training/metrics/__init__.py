@@ -1,5 +1,6 @@
 """How good a classifier is: numbers, curves, the number that is shown first, a threshold."""
 
+from fdd_flower.training.metrics.curves import Answers, Curve, answers
 from fdd_flower.training.metrics.headline import Headline, headline
 from fdd_flower.training.metrics.scores import (
     ClassMetrics,
@@ -15,10 +16,13 @@ from fdd_flower.training.metrics.scores import (
 )
 
 __all__ = [
+    "Answers",
     "ClassMetrics",
+    "Curve",
     "Headline",
     "Metrics",
     "Reliability",
+    "answers",
     "brier",
     "confusion",
     "headline",
