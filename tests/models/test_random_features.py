@@ -36,6 +36,19 @@ def test_a_large_image_has_the_features_of_its_means():
     torch.testing.assert_close(large.features(x), small.features(means))
 
 
+def test_series_features_against_a_plain_loop():
+    x, model = torch.randn(2, 3, 20), make((3, 20))
+    weight, bias = model.get_buffer("weight").numpy(), model.get_buffer("bias").numpy()
+    assert weight.shape == (8 * 6, 3, 9)
+    found = model.features(x)[1].numpy()
+    for unit, apart in [(0, 1), (11, 1), (12, 2), (30, 4), (47, 8)]:
+        padded = np.pad(x[1].numpy(), ((0, 0), (4 * apart, 4 * apart)))
+        seen = [padded[:, t : t + 8 * apart + 1 : apart] for t in range(20)]
+        relu = [max(0.0, (part * weight[unit]).sum() + bias[unit]) for part in seen]
+        halves = [np.mean(relu[:10]), np.mean(relu[10:])]
+        np.testing.assert_allclose(found[2 * unit : 2 * unit + 2], halves, atol=1e-5)
+
+
 def test_features_of_a_table_hold_its_values_first():
     x, model = torch.randn(5, 4), make((4,))
     found = model.features(x)
