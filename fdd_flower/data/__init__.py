@@ -80,6 +80,7 @@ def _load(cfg: DataConfig, seed: int) -> Dataset:
         normalisation=source.normalisation or fit_normalisation(train if len(train) else test),
         columns=source.columns,
         group_names=source.group_names,
+        notes=source.notes,
     )
 
 

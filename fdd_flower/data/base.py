@@ -105,6 +105,8 @@ class Source:
     `test` is None where the data has no test split of its own; `normalisation` is None
     where no published constants exist, and then the reader's caller fits them. `columns` are
     those of a table, and `group_names` what `Records.groups` number.
+    `notes` say what a user should know of the reading: what was ignored, filled in or taken for
+    something, a line each; a run begins with them.
     """
 
     train: Records
@@ -113,6 +115,7 @@ class Source:
     normalisation: Normalisation | None = None
     columns: tuple[Column, ...] = ()
     group_names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +128,7 @@ class Dataset:
     normalisation: Normalisation
     columns: tuple[Column, ...] = ()
     group_names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def feature_shape(self) -> tuple[int, ...]:

@@ -63,6 +63,7 @@ def outline(
         _classes(dataset.classes, np.sum(counts, axis=0)),
         _clients("data of their own" if own_data else f"split: {_split(cfg)}", sizes),
         *([] if own_data else _groups(cfg, dataset, sizes)),
+        *(f"note: {note}" for note in dataset.notes),
         _rounds(cfg, method, plan, model, counts),
     ]
 
