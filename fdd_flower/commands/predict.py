@@ -68,7 +68,7 @@ def predict(
         network = _network(found, model)
         schema = found.schema
         assert schema is not None  # or it would have no network
-        data = read_unlabelled(file.expanduser(), schema)
+        data = read_unlabelled(file.expanduser(), schema, found.config.data)
         with threads(found.config.runtime.server_threads):
             shares = probabilities(network, data.inputs)
         write_table(predictions(data.names, shares, schema.classes), path)

@@ -34,6 +34,17 @@ class DataConfig:
         high=1,
     )
     image_size: int = setting(32, "folder: height and width in pixels", low=4, high=1_024)
+    resize: str = setting(
+        "stretch",
+        "folder: images of other shapes are stretched to the square, padded with black, or cropped "
+        "around their centre",
+        choices=("stretch", "pad", "crop"),
+    )
+    ground: str = setting(
+        "white",
+        "folder: what shows where an image is transparent",
+        choices=("white", "black"),
+    )
     window: int = setting(
         0,
         "series: samples of a window; 0: each recording is one",

@@ -9,8 +9,11 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from fdd_flower.config import DataConfig
 from fdd_flower.data.base import refuse, shown
-from fdd_flower.data.sources import folder, npz, table
+from fdd_flower.data.images.files import image_suffixes, parted, visible_files
+from fdd_flower.data.images.many import read_images
+from fdd_flower.data.sources import npz, table
 from fdd_flower.schema import Schema
 
 NPZ = ".npz"
@@ -35,11 +38,16 @@ class Unlabelled:
     ignored: tuple[str, ...] = ()
 
 
-def read_unlabelled(path: Path, schema: Schema) -> Unlabelled:
+def read_unlabelled(path: Path, schema: Schema, cfg: DataConfig | None = None) -> Unlabelled:
     """Return the records in `path`: a CSV or Parquet table, an archive, an image, or a folder.
 
     Labels are not needed and not read. A table's columns are found by their names, in any order;
     an archive's array is `x`; images are resized, and made grey or coloured, to fit.
+
+    Parameters
+    ----------
+    cfg
+        How the run reads images; None: by the defaults.
 
     Raises
     ------
@@ -58,8 +66,8 @@ def read_unlabelled(path: Path, schema: Schema) -> Unlabelled:
         return _table(path, schema)
     if path.is_file() and suffix == NPZ:
         return _archive(path, schema)
-    if path.is_dir() or suffix in _image_suffixes():
-        return _images(path, schema)
+    if path.is_dir() or suffix in image_suffixes():
+        return _images(path, schema, cfg or DataConfig())
     raise refuse(
         str(path),
         expected=f"{', '.join(table.SUFFIXES)}, {NPZ}, an image, or a folder of images",
@@ -116,7 +124,7 @@ def _archive(path: Path, schema: Schema) -> Unlabelled:
     return Unlabelled(inputs=schema.normalisation.apply(inputs), names=range(len(x)))
 
 
-def _images(path: Path, schema: Schema) -> Unlabelled:
+def _images(path: Path, schema: Schema, cfg: DataConfig) -> Unlabelled:
     channels, *size = schema.feature_shape
     if schema.kind != "image" or channels not in (1, 3):
         raise refuse(
@@ -126,9 +134,8 @@ def _images(path: Path, schema: Schema) -> Unlabelled:
             remedy="Pass a table or an archive that holds such records.",
         )
     root = path if path.is_dir() else path.parent
-    files = folder.visible_files(path) if path.is_dir() else [path]
-    known = _image_suffixes()
-    images = [file for file in files if file.suffix.lower() in known]
+    files = visible_files(path) if path.is_dir() else [path]
+    images, others = parted(files)
     if not images:
         raise refuse(
             str(path),
@@ -136,20 +143,19 @@ def _images(path: Path, schema: Schema) -> Unlabelled:
             got=shown(file.name for file in files) or "an empty folder",
             remedy="Pass the folder that holds the images; hidden files do not count.",
         )
-    pixels = [folder.read_image(file, (size[0], size[1]), channels=channels) for file in images]
-    others = [file for file in files if file.suffix.lower() not in known]
+    pixels = read_images(
+        root,
+        images,
+        (size[0], size[1]),
+        channels=channels,
+        resize=cfg.resize,
+        ground=cfg.ground,
+    )
     return Unlabelled(
-        inputs=schema.normalisation.apply(np.stack(pixels).transpose(0, 3, 1, 2)),
+        inputs=schema.normalisation.apply(pixels),
         names=[file.relative_to(root).as_posix() for file in images],
         ignored=tuple(file.relative_to(root).as_posix() for file in others),
     )
-
-
-def _image_suffixes() -> set[str]:
-    from PIL import Image
-
-    known = folder.formats()
-    return {suffix for suffix, kind in Image.registered_extensions().items() if kind in known}
 
 
 def _records(schema: Schema) -> str:

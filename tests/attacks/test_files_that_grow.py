@@ -16,8 +16,8 @@ from PIL import Image, ImageCms
 
 from fdd_flower.config import DataConfig
 from fdd_flower.data.base import SOURCES
+from fdd_flower.data.images.pixels import read_image
 from fdd_flower.data.sources import npz, paths, table
-from fdd_flower.data.sources.folder import read_image
 from fdd_flower.errors import DataError
 
 
@@ -65,13 +65,14 @@ def saved(image: Image.Image, kind: str, **options: object) -> bytes:
 RED = Image.new("RGB", (8, 8), (255, 0, 0))
 BLUE = Image.new("RGB", (8, 8), (0, 0, 255))
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
-MORE = {
+SEVERAL = {
     "animated gif": saved(RED, "GIF", save_all=True, append_images=[BLUE] * 3),
     "animated webp": saved(RED, "WEBP", save_all=True, append_images=[BLUE] * 3, lossless=True),
     "animated png": saved(RED, "PNG", save_all=True, append_images=[BLUE] * 3),
     "pages": saved(RED, "TIFF", save_all=True, append_images=[BLUE] * 3),
-    "alpha": saved(Image.new("RGBA", (8, 8), (255, 0, 0, 0)), "PNG"),
-    "a colour that is see-through": saved(RED.quantize(2), "PNG", transparency=0),
+}
+MORE = {
+    "a preview": saved(RED, "MPO", save_all=True, append_images=[BLUE]),
     "a profile of other colours": saved(RED, "PNG", icc_profile=PROFILE),
     "a broken profile": saved(RED, "PNG", icc_profile=b"\0" * 99),
 }
@@ -83,6 +84,14 @@ def test_of_an_image_that_is_more_the_first_picture_counts(tmp_path: Path, what:
     path.write_bytes(MORE[what])
     found = read_image(path, (8, 8), channels=3).reshape(-1, 3).mean(axis=0)
     np.testing.assert_allclose(found, [255, 0, 0], atol=2)
+
+
+@pytest.mark.parametrize("what", SEVERAL)
+def test_which_of_several_pictures_is_meant_is_not_guessed(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "image"
+    path.write_bytes(SEVERAL[what])
+    with pytest.raises(DataError, match=r"image: .*several pictures"):
+        read_image(path, (8, 8))
 
 
 @pytest.mark.parametrize("keep", [0.2, 0.5, 0.9])

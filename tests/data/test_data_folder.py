@@ -51,6 +51,46 @@ def test_train_and_test_are_splits(tmp_path: Path) -> None:
     assert source.test.labels.tolist() == [1, 2]
 
 
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [("train", "val"), ("Training", "Testing"), ("TRAIN", "tests"), ("trn", "validation")],
+)
+def test_split_folders_go_by_many_names(train: str, test: str, tmp_path: Path) -> None:
+    for i, part in enumerate((train, test)):
+        save(tmp_path / part / "cat" / "x.png", pixels(i))
+        save(tmp_path / part / "dog" / "x.png", pixels(i + 2))
+    source = read(tmp_path)
+    assert source.classes == ("cat", "dog")
+    assert source.test is not None
+    np.testing.assert_array_equal(source.test.inputs[1], pixels(3).transpose(2, 0, 1))
+    assert source.notes == (f"splits: {train} is the training split, {test} is the test split",)
+
+
+def test_a_validation_split_beside_a_test_split_is_trained_on(tmp_path: Path) -> None:
+    for i, part in enumerate(("train", "val", "test")):
+        save(tmp_path / "data" / part / "cat" / "x.png", pixels(i))
+    source = read(tmp_path)
+    expected = np.stack([pixels(i).transpose(2, 0, 1) for i in (0, 1)])
+    np.testing.assert_array_equal(source.train.inputs, expected)
+    assert source.test is not None
+    assert len(source.test) == 1
+    assert source.notes[0] == "the data is in data"
+    assert "val is a training split too" in source.notes[1]
+
+
+def test_a_class_may_be_called_train(tmp_path: Path) -> None:
+    for name in ("bus", "train"):
+        save(tmp_path / name / "x.png", pixels(1))
+    assert read(tmp_path).classes == ("bus", "train")
+
+
+def test_two_folders_for_one_split_are_refused(tmp_path: Path) -> None:
+    for name in ("train", "Training", "test"):
+        save(tmp_path / name / "a" / "x.png", pixels(1))
+    with pytest.raises(DataError, match="one folder for each split; got Training and train"):
+        read(tmp_path)
+
+
 def test_all_grey_stays_grey(tmp_path: Path) -> None:
     save(tmp_path / "a" / "x.png", pixels(1, mode="L"))
     Image.fromarray(pixels(2, mode="L") > 127).save(tmp_path / "a" / "y.png")
@@ -68,7 +108,7 @@ def test_one_colour_image_makes_all_of_them_colour(tmp_path: Path) -> None:
 
 
 def test_other_sizes_and_modes_become_square_rgb(tmp_path: Path) -> None:
-    save(tmp_path / "a" / "1.png", np.full((9, 5, 4), (10, 20, 30, 0), dtype=np.uint8))
+    save(tmp_path / "a" / "1.png", np.full((9, 5, 4), (10, 20, 30, 255), dtype=np.uint8))
     Image.fromarray(pixels(1)).quantize(4).save(tmp_path / "a" / "2.png")
     Image.fromarray(pixels(1)).convert("CMYK").save(tmp_path / "a" / "3.jpg")
     inputs = read(tmp_path, size=8).train.inputs
@@ -111,17 +151,29 @@ def test_a_damaged_image_is_named(keep: int, tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_that_is_no_image_is_named(tmp_path: Path) -> None:
+def test_litter_and_other_files_are_left_out_with_a_word(tmp_path: Path) -> None:
     save(tmp_path / "a" / "x.png", pixels(1))
-    (tmp_path / "a" / "notes.txt").write_text("hello")
-    with pytest.raises(DataError, match=r"notes\.txt: expected an image"):
-        read(tmp_path)
+    save(tmp_path / "b" / "x.png", pixels(2))
+    save(tmp_path / "__MACOSX" / "a" / "x.png", pixels(3))
+    for name in ("a/Thumbs.db", "a/._x.png", "b/desktop.ini", "a/notes.txt", "README"):
+        (tmp_path / name).write_bytes(b"?")
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "about.md").write_text("about")
+    source = read(tmp_path)
+    assert (source.classes, len(source.train)) == (("a", "b"), 2)
+    assert source.notes == (
+        "docs holds no image and is no class",
+        "left out 3 files: README, a/notes.txt, docs/about.md",
+    )
 
 
-def test_deep_pixels_are_refused_rather_than_cut_off(tmp_path: Path) -> None:
-    save(tmp_path / "a" / "scan.png", np.full((6, 6), 4_000, dtype=np.uint16))
-    with pytest.raises(DataError, match=r"scan\.png: expected an image of 8 bits.*I;16.*Scale it"):
+def test_all_bad_images_are_counted_and_twenty_named(tmp_path: Path) -> None:
+    save(tmp_path / "a" / "good.png", pixels(1))
+    for i in range(23):
+        (tmp_path / "a" / f"{i:02}.jpg").write_bytes(b"?")
+    with pytest.raises(DataError, match=r"23 of 24 .*a/00\.jpg .*a/19\.jpg .*and 3 more") as caught:
         read(tmp_path)
+    assert "a/20.jpg" not in str(caught.value)
 
 
 def test_an_empty_class_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,78 @@
+"""Many image files at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from fdd_flower.data.base import refuse, shown
+from fdd_flower.data.images.pixels import read_image
+from fdd_flower.errors import DataError
+
+MOST_THREADS = 8  # each may hold a large picture while it is made small
+
+
+def read_images(
+    root: Path,
+    paths: Sequence[Path],
+    size: tuple[int, int],
+    *,
+    channels: int | None = None,
+    resize: str = "stretch",
+    ground: str = "white",
+) -> np.ndarray:
+    """Return images (n, c, height, width), decoded in several threads.
+
+    uint8 if all have 8 bits a channel, otherwise float32 where 255 of 8 bits is 1. c is 1 if all
+    are grey, else 3, unless `channels` says. Pixels are kept at `size` only.
+
+    Raises
+    ------
+    DataError
+        If some cannot be read; all of them are counted, and the first twenty named.
+    """
+
+    def read(path: Path) -> np.ndarray | DataError:
+        try:
+            return read_image(path, size, channels=channels, resize=resize, ground=ground)
+        except DataError as error:
+            return error
+
+    found: np.ndarray | None = None
+    bad: list[tuple[Path, DataError]] = []
+    with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as threads:
+        for place, pixels in enumerate(threads.map(read, paths)):
+            if isinstance(pixels, DataError):
+                bad.append((paths[place], pixels))
+            elif not bad:
+                found = _stored(found, pixels.transpose(2, 0, 1), place, len(paths))
+    if len(bad) == 1:
+        raise bad[0][1]
+    if bad:
+        names = shown(f"{path.relative_to(root).as_posix()} ({error.got})" for path, error in bad)
+        raise refuse(
+            str(root),
+            expected="images that can be read to their end",
+            got=f"{len(bad):,} of {len(paths):,} that cannot: {names}",
+            remedy="Replace or remove these files.",
+        ) from bad[0][1]
+    assert found is not None  # no caller asks for none
+    return found
+
+
+def _stored(found: np.ndarray | None, pixels: np.ndarray, place: int, count: int) -> np.ndarray:
+    """Return all images with one more, (c, h, w), at `place`: as deep and coloured as it."""
+    if found is None:
+        found = np.zeros((count, *pixels.shape), dtype=pixels.dtype)
+    if pixels.shape[0] > found.shape[1]:
+        found = np.repeat(found, pixels.shape[0], axis=1)
+    if pixels.dtype != found.dtype and found.dtype == np.uint8:
+        found = found.astype(np.float32) / 255
+    elif pixels.dtype != found.dtype:
+        pixels = pixels.astype(np.float32) / 255
+    found[place] = pixels  # a grey one fills all channels
+    return found
