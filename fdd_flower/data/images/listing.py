@@ -110,7 +110,11 @@ def _unwrapped(root: Path, notes: list[str]) -> Path:
 def _splits(root: Path, notes: list[str]) -> dict[Part, Path]:
     found: dict[Part, Path] = {}
     folders = visible_folders(root) if root.is_dir() else []
-    named = [(part, folder) for folder in folders if (part := part_of(folder.name)) is not None]
+    named: list[tuple[Part, Path]] = []
+    for folder in folders:
+        part = part_of(folder.name)
+        if part is not None:
+            named.append((part, folder))
     present: set[str] = {part for part, _ in named}
     alone = present == {"train"} and len(folders) == 1 and visible_folders(folders[0])
     if "train" not in present or not (present & {"val", "test"} or alone):
