@@ -27,7 +27,7 @@ def in_notebook() -> bool:
 
 
 def set_picture(part: SyntheticSet) -> bytes:
-    """Return a PNG: one row per class, images as they are, all else as lines of a heat map."""
+    """Return a PNG: a row a class, images as they are, series over time, all else a heat map."""
     return png(synthetic_figure(part, part.classes, part.schema.normalisation))
 
 

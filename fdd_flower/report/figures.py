@@ -12,7 +12,7 @@ from torch import Tensor
 from fdd_flower.report.chart import DPI, save
 from fdd_flower.report.units import one_line
 from fdd_flower.run_folder.rows import RoundRow
-from fdd_flower.schema import Normalisation
+from fdd_flower.schema import Normalisation, kind_of
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.training.metrics import Answers
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAX_CLASSES = 25
+MAX_WINDOWS = 6  # of a series side by side
+ALIKE = 10.0  # times the smallest spread of a channel: up to here all share one axis
 
 
 def draw_synthetic(
@@ -45,18 +47,22 @@ def synthetic_figure(
     may stand for similar records.
 
     Images of 1 or 3 channels are shown in the units of the data, clipped to [0, 1]; where the data
-    had other units, from black at their lowest to white at their highest. Records of any other
-    shape are lines of a heat map, in normalised units, which features of different units share. A
+    had other units, from black at their lowest to white at their highest. Series are drawn over
+    time, in the units of the data unless channels differ in scale. Records of any other shape are
+    lines of a heat map, in normalised units, which features of different units share. A
     class without records keeps its row; of more than `MAX_CLASSES` classes only the
     first so many that have records are shown.
     """
     from fdd_flower.report._heat_map import heat_map
     from fdd_flower.report._images import image_grid
+    from fdd_flower.report._lines import line_rows
 
     members = [torch.nonzero(set_.labels == c).flatten() for c in range(len(classes))]
     filled_first = sorted(range(len(classes)), key=lambda c: len(members[c]) == 0)
     shown = sorted(filled_first[:MAX_CLASSES])
     labels = [f"{one_line(classes[c], 20)} ({len(members[c])})" for c in shown]
+    series = kind_of(set_.feature_shape) == "series"
+    max_columns = min(max_columns, MAX_WINDOWS) if series else max_columns
     picks = [_evenly(members[c], max_columns) for c in shown]
 
     title = f"Synthetic set: {len(set_)} records"
@@ -74,6 +80,11 @@ def synthetic_figure(
             pixels = (pixels - low) / (high - low).clamp_min(1e-12)
         shown_pixels = pixels.clamp(0, 1)
         return image_grid([shown_pixels[rows] for rows in picks], labels, title, note, DPI)
+    if series:
+        alike = max(normalisation.std) <= ALIKE * min(normalisation.std)
+        windows = normalisation.invert(set_.inputs) if alike else set_.inputs
+        unit = "values in the units of the data" if alike else "values in standard deviations"
+        return line_rows([windows[rows] for rows in picks], labels, title, note, unit)
     lines = [set_.inputs[rows].flatten(1) for rows in picks]
     return heat_map(lines, labels, title, note, DPI)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from fdd_flower.report.figures import _evenly, draw_curves, draw_synthetic
+from fdd_flower.report.figures import _evenly, draw_curves, draw_synthetic, synthetic_figure
 from fdd_flower.schema import Normalisation
 from fdd_flower.synthetic_set import SyntheticSet
 from tests.report.samples import make_row, make_set
@@ -198,3 +198,32 @@ def test_images_of_other_units_are_shown_from_black_to_white(tmp_path: Path) -> 
     colours, counts = np.unique(pixels(tmp_path / "s.png"), return_counts=True)
     # a third of 36 pixels each, of 12 x 12 points in three channels
     assert set(colours[counts >= 12 * 144 * 3]) >= {0, 127, 255}
+
+
+def test_series_are_lines_over_time_in_the_units_of_the_data() -> None:
+    rng = torch.Generator().manual_seed(0)
+    set_ = make(torch.randn(9, 2, 12, generator=rng), [0, 2, 2, 0, 2, 2, 2, 2, 2], 3)
+    scale = Normalisation(mean=(5.0, -1.0), std=(3.0, 2.0))
+    figure = synthetic_figure(set_, ["walk", "none", "$sit"], scale)
+    values = set_.inputs * torch.tensor([[3.0], [2.0]]) + torch.tensor([[5.0], [-1.0]])
+    for label, members in ((0, [0, 3]), (1, []), (2, [1, 2, 4, 6, 7, 8])):
+        lines = figure.axes[label].get_lines()
+        assert len(lines) == 2 * len(members)
+        for line, (record, channel) in zip(
+            lines, [(r, c) for r in members for c in (0, 1)], strict=True
+        ):
+            x, y = np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
+            np.testing.assert_allclose(y, values[record, channel], rtol=1e-6)
+            assert np.diff(x).tolist() == [1.0] * 11
+    assert "no records" in [text.get_text() for text in figure.axes[1].texts]
+    assert "units of the data" in figure.axes[2].get_xlabel()
+    assert figure.axes[2].get_ylabel() == "$sit (7)"
+
+
+def test_channels_of_unlike_scales_share_an_axis_in_deviations() -> None:
+    set_ = make(torch.randn(2, 2, 8), [0, 1], 2)
+    scale = Normalisation(mean=(0.0, 1e5), std=(1.0, 1e3))
+    figure = synthetic_figure(set_, ["a", "b"], scale)
+    assert "standard deviations" in figure.axes[1].get_xlabel()
+    line = figure.axes[0].get_lines()[1]
+    np.testing.assert_array_equal(np.asarray(line.get_ydata()), set_.inputs[0, 1])
