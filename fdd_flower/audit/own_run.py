@@ -53,6 +53,8 @@ def audit_run(run: Run, records: Path, folder: Path) -> Outcome:
         classes=schema.classes,
         feature_shape=schema.feature_shape,
         normalisation=schema.normalisation,
+        columns=schema.columns,
+        label=schema.label,
     )
     others, reference = _halves(test_split(run, cfg), seed=cfg.seed)
     count = min(len(members), len(others), MOST)

@@ -112,6 +112,8 @@ def client_data(cfg: Config, plan: Plan, context: Context) -> Split:
             classes=plan.classes,
             feature_shape=plan.feature_shape,
             normalisation=plan.normalisation,
+            columns=plan.columns,
+            label=plan.label,
         )
     if "partition-id" in node and "num-partitions" in node:
         dataset = load_dataset(cfg.data, seed=cfg.seed)

@@ -21,6 +21,11 @@ class DataConfig:
         "file or folder of the data; on a SuperNode, data-path in the node config comes first",
         first=True,
     )
+    schema: str = setting(
+        "",
+        "table: TOML file that says what the columns are, as `fdd schema` writes it; every client "
+        "encodes by it; empty: drafted from the training records",
+    )
     label: str = setting("label", "table, series: name of the column with the class", first=True)
     subject: str = setting(
         "",

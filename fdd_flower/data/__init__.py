@@ -14,11 +14,14 @@ from fdd_flower.data.checks import check_records
 from fdd_flower.data.fit import fit_normalisation, hold_out
 from fdd_flower.data.groups import check_groups, held_out_groups, natural_groups
 from fdd_flower.data.partition import partition_indices
+from fdd_flower.data.schema_toml import read_schema
 from fdd_flower.data.shift import shifted, shifted_in_turn
 from fdd_flower.data.sources.paths import given_path
 from fdd_flower.data.subjects import read_source
+from fdd_flower.data.tables.constants import with_constants
+from fdd_flower.data.tables.encode import encoded
 from fdd_flower.rng import derive
-from fdd_flower.schema import Normalisation
+from fdd_flower.schema import Column, Normalisation, Schema, normalisation_of
 
 __all__ = [
     "SOURCES",
@@ -31,14 +34,20 @@ __all__ = [
 ]
 
 
-def load_dataset(cfg: DataConfig, *, seed: int) -> Dataset:
+def load_dataset(cfg: DataConfig, *, seed: int, schema: Schema | None = None) -> Dataset:
     """Return the data set with its test split and normalisation.
 
     Without a test split of its own, `cfg.test_fraction` of each class is held out, or the groups
     that `cfg.test_groups` names; with
     `cfg.holdout` a share of the training records takes its place. Without published constants,
-    they are fitted on the training records (on the test records where there are no others). Read
-    once a process: later changes to the files are not seen.
+    they are fitted on the training records (on the test records where there are no others); so is
+    the schema of a table, unless `cfg.schema` names one. Read once a process: later changes to the
+    files are not seen.
+
+    Parameters
+    ----------
+    schema
+        Of the tables, in place of what `cfg.schema` names.
 
     Raises
     ------
@@ -46,16 +55,17 @@ def load_dataset(cfg: DataConfig, *, seed: int) -> Dataset:
         If the data is missing, damaged, without the subjects that `cfg.subject` names, or holds
         fewer than 2 classes.
     """
-    return _load(cfg, seed)
+    return _load(cfg, seed, schema)
 
 
 @lru_cache(maxsize=4)
-def _load(cfg: DataConfig, seed: int) -> Dataset:
-    source = read_source(cfg)
+def _load(cfg: DataConfig, seed: int, schema: Schema | None) -> Dataset:
+    schema = schema or _named_schema(cfg)
+    source = read_source(cfg, schema)
     check_groups(cfg, source)
     parts = [source.train] if source.test is None else [source.train, source.test]
     for part in parts:
-        check_records(cfg.name, part, source.classes)
+        check_records(cfg.name, part, source.classes, in_cells=source.in_cells)
     held = np.unique(np.concatenate([part.labels for part in parts]))
     if len(held) < 2:
         raise refuse(
@@ -73,14 +83,49 @@ def _load(cfg: DataConfig, seed: int) -> Dataset:
         train, test = hold_out(
             train, cfg.holdout, seed=derive(seed, "holdout"), option="data.holdout"
         )
+    sample = train if len(train) else test
+    columns, scale = source.columns, source.normalisation
+    if source.in_cells:
+        columns = columns if schema else with_constants(columns, sample.inputs)
+        scale = normalisation_of(columns)
+        train, test = (encoded(part, columns) for part in (train, test))
+    elif scale is None:
+        scale = fit_normalisation(sample)
+        columns = _scaled(columns, scale)
     return Dataset(
         train=train,
         test=test,
         classes=source.classes,
-        normalisation=source.normalisation or fit_normalisation(train if len(train) else test),
-        columns=source.columns,
+        normalisation=scale,
+        columns=columns,
         group_names=source.group_names,
         notes=source.notes,
+        label=source.label,
+        prior=source.prior,
+    )
+
+
+def _named_schema(cfg: DataConfig) -> Schema | None:
+    if not cfg.schema:
+        return None
+    schema = read_schema(cfg.schema)
+    if cfg.label not in (schema.label, DataConfig().label):
+        raise refuse(
+            "data.label",
+            expected=f"{schema.label!r}, the label of data.schema",
+            got=repr(cfg.label),
+            remedy="Leave it out: the schema names the label.",
+        )
+    return schema
+
+
+def _scaled(columns: tuple[Column, ...], scale: Normalisation) -> tuple[Column, ...]:
+    """Return columns of numbers with the constants that were fitted."""
+    if len(columns) != len(scale.mean):
+        return columns
+    return tuple(
+        dataclasses.replace(column, centre=centre, scale=spread)
+        for column, centre, spread in zip(columns, scale.mean, scale.std, strict=True)
     )
 
 
@@ -91,6 +136,8 @@ def load_own(
     classes: tuple[str, ...],
     feature_shape: tuple[int, ...],
     normalisation: Normalisation,
+    columns: tuple[Column, ...] = (),
+    label: str = "",
 ) -> Split:
     """Return a node's own training records, read from `path`, as the federation sees them.
 
@@ -100,18 +147,26 @@ def load_own(
         Goes before `cfg.path`.
     classes, feature_shape, normalisation
         The federation's. Classes are matched by name; the node need not hold them all.
+    columns, label
+        Of the federation's tables: what each column is, and the one with the class.
 
     Raises
     ------
     DataError
-        If the data cannot be read, a class is unknown, or a record has another shape.
+        If the data cannot be read, a class is unknown, a record has another shape, or a cell is
+        not what its column says.
     """
     # the share that the server tests on is no business of a node: it trains on all it has
     own = dataclasses.replace(cfg, path=path, test_fraction=DataConfig().test_fraction)
     given_path(own)
-    source = read_source(own)
+    schema = None
+    if columns and label:
+        schema = Schema.of_table(columns, classes=classes, label=label)
+    source = read_source(own, schema)
     records = source.train
-    check_records(own.name, records, source.classes)
+    if source.in_cells:
+        records = encoded(records, source.columns)
+    check_records(own.name, source.train, source.classes, in_cells=source.in_cells)
     held = [source.classes[i] for i in np.unique(records.labels)]
     unknown = [name for name in held if name not in classes]
     if unknown:

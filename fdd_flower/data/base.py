@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fdd_flower.config import DataConfig
 from fdd_flower.errors import DataError
 from fdd_flower.registry import Registry
 from fdd_flower.schema import Column, Normalisation, Schema
@@ -22,7 +21,8 @@ class Records:
     Attributes
     ----------
     inputs
-        (n, *feature_shape): uint8 images (n, c, h, w), or float32 of any feature shape.
+        (n, *feature_shape): uint8 images (n, c, h, w), or float32 of any feature shape; of a table
+        float64 (n, d).
     labels
         int64, (n,), in [0, number of classes).
     subjects
@@ -104,7 +104,9 @@ class Source:
 
     `test` is None where the data has no test split of its own; `normalisation` is None
     where no published constants exist, and then the reader's caller fits them. `columns` are
-    those of a table, and `group_names` what `Records.groups` number.
+    those of a table, and `group_names` what `Records.groups` number. With `in_cells` the inputs are
+    a table's cells, float64 (n, number of columns), which are yet to be encoded; `label` is then
+    the column of the class, and `prior` the schema's, if it has one.
     `notes` say what a user should know of the reading: what was ignored, filled in or taken for
     something, a line each; a run begins with them.
     """
@@ -116,6 +118,9 @@ class Source:
     columns: tuple[Column, ...] = ()
     group_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    in_cells: bool = False
+    label: str = ""
+    prior: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +134,8 @@ class Dataset:
     columns: tuple[Column, ...] = ()
     group_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    label: str = ""
+    prior: tuple[float, ...] = ()
 
     @property
     def feature_shape(self) -> tuple[int, ...]:
@@ -143,6 +150,8 @@ class Dataset:
             feature_shape=self.feature_shape,
             normalisation=self.normalisation,
             columns=self.columns,
+            label=self.label,
+            prior=self.prior,
         )
 
     def split(self, records: Records) -> Split:
@@ -156,7 +165,7 @@ class Dataset:
         )
 
 
-Reader = Callable[[DataConfig], Source]
+Reader = Callable[..., Source]  # of a DataConfig; one of tables takes `schema` too
 
 SOURCES: Registry[Reader] = Registry("data", "fdd_flower.data.sources", helpers=("idx", "paths"))
 

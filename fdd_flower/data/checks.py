@@ -7,7 +7,9 @@ import numpy as np
 from fdd_flower.data.base import Records, refuse
 
 
-def check_records(name: str, records: Records, classes: tuple[str, ...]) -> None:
+def check_records(
+    name: str, records: Records, classes: tuple[str, ...], *, in_cells: bool = False
+) -> None:
     """Refuse records that no distiller or model could use.
 
     Raises
@@ -25,7 +27,8 @@ def check_records(name: str, records: Records, classes: tuple[str, ...]) -> None
             got=labels.shape,
             remedy=remedy,
         )
-    if inputs.dtype not in (np.uint8, np.float32) or inputs.ndim < 2:
+    kinds = (np.float64,) if in_cells else (np.uint8, np.float32)
+    if inputs.dtype not in kinds or inputs.ndim < 2:
         raise refuse(
             "data: inputs",
             expected="uint8 or float32 of shape (n, c or d, ...)",

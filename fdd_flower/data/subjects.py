@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from inspect import signature
 
 import numpy as np
 
 from fdd_flower.config import DataConfig
 from fdd_flower.data.base import SOURCES, Source, refuse
+from fdd_flower.schema import Schema
 
 
-def read_source(cfg: DataConfig) -> Source:
+def read_source(cfg: DataConfig, schema: Schema | None = None) -> Source:
     """Return what the source of `cfg` reads, with subjects if `cfg.subject` asks for them.
+
+    Parameters
+    ----------
+    schema
+        Of the tables that it reads; None: they say themselves what their columns are.
 
     Raises
     ------
     DataError
-        If it cannot be read, or such data has no subjects.
+        If it cannot be read, such data has no subjects, or does not keep to the schema.
     """
-    source = SOURCES.get(cfg.name)(cfg)
+    reader = SOURCES.get(cfg.name)
+    if schema is not None and "schema" not in signature(reader).parameters:
+        raise refuse(
+            "data.schema",
+            expected=f"nothing for data.name={cfg.name}: its records are no tables",
+            got=repr(cfg.schema),
+            remedy="Leave it empty.",
+        )
+    source = reader(cfg) if schema is None else reader(cfg, schema=schema)
     if cfg.subject and source.train.subjects is None and not tests_only(cfg):
         raise refuse(
             "data.subject",

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from torch import Tensor
 
 from fdd_flower.config import DataConfig
 from fdd_flower.data.base import refuse, shown
 from fdd_flower.data.images.files import image_suffixes, parted, visible_files
 from fdd_flower.data.images.many import read_images
-from fdd_flower.data.sources import npz, table
+from fdd_flower.data.sources import npz
+from fdd_flower.data.tables.encode import table_inputs
+from fdd_flower.data.tables.files import SUFFIXES, ending, read_frame
 from fdd_flower.schema import Schema
 
 NPZ = ".npz"
@@ -62,7 +63,7 @@ def read_unlabelled(path: Path, schema: Schema, cfg: DataConfig | None = None) -
             remedy="Check the path.",
         )
     suffix = path.suffix.lower()
-    if path.is_file() and suffix in table.SUFFIXES:
+    if path.is_file() and ending(path) in SUFFIXES:
         return _table(path, schema)
     if path.is_file() and suffix == NPZ:
         return _archive(path, schema)
@@ -70,7 +71,7 @@ def read_unlabelled(path: Path, schema: Schema, cfg: DataConfig | None = None) -
         return _images(path, schema, cfg or DataConfig())
     raise refuse(
         str(path),
-        expected=f"{', '.join(table.SUFFIXES)}, {NPZ}, an image, or a folder of images",
+        expected=f"{', '.join(SUFFIXES)}, {NPZ}, an image, or a folder of images",
         got=suffix or "no ending",
         remedy="Save the records in one of these forms.",
     )
@@ -84,22 +85,19 @@ def _table(path: Path, schema: Schema) -> Unlabelled:
             got="a table, and the run knows no names of columns",
             remedy="Save the records with numpy.savez(path, x=x), as the run's data has them.",
         )
-    frame = table.read_frame(path)
-    missing = [name for name in schema.features if name not in frame.columns]
-    if missing or not len(frame):
+    frame = read_frame(path)
+    if not len(frame):
         raise refuse(
             str(path),
-            expected=f"at least one row, and the run's {len(schema.columns)} columns",
-            got=f"{len(frame)} rows, without {shown(missing)}, among {shown(frame.columns)}"
-            if missing
-            else "no row",
-            remedy="Name the columns as the run's data does; their order does not count.",
+            expected="at least one row",
+            got="none",
+            remedy="Check how the file was written.",
         )
-    columns = [table.numbers(path, frame, name) for name in schema.features]
+    known = {column.name for column in schema.columns}
     return Unlabelled(
-        inputs=schema.normalisation.apply(np.stack(columns, axis=1)),
+        inputs=table_inputs(str(path), frame, schema),
         names=range(len(frame)),
-        ignored=tuple(name for name in frame.columns if name not in schema.features),
+        ignored=tuple(name for name in frame.columns if name not in known),
     )
 
 

@@ -16,7 +16,7 @@ from fdd_flower.errors import DistillError
 from fdd_flower.models.base import Network
 from fdd_flower.registry import Registry
 from fdd_flower.rng import derive
-from fdd_flower.schema import Normalisation, Schema, is_image
+from fdd_flower.schema import Column, Normalisation, Schema, is_image
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.training.class_logits import ClassLogits
 from fdd_flower.wire.codecs.base import Codec
@@ -58,6 +58,8 @@ class Plan:
         Names of all classes of the federation; a label is a place in this list.
     feature_shape, normalisation
         What one model input is, and the constants that make it.
+    columns, label
+        Of a table: what each column is, and the one with the class.
     model
         The global model, for `embedder = global` and `labels = global`; None before it has
         learned anything.
@@ -75,6 +77,8 @@ class Plan:
     classes: tuple[str, ...]
     feature_shape: tuple[int, ...]
     normalisation: Normalisation
+    columns: tuple[Column, ...] = ()
+    label: str = ""
     model: Network | None = None
     peers: SyntheticSet | None = None
     codec: Codec | None = None
@@ -92,6 +96,8 @@ class Plan:
             classes=schema.classes,
             feature_shape=schema.feature_shape,
             normalisation=schema.normalisation,
+            columns=schema.columns,
+            label=schema.label,
             codec=codec,
         )
 

@@ -114,5 +114,7 @@ def _own_labels(cfg: Config, dataset: Dataset, path: str) -> np.ndarray:
         classes=dataset.classes,
         feature_shape=dataset.feature_shape,
         normalisation=dataset.normalisation,
+        columns=dataset.columns,
+        label=dataset.label,
     )
     return own.labels.numpy()

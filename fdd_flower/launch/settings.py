@@ -71,7 +71,7 @@ def given(
         values["num-server-rounds"] = find_key("num-server-rounds").check(rounds)
     if out is not None:
         values["output.dir"] = absolute(out)
-    for key in ("data.path", "runtime.clients-file"):
+    for key in ("data.path", "data.schema", "runtime.clients-file"):
         if path := values.get(key):
             # Flower's processes run in a folder of their own
             values[key] = absolute(str(path))

@@ -165,7 +165,9 @@ def test_split(run: Run, cfg: Config) -> Split:
     """
     schema = run.schema
     assert schema is not None  # a run with a set has one
-    dataset = load_dataset(cfg.data, seed=run.config.seed)
+    # a table is encoded as the run did, whatever its rows are now
+    table = schema if schema.label else None
+    dataset = load_dataset(cfg.data, seed=run.config.seed, schema=table)
     _require_same(dataset.schema, schema)
     dataset = replace(dataset, normalisation=schema.normalisation)
     test, _ = server_records(replace(run.config, data=cfg.data), dataset)

@@ -12,9 +12,10 @@ import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.common.serde import recorddict_to_proto
 
+from fdd_flower.data.schema_toml import read_schema_text, schema_text
 from fdd_flower.distillers.base import Plan
-from fdd_flower.errors import WireError
-from fdd_flower.schema import Normalisation
+from fdd_flower.errors import DataError, WireError
+from fdd_flower.schema import Normalisation, Schema
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.wire.codecs.base import Codec
 from fdd_flower.wire.refusals import DROPPED, Code, RefusedError
@@ -25,6 +26,7 @@ SCHEMA, MINOR = 1, 0
 EXTENSION = "x-"  # begins a key that nobody has to know
 ARRAYS, CONFIG, META, METRICS, PEERS = "arrays", "config", "meta", "metrics", "peers"
 LOGITS = "class-logits"
+TABLE = "table"  # of the plan: the schema of the records, in TOML, where they are rows of a table
 COUNT, STEPS = "num-examples", "num-steps"  # metrics of a client that trained
 MAX_SECONDS = 1e7
 MAX_KEY = 128  # characters of a client key
@@ -34,7 +36,7 @@ _META = {"client": str, "nonce": str, "round": int}
 _METRICS = ("seconds", COUNT, STEPS)
 _PLAN = (
     "server-round", "seed", "nonce", "classes", "feature-shape", "mean", "std", "proximal-mu",
-    "settings",
+    "settings", TABLE,
 )  # fmt: skip
 _KEY = Code.CLIENT_KEY
 
@@ -66,7 +68,7 @@ def to_bytes(content: RecordDict) -> bytes:
 
 def plan_record(plan: Plan) -> ConfigRecord:
     """Return the settings part of the message that goes down."""
-    return ConfigRecord(
+    found = ConfigRecord(
         {
             "schema": SCHEMA,
             "server-round": plan.round,
@@ -78,6 +80,10 @@ def plan_record(plan: Plan) -> ConfigRecord:
             "std": list(plan.normalisation.std),
         }
     )
+    if plan.label:
+        table = Schema.of_table(plan.columns, classes=plan.classes, label=plan.label)
+        found[TABLE] = schema_text(table)
+    return found
 
 
 def read_plan(content: RecordDict) -> Plan:
@@ -99,6 +105,7 @@ def read_plan(content: RecordDict) -> Plan:
         raise _cannot_read(error.what, error.expected, error.got) from error
     fields = dict(record)
     try:
+        table = read_schema_text(str(fields[TABLE]), where="plan") if TABLE in fields else None
         return Plan(
             round=int(fields["server-round"]),  # type: ignore[arg-type]
             seed=int(fields["seed"]),  # type: ignore[arg-type]
@@ -109,8 +116,10 @@ def read_plan(content: RecordDict) -> Plan:
                 mean=tuple(map(float, fields["mean"])),  # type: ignore[arg-type]
                 std=tuple(map(float, fields["std"])),  # type: ignore[arg-type]
             ),
+            columns=table.columns if table else (),
+            label=table.label if table else "",
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, DataError) as error:
         raise _cannot_read("plan", "every field of schema 1", repr(error)) from error
 
 

@@ -17,7 +17,8 @@ from PIL import Image, ImageCms
 from fdd_flower.config import DataConfig
 from fdd_flower.data.base import SOURCES
 from fdd_flower.data.images.pixels import read_image
-from fdd_flower.data.sources import npz, paths, table
+from fdd_flower.data.sources import npz, paths
+from fdd_flower.data.tables import files
 from fdd_flower.errors import DataError
 
 
@@ -154,7 +155,7 @@ def test_a_table_of_one_value_is_not_inflated(
 ) -> None:
     path = tmp_path / "bomb.parquet"
     pd.DataFrame({"a": np.zeros(2**20), "label": 0}).to_parquet(path, compression="zstd")
-    assert table.read_frame(path).shape == (2**20, 2)
+    assert files.read_frame(path).shape == (2**20, 2)
     monkeypatch.setattr(paths, "MOST_INFLATED", 2**20)
     monkeypatch.setattr(pd, "read_parquet", lambda *_: pytest.fail("inflated"))
     with pytest.raises(DataError, match="bytes in memory"):

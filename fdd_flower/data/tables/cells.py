@@ -1,0 +1,153 @@
+"""A frame's cells as numbers, by the schema's columns; what breaks it is refused, by its place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fdd_flower.data.base import refuse, shown
+from fdd_flower.data.tables.files import COMMA
+from fdd_flower.data.tables.numbers import Series, days, is_text, numbers, words
+from fdd_flower.data.tables.text import is_number
+from fdd_flower.errors import DataError
+from fdd_flower.schema import Column
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+YES = ("yes", "y", "true", "t", "1", "on", "present", "positive", "pos")
+NO = ("no", "n", "false", "f", "0", "off", "absent", "negative", "neg")
+LARGEST = float(np.finfo(np.float32).max)
+
+
+def cells_of(where: str, frame: pd.DataFrame, columns: Sequence[Column]) -> np.ndarray:
+    """Return the cells of the columns: float64, (n, number of columns).
+
+    A number as it is, a date in days, of words their place in the column's `levels` (a category
+    that is none of them: as many as there are), NaN where a cell is missing.
+
+    Parameters
+    ----------
+    where
+        The file, for an error.
+
+    Raises
+    ------
+    DataError
+        If a column is absent, or a cell is not of its column's kind; it names column, row and
+        value.
+    """
+    absent = [column.name for column in columns if column.name not in frame.columns]
+    if absent:
+        raise refuse(
+            where,
+            expected=f"the {len(columns)} columns of the schema",
+            got=f"a table without {shown(absent)}, of {shown(map(str, frame.columns))}",
+            remedy="Name the columns as the schema does; their order does not count.",
+        )
+    comma = bool(frame.attrs.get(COMMA))
+    found = [_cells(f"{where}: column {c.name!r}", frame[c.name], c, comma) for c in columns]
+    return np.stack(found, axis=1) if found else np.empty((len(frame), 0))
+
+
+def gaps_of(values: Series, markers: Sequence[str]) -> np.ndarray:
+    """Return where a cell is missing, bool (n,): empty, or one of `markers`, as text or number."""
+    text = words(values)
+    missing = text.isna().to_numpy()
+    if not markers:
+        return missing
+    asked = {marker.strip().casefold() for marker in markers}
+    same = text.str.casefold().isin(asked).to_numpy(dtype=bool)
+    figures = [float(marker) for marker in markers if is_number(marker)]
+    if figures and not is_text(values):
+        same = same | np.isin(values.to_numpy(dtype=np.float64, na_value=np.nan), figures)
+    return missing | same
+
+
+def _cells(what: str, values: Series, column: Column, comma: bool) -> np.ndarray:
+    missing = gaps_of(values, column.missing)
+    held = values[~missing]
+    if column.kind in ("number", "integer"):
+        made = numbers(held, comma=comma)
+        if made is None:
+            single = [numbers(held.iloc[[i]], comma=comma) is None for i in range(len(held))]
+            raise _broken(what, missing, held, np.array(single), "numbers")
+        beyond = ~np.isfinite(made) | (np.abs(made) > LARGEST)
+        if beyond.any():
+            raise _broken(what, missing, held, beyond, "finite numbers in float32's range")
+    elif column.kind == "date":
+        made = days(what, held) if len(held) else np.empty(0)
+        if made is None:
+            single = [days(what, held.iloc[[i]]) is None for i in range(len(held))]
+            broken = np.array(single) if any(single) else np.ones(len(held), dtype=bool)
+            raise _broken(what, missing, held, broken, "dates, all written alike")
+    else:
+        made = _places(words(held), column)
+        if np.isnan(made).any():
+            expected = f"one of {', '.join(map(repr, column.levels[:20]))}"
+            raise _broken(what, missing, held, np.isnan(made), expected)
+    found = np.full(len(values), np.nan)
+    found[~missing] = made
+    return found
+
+
+def _places(text: Series, column: Column) -> np.ndarray:
+    """Return each word's place in the levels; else that of "other", or NaN where there is none."""
+    known = {level: place for place, level in reversed([*enumerate(column.levels)])}
+    folded = _unique({_folded(level): place for level, place in known.items()}, known)
+    either = _either(column)
+    other = float(len(column.levels)) if column.kind == "category" else np.nan
+
+    def place(word: str) -> float:
+        if word in known:
+            return known[word]
+        return folded.get(_folded(word), either.get(_folded(word), other))
+
+    return text.map({word: place(word) for word in text.unique()}).to_numpy(dtype=np.float64)
+
+
+def _either(column: Column) -> dict[str, int]:
+    """Return the other words for yes and no, where the column's own are such words."""
+    if column.kind != "yes/no":
+        return {}
+    no, yes = map(_folded, column.levels)
+    return {w: int(w in YES) for w in NO + YES} if no in NO and yes in YES else {}
+
+
+def _folded(word: str) -> str:
+    """Return what is the same of words that differ by case, and of numbers, by how they end.
+
+    >>> _folded("Yes"), _folded("1.0")
+    ('yes', '1')
+    """
+    if is_number(word) and np.isfinite(float(word)):
+        return f"{float(word):.17g}"
+    return word.strip().casefold()
+
+
+def _unique(folded: dict[str, int], known: dict[str, int]) -> dict[str, int]:
+    """Return the folded spellings if no two levels share one: else case tells them apart."""
+    return folded if len(folded) == len(known) else {}
+
+
+def _broken(
+    what: str,
+    missing: np.ndarray,
+    held: Series,
+    broken: np.ndarray,
+    expected: str,
+) -> DataError:
+    first = int(np.flatnonzero(broken)[0])
+    row = int(np.flatnonzero(~missing)[first]) + 1
+    more = f", and {int(broken.sum()) - 1} more" if broken.sum() > 1 else ""
+    value = held.iloc[first]
+    word = repr(value) if isinstance(value, str) else str(value)
+    return refuse(
+        what,
+        expected=expected,
+        got=f"{word[:60]} in row {row}, counted from 1 below the header{more}",
+        remedy="Correct or drop such rows; what stands for a missing cell goes in the schema, as "
+        "`missing`.",
+    )

@@ -1,0 +1,115 @@
+"""A first schema of a table, from its cells; a person edits it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fdd_flower.data.base import refuse
+from fdd_flower.data.tables.cells import NO, YES, gaps_of
+from fdd_flower.data.tables.constants import beyond_fence
+from fdd_flower.data.tables.files import COMMA
+from fdd_flower.data.tables.numbers import Series, days, is_text, numbers, words
+from fdd_flower.schema import Column
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# what people write where there is nothing
+MARKERS = ("?", "-", "--", ".", "missing")  # beside those that pandas knows
+# numbers that stand for nothing, where they lie far from all others
+SENTINELS = (-1, *(sign * int("9" * n) for n in range(1, 10) for sign in (1, -1)))
+MOST_LEVELS = 64  # of a category: the others count as "other"
+FEW = 20  # different words are a category, however few the rows
+
+
+def draft_columns(
+    where: str, frame: pd.DataFrame, *, drop: Collection[str] = ()
+) -> tuple[Column, ...]:
+    """Return a column of the schema for each column of `frame`, without constants.
+
+    Parameters
+    ----------
+    where
+        The file, for an error.
+    drop
+        Columns to ignore: no feature is made of them.
+
+    Raises
+    ------
+    DataError
+        If a column is free text or an id, which nothing can be learned from, or holds nothing.
+    """
+    comma = bool(frame.attrs.get(COMMA))
+    return tuple(
+        Column(name=str(name), kind="ignore")
+        if name in drop
+        else _column(f"{where}: column {name!r}", str(name), frame[name], comma)
+        for name in frame.columns
+    )
+
+
+def _column(what: str, name: str, values: Series, comma: bool) -> Column:
+    import pandas as pd
+
+    markers = _markers(values)
+    missing = gaps_of(values, markers)
+    held = values[~missing]
+    if not len(held):
+        raise refuse(what, expected="a cell that holds something", got="none", remedy=_drop(name))
+    gaps = bool(missing.any())
+    if pd.api.types.is_bool_dtype(held):
+        return Column(name=name, kind="yes/no", levels=("False", "True"), gaps=gaps)
+    found = numbers(held, comma=comma)
+    if found is not None and np.isfinite(found).any():
+        return _number(name, found[np.isfinite(found)], gaps, markers)
+    if found is None and days(what, held) is not None:
+        return Column(name=name, kind="date", gaps=gaps, missing=markers)
+    text = words(held)
+    counts = text.value_counts()
+    if found is None and len(counts) > FEW and (counts == 1).sum() > len(held) / 2:
+        raise refuse(
+            what,
+            expected="numbers, dates, or words of which many rows have the same",
+            got=f"{len(counts):,} different ones in {len(held):,} rows, such as "
+            f"{str(counts.index[0])[:40]!r}: free text or an id",
+            remedy=_drop(name),
+        )
+    folded = {word.casefold(): word for word in counts.index}
+    for no, yes in zip(NO, YES, strict=True):
+        if {*folded} == {no, yes}:
+            levels = (folded[no], folded[yes])
+            return Column(name=name, kind="yes/no", levels=levels, gaps=gaps, missing=markers)
+    common = sorted(counts.index, key=lambda word: (-counts[word], word))[:MOST_LEVELS]
+    return Column(
+        name=name, kind="category", levels=tuple(sorted(common)), gaps=gaps, missing=markers
+    )
+
+
+def _number(name: str, found: np.ndarray, gaps: bool, markers: tuple[str, ...]) -> Column:
+    far = {float(x) for x in np.unique(found[beyond_fence(found)])} & {*map(float, SENTINELS)}
+    stand_ins = tuple(sorted(f"{x:.0f}" for x in far if (found == x).sum() > 1))
+    kept = found[~np.isin(found, [float(x) for x in stand_ins])]
+    return Column(
+        name=name,
+        kind="integer" if (kept == np.round(kept)).all() else "number",
+        gaps=gaps or bool(stand_ins),
+        missing=(*markers, *stand_ins),
+    )
+
+
+def _markers(values: Series) -> tuple[str, ...]:
+    """Return what stands for a missing cell, as it is written."""
+    if not is_text(values):
+        return ()
+    text = words(values).dropna()
+    return tuple(sorted(text[text.str.casefold().isin(MARKERS)].unique()))
+
+
+def _drop(name: str) -> str:
+    return (
+        f'Leave it out: `fdd schema FILE --drop "{name}"` writes a schema without it, for '
+        "data.schema; or remove the column."
+    )

@@ -1,0 +1,130 @@
+"""Cells as numbers, dates and words, however they are written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fdd_flower.data.base import refuse
+
+Series = Any  # of pandas, whose types do not know what its methods return
+_POINT = r"[+-]?\d{1,3}([,' \xa0\u202f]\d{3})+(\.\d+)?"  # 1,234.5
+_COMMA = r"[+-]?\d{1,3}([.' \xa0\u202f]\d{3})+(,\d+)?"  # 1.234,5
+_AFFIX = r"^[€$£]\s*(?=[\d.,+-])|(?<=\d)\s*[%€$£]$"
+# Day before month, and month before day: where both fit all cells, the file does not say which.
+_DATES = (
+    *("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d"),
+    *("%d %b %Y", "%d-%b-%Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y"),
+)
+_TIMES = ("", " %H:%M", " %H:%M:%S")
+
+
+def is_text(values: Series) -> bool:
+    """Tell whether cells are words and not numbers or times."""
+    from pandas.api.types import is_object_dtype, is_string_dtype
+
+    return is_object_dtype(values) or is_string_dtype(values) or values.dtype == "category"
+
+
+def words(values: Series) -> Series:
+    """Return cells as text without blanks around; None where one is missing.
+
+    A whole number has no decimals, whatever pandas made of it: "1" is 1.0 beside a gap.
+    """
+    import pandas as pd
+
+    def word(value: object) -> str | None:
+        if isinstance(value, str):
+            return value.strip() or None
+        if value is None or pd.isna(value):  # pyright: ignore[reportArgumentType, reportGeneralTypeIssues]
+            return None
+        if isinstance(value, float | np.floating) and float(value).is_integer():
+            return str(int(value))
+        return str(value)
+
+    return values.astype(object).map(word).astype(object)
+
+
+def numbers(values: Series, *, comma: bool = False) -> np.ndarray | None:
+    """Return cells as float64 (n,), NaN where one is missing; None if one is no number.
+
+    Understood are thousands ("1,234.5", "1 234"), a percent sign and a currency around a number,
+    and, with `comma`, a decimal comma.
+    """
+    import pandas as pd
+
+    if not is_text(values):
+        if pd.api.types.is_numeric_dtype(values):  # booleans too
+            return values.to_numpy(dtype=np.float64, na_value=np.nan)
+        return None
+    text = words(values)
+    held = text.notna().to_numpy()
+    cells = text[held].astype(str).str.replace(_AFFIX, "", regex=True)
+    grouped = cells.str.fullmatch(_COMMA if comma else _POINT)
+    if comma and not cells.str.contains(",").any() and not grouped.all():
+        grouped[:] = False  # 0.5 and 1.234: no thousands
+        comma = False
+    marks = r"[.' \xa0\u202f]" if comma else r"[,' \xa0\u202f]"
+    cells = cells.where(~grouped, cells.str.replace(marks, "", regex=True))
+    if comma:
+        cells = cells.str.replace(",", ".", regex=False)
+    made = np.asarray(pd.to_numeric(cells, errors="coerce"), dtype=np.float64)
+    wrong = np.isnan(made) & (cells.str.casefold() != "nan").to_numpy()
+    if wrong.any():
+        return None
+    found = np.full(len(values), np.nan)
+    found[held] = made
+    return found
+
+
+def days(what: str, values: Series) -> np.ndarray | None:
+    """Return dates as days since 1970-01-01, float64 (n,), NaN where missing; None: not dates.
+
+    Parameters
+    ----------
+    what
+        The column, for an error.
+
+    Raises
+    ------
+    DataError
+        If day and month could be either way around in all cells.
+    """
+    import pandas as pd
+
+    if pd.api.types.is_datetime64_any_dtype(values):
+        return _in_days(values)
+    if not is_text(values):
+        return None
+    text = words(values)
+    held = text.dropna()
+    if not len(held) or not held.str.contains(r"\d").all():
+        return None
+    if held.str.match(r"\d{4}-\d{1,2}-\d{1,2}").all():
+        made = pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True)
+        return None if made.isna().sum() > text.isna().sum() else _in_days(made)
+    fits = []
+    for form in [day + time for day in _DATES for time in _TIMES]:
+        if pd.isna(pd.to_datetime(held.iloc[0], format=form, errors="coerce")):
+            continue
+        made = pd.to_datetime(text, format=form, errors="coerce")
+        if made.isna().sum() == text.isna().sum():
+            fits.append(_in_days(made))
+    if not fits:
+        return None
+    if not all(np.array_equal(fits[0], other, equal_nan=True) for other in fits[1:]):
+        raise refuse(
+            what,
+            expected="dates that say which is the day and which the month",
+            got=repr(str(held.iloc[0])),
+            remedy="Write dates as 2024-12-31.",
+        )
+    return fits[0]
+
+
+def _in_days(values: Series) -> np.ndarray:
+    import pandas as pd
+
+    plain = pd.to_datetime(values, utc=True)
+    return ((plain - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)).to_numpy(dtype=np.float64)
