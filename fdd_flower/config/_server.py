@@ -45,7 +45,7 @@ class ServerConfig:
     models: str = setting(
         "",
         "more families, separated by commas, to train on the last merged set and measure, such as "
-        "cnn,resnet18",
+        "cnn,resnet18; also scikit-learn's gradient-boosting and random-forest",
     )
     teacher: str = setting(
         "",

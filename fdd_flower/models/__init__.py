@@ -7,9 +7,13 @@ import threading
 import torch
 
 from fdd_flower.config import ModelConfig
+from fdd_flower.models._estimators import Estimator
 from fdd_flower.models.auto import choose
 from fdd_flower.models.base import MODELS, Network
 from fdd_flower.rng import derive
+
+# of scikit-learn: trained by the server on a set, and never the model of a run
+ESTIMATORS = ("gradient-boosting", "random-forest")
 
 # Layers draw their first weights from the process-wide generator: one builder at a time.
 _GLOBAL_GENERATOR = threading.Lock()
@@ -41,7 +45,7 @@ def build_model(
     ConfigError
         If the name is unknown, or the family cannot take inputs of this shape.
     """
-    builder = MODELS.get(cfg.name)
+    builder = Estimator if cfg.name in ESTIMATORS else MODELS.get(cfg.name)
     with _GLOBAL_GENERATOR, torch.random.fork_rng(devices=[]):
         # Not torch.manual_seed: that would seed accelerators too, which the fork leaves out.
         torch.default_generator.manual_seed(derive(seed, "model"))

@@ -14,7 +14,7 @@ from fdd_flower.device import moved
 from fdd_flower.distillers.base import Plan
 from fdd_flower.errors import ConfigError
 from fdd_flower.methods.base import Method
-from fdd_flower.models import resolve_name
+from fdd_flower.models import ESTIMATORS, resolve_name
 from fdd_flower.models.base import Network
 from fdd_flower.progress_log import say_steps
 from fdd_flower.server.side import ServerSide
@@ -59,6 +59,14 @@ def check_models(cfg: Config, plan: Plan, method: Method) -> None:
             got=repr(own),
             remedy="Let a larger family teach a smaller one, for example convnet teach cnn.",
         )
+    for key, given in (("model.name", [own]), ("server.teacher", teachers)):
+        if trees := [name for name in given if name in ESTIMATORS]:
+            raise ConfigError(
+                key,
+                expected="a network",
+                got=repr(trees[0]),
+                remedy=f"Name {trees[0]} in server.models: it is trained on the merged set.",
+            )
     for key, given in (("server.models", names), ("server.teacher", teachers)):
         for name in given:
             _check_fits(key, _settings(cfg, name), plan)
