@@ -127,6 +127,19 @@ class EvaluationConfig:
         "two classes: the one that average precision, calibration and a threshold are about; "
         "empty: one with less than a fifth of the test records, else the second",
     )
+    recall: float = setting(
+        0.0,
+        "two classes: share of the positive one to find; a threshold for it is chosen on half of "
+        "the test records and measured on the other half; 0: none",
+        low=0,
+        high=1,
+    )
+    precision: float = setting(
+        0.0,
+        "the same for the share of positive answers that are right, in place of a recall",
+        low=0,
+        high=1,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

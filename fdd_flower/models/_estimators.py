@@ -85,10 +85,17 @@ class Estimator(Network):
         return held, model.fit(inputs[rows], labels, sample_weight=share / share.mean())
 
     def _load_from_state_dict(
-        self, state_dict: Mapping[str, Tensor], prefix: str, *args: Any
+        self,
+        state_dict: Mapping[str, Any],
+        prefix: str,
+        local_metadata: Any,
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
     ) -> None:
         """Take the set of a file, of whatever length."""
-        errors: list[str] = args[-1]
+        errors = error_msgs
         found = [state_dict.get(f"{prefix}{name}") for name in ("inputs", "targets", "weights")]
         seed = state_dict.get(f"{prefix}state")
         if seed is None or any(part is None for part in found):

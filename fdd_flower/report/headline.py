@@ -35,6 +35,7 @@ CLASS_NAMES = {
     "average_precision": "average precision",
     "records": "records",
 }
+_OF_A_THRESHOLD = ("recall", "precision", "called")
 GROUP_METRICS = ("accuracy", "balanced_accuracy", "auroc", "majority")
 LOWER = {"brier", "ece"}  # the lower, the better
 SHARES = {"accuracy", "balanced_accuracy", "majority"}  # shown in percent
@@ -91,6 +92,17 @@ def headline_words(summary: Summary) -> str:
     """Return the name and value of the metric that a run shows first, in words."""
     name, value = first_metrics(summary)[0]
     return f"{name} {value}"
+
+
+def threshold_words(found: Mapping[str, float]) -> str:
+    """Return what a threshold of `Summary.thresholds` is, and gives."""
+    share = {name: human_share(found.get(name, math.nan)) for name in _OF_A_THRESHOLD}
+    if not math.isfinite(found.get("value", math.nan)):
+        return "none reaches what was asked for"
+    return (
+        f"{found['value']:.4g}: recall {share['recall']}, precision {share['precision']}, "
+        f"{share['called']} of the records called positive"
+    )
 
 
 def metric_lines(metrics: Mapping[str, float]) -> list[tuple[str, str]]:

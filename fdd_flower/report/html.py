@@ -102,6 +102,7 @@ def write_report(run_dir: Path) -> Path:
         _measures(run),
         _per_class(run),
         _per_client(run),
+        _thresholds(run),
         _replies(entries),
         _scores(entries),
     ]
@@ -270,6 +271,33 @@ def _per_client(run: Run) -> Raw | None:
         "The same model on the test records of each. A dash: its records do not define the metric, "
         "as when all are of one class.",
         table(heads, rows, numbers=range(1, len(heads))),
+    )
+
+
+def _thresholds(run: Run) -> Raw | None:
+    found = run.summary.thresholds
+    if not found:
+        return None
+    cfg, answers = run.config.evaluation, run.answers
+    wanted = f"recall of {cfg.recall:g}" if cfg.recall else f"precision of {cfg.precision:g}"
+    classes = _class_names(run, 2)
+    positive = f" of {one_line(classes[answers.positive], 80)}" if answers else ""
+    one = next(iter(found.values()))
+    rows = [
+        (
+            one_line(name, 80),
+            human_number(each.get("value"), 4),
+            *(human_share(each.get(key, math.nan)) for key in ("recall", "precision", "called")),
+        )
+        for name, each in found.items()
+    ]
+    return section(
+        "Threshold",
+        f"From this probability{positive} on a record is called positive, for a {wanted}. It was "
+        f"chosen on {human_column('records', one.get('chosen_on', math.nan))} of the test records, "
+        f"and what it gives is measured on the other "
+        f"{human_column('records', one.get('records', math.nan))}.",
+        table(("model", "threshold", "recall", "precision", "called positive"), rows, (1, 2, 3, 4)),
     )
 
 

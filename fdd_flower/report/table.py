@@ -13,6 +13,7 @@ from fdd_flower.report.headline import (
     first_metrics,
     headline_of,
     human_metric,
+    threshold_words,
     value_of,
 )
 from fdd_flower.report.units import (
@@ -100,6 +101,10 @@ def summary_facts(summary: Summary) -> list[tuple[str, str]]:
         *first_metrics(summary),
         *_of_others(summary),
         ("always the largest class", _majority(summary)),
+        *(
+            (f"threshold of {name}", threshold_words(found))
+            for name, found in summary.thresholds.items()
+        ),
         ("worst class", human_share(min(worst)) if worst else human_share(float("nan"))),
         ("strategy", summary.strategy),
         ("distiller → merger → codec", parts),

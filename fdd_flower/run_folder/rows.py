@@ -132,6 +132,10 @@ class Summary(_Record):
         metrics, and `records`. Empty where they have no groups.
     metrics_by_model
         Of each of `server.models`.
+    thresholds
+        For `evaluation.recall` or `evaluation.precision`, by the name of the model: `value`, and
+        what it gives on the half of the test records that did not choose it, `recall, precision,
+        called, records`. Empty where none is asked for.
     """
 
     strategy: str
@@ -160,6 +164,7 @@ class Summary(_Record):
     metrics_per_class: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     metrics_per_client: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     metrics_by_model: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Return this summary indented; a number that is not finite becomes null."""

@@ -13,7 +13,9 @@ from fdd_flower.report.headline import NAMES
 from fdd_flower.training.evaluation import Evaluation
 from fdd_flower.training.metrics import (
     Answers,
+    Threshold,
     answers,
+    find_threshold,
     headline,
     measure,
     per_class,
@@ -30,6 +32,8 @@ class Measured:
         The records.
     group_names
         Of `test.groups`.
+    seed
+        Of the halves that choose a threshold and measure it.
 
     Raises
     ------
@@ -37,7 +41,10 @@ class Measured:
         If the settings do not fit the records.
     """
 
-    def __init__(self, cfg: EvaluationConfig, test: Split, group_names: tuple[str, ...]) -> None:
+    def __init__(
+        self, cfg: EvaluationConfig, test: Split, group_names: tuple[str, ...], *, seed: int = 0
+    ) -> None:
+        self.cfg, self.seed = cfg, seed
         self.classes, self.group_names = test.classes, group_names
         self.groups = None if test.groups is None else on_host(test.groups).numpy()
         self.headline = headline(cfg, test.classes, on_host(test.labels).numpy())
@@ -57,13 +64,26 @@ class Measured:
         first = "" if name == "accuracy" else f"{NAMES[name]} {metrics[name]:.4f}, "
         return f"{first}accuracy {accuracy:.4f}"
 
-    def summary(self, last: Evaluation | None, others: Mapping[str, Evaluation]) -> dict[str, Any]:
+    def threshold(self, found: Evaluation) -> Threshold | None:
+        """Return the threshold that is asked for; None where none is."""
+        recall, precision = self.cfg.recall, self.cfg.precision
+        if not recall and not precision:
+            return None
+        own = found.labels == self.headline.positive
+        score = found.probabilities[:, self.headline.positive]
+        return find_threshold(score, own, recall=recall, precision=precision, seed=self.seed)
+
+    def summary(
+        self, name: str, last: Evaluation | None, others: Mapping[str, Evaluation]
+    ) -> dict[str, Any]:
         """Return the fields of a `Summary` that say how good models are.
 
         Parameters
         ----------
+        name
+            Of the global model.
         last
-            Of the global model; None where no round finished.
+            Of it; None where no round finished.
         others
             Of `server.models`.
         """
@@ -76,6 +96,8 @@ class Measured:
         }
         if last is None:
             return found
+        all_models = {name: last, **others}
+        thresholds = {model: self.threshold(one) for model, one in all_models.items()}
         each = per_class(last.probabilities, last.labels)
         return found | {
             "accuracy": last.accuracy,
@@ -85,6 +107,7 @@ class Measured:
                 name: one.as_dict() for name, one in zip(self.classes, each, strict=True)
             },
             "metrics_per_client": self._by_group(last),
+            "thresholds": {model: one.as_dict() for model, one in thresholds.items() if one},
         }
 
     def _by_group(self, found: Evaluation) -> dict[str, dict[str, float]]:

@@ -22,6 +22,7 @@ from fdd_flower.ledger import Ledger
 from fdd_flower.models import resolve_name
 from fdd_flower.progress_log import complain, say
 from fdd_flower.releases.terms import card_of
+from fdd_flower.report.headline import threshold_words
 from fdd_flower.report.html import write_report
 from fdd_flower.run_folder.checkpoint import Checkpoint
 from fdd_flower.run_folder.lock import hold
@@ -106,7 +107,7 @@ class ServerRun:
         # Built before the folder is made: a model that does not fit leaves nothing behind.
         self.model = new_model(cfg, self.plan)
         self._check_options()
-        self.measured = Measured(cfg.evaluation, self.test, self.dataset.group_names)
+        self.measured = Measured(cfg.evaluation, self.test, self.dataset.group_names, seed=cfg.seed)
         if cfg.resume:
             self.folder = RunDir.reopen(Path(cfg.resume))
         else:
@@ -295,6 +296,8 @@ class ServerRun:
                 )
         # Last of the data: a folder that has a summary has all that the summary speaks of.
         summary = self._summary(status)
+        for name, found in summary.thresholds.items():
+            say(f"threshold of {name}: {threshold_words(found)}")
         self.folder.write_summary(summary)
         self.tracking.end(summary)
         write_report(self.folder.path)
@@ -302,12 +305,13 @@ class ServerRun:
     def _summary(self, status: str) -> Summary:
         cfg, distils = self.cfg, self.method.distils
         up = sum(row.bytes_up for row in self.rows)
+        model = resolve_name(cfg.model.name, self.plan.feature_shape)
         return Summary(
             strategy=cfg.strategy.name,
             distiller=cfg.distiller.name if distils else "",
             merger=cfg.merger.name if distils else "",
             codec=cfg.codec.name if distils else "",
-            model=resolve_name(cfg.model.name, self.plan.feature_shape),
+            model=model,
             data=cfg.data.name,
             partition=cfg.partition.name,
             num_clients=len(self.clients),
@@ -321,5 +325,5 @@ class ServerRun:
             versions=versions(),
             status=status,
             privacy=card_of(cfg, rows=distils).to_dict(),
-            **self.measured.summary(self.last, self.by_model),
+            **self.measured.summary(model, self.last, self.by_model),
         )

@@ -74,12 +74,13 @@ def test_metrics_stand_by_class_and_by_client_with_pictures(finished: Leave) -> 
         metric="auroc",
         metrics={"auroc": 0.8125, "majority": 0.9},
         metrics_per_class={CLASSES[1]: each},
+        thresholds={"cnn": {"value": 0.125, "recall": 0.75, "called": 0.5, "records": 9}},
         metrics_per_client={HOSTILE: {"accuracy": 0.5, "auroc": float("nan"), "records": 7}},
     )
     probabilities, labels = np.array([[0.9, 0.1], [0.4, 0.6]]), np.array([0, 1])
     RunDir(run).write_evaluation(answers(probabilities, labels))
     page = Page(write_report(run))
-    for text in ("0.812", "90.0%", "0.625", "By client or group"):
+    for text in ("0.812", "90.0%", "0.625", "By client or group", "0.1250", "75.0%"):
         assert text in page.text, text
     assert HOSTILE in page.text
     assert "script" not in page.tags

@@ -65,6 +65,7 @@ SUMMARY_KEYS = [
     "metrics_per_class",
     "metrics_per_client",
     "metrics_by_model",
+    "thresholds",
 ]
 
 

@@ -37,7 +37,9 @@ def found(split: Split) -> Evaluation:
 
 
 def test_the_summary_says_how_a_rare_class_is_found(split: Split, found: Evaluation):
-    said = Measured(EvaluationConfig(), split, ("north", "south")).summary(found, {"mlp": found})
+    said = Measured(EvaluationConfig(), split, ("north", "south")).summary(
+        "cnn", found, {"mlp": found}
+    )
     summary = Summary.from_json(make_summary(**said).to_json(), where="here")
     p, y = found.probabilities[:, 1], split.labels.numpy()
     assert summary.metric == "auroc"
@@ -50,7 +52,9 @@ def test_the_summary_says_how_a_rare_class_is_found(split: Split, found: Evaluat
 
 
 def test_each_group_is_measured_on_its_own(split: Split, found: Evaluation):
-    said = Measured(EvaluationConfig(), split, ("north", "south", "nobody")).summary(found, {})
+    said = Measured(EvaluationConfig(), split, ("north", "south", "nobody")).summary(
+        "cnn", found, {}
+    )
     groups = said["metrics_per_client"]
     assert list(groups) == ["north", "south"]
     assert [each["records"] for each in groups.values()] == [30, 30]
@@ -58,7 +62,15 @@ def test_each_group_is_measured_on_its_own(split: Split, found: Evaluation):
     assert groups["north"]["accuracy"] == pytest.approx(right.mean())
     assert math.isnan(groups["south"]["auroc"])  # all its records are of one class
     alone = Measured(EvaluationConfig(), replace(split, groups=None), ())
-    assert alone.summary(found, {})["metrics_per_client"] == {}
+    assert alone.summary("cnn", found, {})["metrics_per_client"] == {}
+
+
+def test_a_threshold_is_found_for_every_model(split: Split, found: Evaluation):
+    none = Measured(EvaluationConfig(), split, ()).summary("cnn", found, {})
+    assert none["thresholds"] == {}
+    asked = Measured(EvaluationConfig(recall=0.5), split, ()).summary("cnn", found, {"mlp": found})
+    assert asked["thresholds"]["cnn"] == asked["thresholds"]["mlp"]
+    assert asked["thresholds"]["cnn"]["chosen_on"] == 30
 
 
 def test_the_log_begins_with_what_is_asked_for(split: Split, found: Evaluation):
@@ -70,7 +82,7 @@ def test_the_log_begins_with_what_is_asked_for(split: Split, found: Evaluation):
 
 
 def test_a_run_without_a_round_has_no_number(split: Split):
-    said = Measured(EvaluationConfig(), split, ()).summary(None, {})
+    said = Measured(EvaluationConfig(), split, ()).summary("cnn", None, {})
     assert math.isnan(said["accuracy"])
     assert "metrics" not in said
 

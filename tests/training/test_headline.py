@@ -41,6 +41,19 @@ def test_what_is_named_comes_first():
     assert (found.metric, found.positive) == ("brier", 0)
 
 
+@pytest.mark.parametrize(
+    ("cfg", "classes"),
+    [
+        (EvaluationConfig(recall=0.9), ("a", "b", "c")),
+        (EvaluationConfig(precision=0.9), ("a", "b", "c")),
+        (EvaluationConfig(recall=0.9, precision=0.5), ("a", "b")),
+    ],
+)
+def test_a_threshold_parts_two_classes_by_one_number(cfg, classes):
+    with pytest.raises(ConfigError, match=r"evaluation\.(recall|precision): expected 0"):
+        headline(cfg, classes, labels(5, 5, 5)[: 5 * len(classes)])
+
+
 @pytest.mark.parametrize("classes", [("no", "yes"), ("a", "b", "c")])
 def test_a_positive_class_is_one_of_two(classes: tuple[str, ...]):
     with pytest.raises(ConfigError, match=r"evaluation\.positive"):

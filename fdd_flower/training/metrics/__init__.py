@@ -14,6 +14,7 @@ from fdd_flower.training.metrics.scores import (
     predicted,
     reliability,
 )
+from fdd_flower.training.metrics.threshold import Threshold, choose, find_threshold
 
 __all__ = [
     "Answers",
@@ -22,9 +23,12 @@ __all__ = [
     "Headline",
     "Metrics",
     "Reliability",
+    "Threshold",
     "answers",
     "brier",
+    "choose",
     "confusion",
+    "find_threshold",
     "headline",
     "measure",
     "per_class",

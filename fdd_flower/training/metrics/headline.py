@@ -36,9 +36,11 @@ def headline(cfg: EvaluationConfig, classes: Sequence[str], labels: np.ndarray) 
     Raises
     ------
     ConfigError
-        If it names a class that is none of two.
+        If it names a class that is none of two, or asks for a threshold where there are more, or
+        for two of them.
     """
     counts = np.bincount(labels, minlength=len(classes))
+    _check_threshold(cfg, classes)
     return Headline(
         metric=suited(counts) if cfg.metric == "auto" else cfg.metric,
         positive=_positive(cfg.positive, classes, counts),
@@ -61,6 +63,26 @@ def suited(counts: np.ndarray) -> str:
 
 def _rare(counts: np.ndarray) -> bool:
     return 0 < counts.min() < RARE * counts.sum()
+
+
+def _check_threshold(cfg: EvaluationConfig, classes: Sequence[str]) -> None:
+    if not cfg.recall and not cfg.precision:
+        return
+    key = "evaluation.recall" if cfg.recall else "evaluation.precision"
+    if len(classes) != 2:
+        raise ConfigError(
+            key,
+            expected=f"0 with {len(classes)} classes",
+            got=cfg.recall or cfg.precision,
+            remedy="Leave it at 0: a threshold parts two classes.",
+        )
+    if cfg.recall and cfg.precision:
+        raise ConfigError(
+            key,
+            expected="0 beside an evaluation.precision",
+            got=cfg.recall,
+            remedy="Ask for one of the two: the other is what it gives.",
+        )
 
 
 def _positive(name: str, classes: Sequence[str], counts: np.ndarray) -> int:
