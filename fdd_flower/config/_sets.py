@@ -22,7 +22,7 @@ class DistillerConfig:
     )
     fill: str = setting(
         "trade",
-        "with bytes and an image codec: each client trades image quality for rows by its own "
+        "with bytes and a codec with a quality: each client trades quality for rows by its own "
         "records; or all code at codec.quality and send as many rows as fit",
         choices=("trade", "rows"),
     )

@@ -86,6 +86,28 @@ def test_a_larger_budget_is_coded_no_coarser():
     assert qualities[0] < qualities[-1]
 
 
+def test_the_quality_of_series_follows_the_budget_too():
+    images = waves(16, fine=True)
+    data = replace(images, inputs=images.inputs.view(-1, 4, 64).cumsum(dim=2))
+    found = [chosen(data, budget, codec="series").cfg.quality for budget in (1500, 6000, 40_000)]
+    assert found == sorted(found)
+    assert found[0] < found[-1]
+    # a codec of images has no quality for series
+    assert chosen(data, 1500).cfg == CodecConfig(name="avif")
+
+
+def test_classes_of_few_records_have_no_say():
+    data = waves(16, fine=True, classes=3)
+    lone = torch.ones(len(data), dtype=torch.bool)
+    lone[1:60] = False  # one record of the first class is left
+    cfg = DistillerConfig(bytes=6000, min_records=1, ipc=1000, width=8)
+    found: list[Any] = []
+    for kept in (lone, data.labels > 0):
+        parts, _ = usable_classes(data.take(kept), cfg)
+        found.append(best_codec(parts, cfg, through(data, "avif"), seed=0, clock=Clock(3600)))
+    assert found[0].cfg == found[1].cfg
+
+
 def test_a_budget_asks_for_no_more_rows_than_a_mosaic_holds(monkeypatch):
     monkeypatch.setattr("fdd_flower.wire.codecs._mosaic.MAX_PIXELS", 12 * 48 * 48)
     made = distilled(waves(48, fine=True), "avif", 100_000, "kmeans")

@@ -16,12 +16,12 @@ from fdd_flower.distillers.parts.clock import Clock
 from fdd_flower.distillers.parts.labels import as_sent
 from fdd_flower.distillers.parts.views import embed, random_view
 from fdd_flower.rng import stream
-from fdd_flower.schema import is_image
-from fdd_flower.wire.codecs.base import Codec, Tunable, array_bytes
+from fdd_flower.wire.codecs.base import Codec, array_bytes, tunes
 
 QUALITIES = (10, 15, 20, 30, 45, 65, 90)
 RESOLUTIONS = (16, 12, 8, 6, 4, 3, 2, 1)  # sixteenths of a side
 FAR = 2.0  # times the best distance so far: qualities at a resolution that begins there are left
+TELLING = 4  # records of a class: both halves then have two
 JUDGED = 4  # classes that a trade is judged by
 SEEN = 500  # records of a class, and images for them, that a trade is judged by
 SHARE_TO_TRADE = 0.1  # of the time budget
@@ -37,14 +37,16 @@ def best_codec(
     (Szekely and Rizzo, J. Stat. Plan. Inference 143, 2013). It asks for many images as for true
     ones, and for no contrast between classes. Nothing but the choice leaves this function.
 
-    A codec without quality and resolution, or records that are no images, leave nothing to choose.
+    A codec that has no quality for such records leaves nothing to choose. Classes of a few records,
+    which have no distance between each other, have no say.
     """
     codec = plan.codec
     assert codec is not None  # checked before work starts
-    if not isinstance(codec, Tunable) or not is_image(plan.feature_shape):
+    if not tunes(codec, plan.feature_shape):
         return codec
-    judged = parts[:: -(-len(parts) // JUDGED)]
-    share = replace(cfg, bytes=cfg.bytes * len(judged) // len(parts))
+    told = [part for part in parts if len(part.inputs) >= TELLING] or list(parts)
+    judged = told[:: -(-len(told) // JUDGED)]
+    share = replace(cfg, bytes=cfg.bytes * len(judged) // len(told))
     judge = Judge(judged, share, plan, seed=seed)
     started, done = clock.elapsed, 0
     best, nearest, place = codec, math.inf, len(QUALITIES) // 2

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from io import BytesIO
-from typing import Protocol, Self, runtime_checkable
+from typing import Protocol, Self, TypeGuard, runtime_checkable
 
 import numpy as np
 
 from fdd_flower.config import CodecConfig
 from fdd_flower.registry import Registry
+from fdd_flower.schema import kind_of
 from fdd_flower.synthetic_set import SyntheticSet
 
 
@@ -35,7 +36,10 @@ class Codec(Protocol):
 
 @runtime_checkable
 class Tunable(Codec, Protocol):
-    """A codec that can trade fidelity for bytes; a reader takes what any setting of it wrote."""
+    """A codec that can trade fidelity for bytes; a reader takes what any setting of it wrote.
+
+    Its class may declare `of`, the kind of inputs whose fidelity that is; else it is images.
+    """
 
     def at_quality(self, quality: int) -> Self:
         """Return the same codec at another quality, 0..100."""
@@ -44,6 +48,11 @@ class Tunable(Codec, Protocol):
     def at_resolution(self, sixteenths: int) -> Self:
         """Return the same codec with that many sixteenths of an image's sides, 1..16."""
         ...
+
+
+def tunes(codec: Codec, feature_shape: tuple[int, ...]) -> TypeGuard[Tunable]:
+    """Tell whether `codec` trades the fidelity of such inputs for bytes: some do of images only."""
+    return isinstance(codec, Tunable) and kind_of(feature_shape) == getattr(codec, "of", "image")
 
 
 ENVELOPE = 512  # bytes: who replies to which round, with room for a long client name

@@ -6,7 +6,7 @@ import lzma
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import scipy.fft
@@ -49,6 +49,8 @@ class Series:
     `codec.quality` 30 is a step of 0.76 standard deviations, and 12.5 more halve it. HAPT's windows
     of 6 x 128 then take 70 bytes each, where `uint8` takes 785.
     """
+
+    of: ClassVar[str] = "series"
 
     def __init__(self, cfg: CodecConfig, *, resolution: int = WHOLE) -> None:
         self.cfg, self.resolution = cfg, resolution
