@@ -18,15 +18,15 @@ NAMES = {
     "ece": "calibration error",
     "majority": "majority guess",
 }
-MEANINGS = {  # by the names that people see
+MEANINGS = {
     "accuracy": "share of right answers",
-    "balanced accuracy": "mean over the classes of the share of each that is found",
-    "macro F1": "mean over the classes of precision and recall as one number; 1 is best",
-    "AUROC": "how well records are put in order, by class and averaged: 0.5 is a guess, 1 is best",
-    "average precision": "mean precision over all recalls: a guess gives the share of the class",
-    "Brier score": "mean squared error of the probabilities: 0 is best",
-    "calibration error": "how far probabilities are from frequencies: 0 is best",
-    "majority guess": "accuracy of always saying the most frequent class",
+    "balanced_accuracy": "mean over the classes of the share of each that is found",
+    "macro_f1": "mean over the classes of precision and recall as one number; 1 is best",
+    "auroc": "how well records are put in order, by class and averaged: 0.5 is a guess, 1 is best",
+    "average_precision": "mean precision over all recalls: a guess gives the share of the class",
+    "brier": "mean squared error of the probabilities: 0 is best",
+    "ece": "how far probabilities are from frequencies: 0 is best",
+    "majority": "accuracy of always saying the most frequent class",
 }
 CLASS_NAMES = {
     "precision": "precision",

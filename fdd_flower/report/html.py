@@ -21,7 +21,6 @@ from fdd_flower.report.headline import (
     headline_of,
     human_column,
     human_metric,
-    metric_lines,
     shown_first,
     value_of,
 )
@@ -218,11 +217,23 @@ def _rejected(row: RoundRow) -> str:
 
 
 def _measures(run: Run) -> Raw | None:
-    rows = metric_lines({"accuracy": run.summary.accuracy, **run.summary.metrics})
-    if not run.summary.metrics:
+    summary = run.summary
+    if not summary.metrics:
         return None
-    meant = [(name, value, MEANINGS.get(name, "")) for name, value in rows]
-    return section("Metrics", table(("metric", "value", "meaning"), meant, numbers=(1,)))
+    models = {summary.model: {"accuracy": summary.accuracy, **summary.metrics}}
+    for name, found in summary.metrics_by_model.items():
+        models[name] = {"accuracy": summary.accuracy_by_model.get(name, math.nan), **found}
+    rows = [
+        (
+            NAMES[key],
+            *(human_metric(key, found.get(key, math.nan)) for found in models.values()),
+            MEANINGS[key],
+        )
+        for key in NAMES
+        if key in models[summary.model]
+    ]
+    heads = ("metric", *(one_line(name, 40) for name in models), "meaning")
+    return section("Metrics", table(heads, rows, numbers=range(1, len(models) + 1)))
 
 
 def _per_class(run: Run) -> Raw | None:
