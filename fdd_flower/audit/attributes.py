@@ -12,6 +12,7 @@ from fdd_flower.audit.distances import nearest
 from fdd_flower.audit.metrics import auc
 from fdd_flower.audit.protocol import Known
 from fdd_flower.audit.released.base import Release
+from fdd_flower.audit.sums.solve import solved as joint
 from fdd_flower.audit.targets import Target
 from fdd_flower.data.base import Split
 from fdd_flower.rng import stream
@@ -81,10 +82,8 @@ def solved(release: Release, low: Split, high: Split) -> np.ndarray:
         # releases say sums up to a factor
         scale = (observed[block] * expected).sum() / expected.square().sum().clamp_min(1e-12)
         left = observed[block] / scale.abs().clamp_min(1e-12) - expected
-        effect = change[own]
-        gram = effect @ effect.T
-        gram.diagonal().add_(RIDGE * gram.diagonal().mean().clamp_min(1e-12))
-        found[own] = torch.linalg.solve(gram, effect @ left).float()
+        noise = release.noise / float(scale.abs().clamp_min(1e-12))
+        found[own] = joint(left, change[own], noise=noise, ridge=RIDGE).float()
     return found.numpy()
 
 

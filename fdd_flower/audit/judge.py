@@ -14,8 +14,8 @@ from fdd_flower.audit.metrics import Roc, auc, roc, tpr_at
 from fdd_flower.audit.outcome.rows import Score
 from fdd_flower.audit.protocol import Canaries, Known
 from fdd_flower.audit.released.base import Release
+from fdd_flower.audit.sums.trace import traces
 from fdd_flower.audit.targets import Target
-from fdd_flower.audit.trace import traces
 from fdd_flower.data.base import Split
 
 CONFIDENCE = 0.95

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from fdd_flower.audit.jobs import draw_nearest
 from fdd_flower.audit.judge import judge
 from fdd_flower.audit.outcome.roc import draw_roc
 from fdd_flower.audit.outcome.rows import Finding, Outcome
 from fdd_flower.audit.protocol import NATURAL, Canaries, Known, at, thinned
 from fdd_flower.audit.released.rows import Rows
-from fdd_flower.audit.run import CURVES, draw_nearest, write
+from fdd_flower.audit.run import CURVES, write
 from fdd_flower.audit.targets import Target
 from fdd_flower.data import load_own
 from fdd_flower.data.base import Split, refuse

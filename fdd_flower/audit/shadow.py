@@ -9,8 +9,8 @@ import numpy as np
 
 from fdd_flower.audit.metrics import auc, tpr_at
 from fdd_flower.audit.protocol import Known, take
+from fdd_flower.audit.sums.trace import traces
 from fdd_flower.audit.targets import Target
-from fdd_flower.audit.trace import traces
 from fdd_flower.data.base import Split
 from fdd_flower.rng import derive, numpy_stream
 

@@ -56,6 +56,12 @@ def audit(
             "--seeds", min=1, metavar="N", help="Draws of the coins; by default 3, with --quick 1."
         ),
     ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs", min=1, metavar="N", help="Processes at once; by default one a core."
+        ),
+    ] = None,
     assignments: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="A setting; may be repeated."),
@@ -74,6 +80,7 @@ def audit(
     nearest pairs of each target with rows. Exit status: 1 if a target is flagged that does not
     say itself that it sends real records, else 0; 2 if the input was wrong.
     """
+    import os
     from dataclasses import replace
 
     from fdd_flower.audit.outcome.markdown import table
@@ -97,6 +104,7 @@ def audit(
                     extent=replace(extent, seeds=seeds or extent.seeds),
                     folder=out,
                     say=say,
+                    processes=jobs or os.cpu_count() or 1,
                 )
     if as_json:
         typer.echo(outcome.to_json())

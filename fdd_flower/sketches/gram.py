@@ -38,7 +38,6 @@ MEANS, PRODUCTS = "means", "products"
 NEGATIVE = 0.01
 
 
-@KINDS.register("gram")
 class GramSums(Kind):
     """Sums of phi y' and phi phi' of public random features phi, those of `random-features`.
 
@@ -200,6 +199,9 @@ class GramSums(Kind):
             found = Sums(gram.features.float(), moment.float(), energy.float())
             self._last = total, moved(found, self.device)
         return self._last[1]
+
+
+KINDS.register("gram")(GramSums)
 
 
 def features(phi: Features, inputs: Tensor) -> Tensor:

@@ -19,8 +19,8 @@ from fdd_flower.audit.released.base import Release, of_class, reduced
 from fdd_flower.audit.released.private import PrivateSum
 from fdd_flower.audit.shadow import likelihood_ratios, shadow_attack
 from fdd_flower.audit.subjects import alike, subject_attack
+from fdd_flower.audit.sums.trace import traces
 from fdd_flower.audit.targets import Target, all_names, targets
-from fdd_flower.audit.trace import traces
 from fdd_flower.config import from_run_config
 from fdd_flower.data.base import Split
 from fdd_flower.distillers.base import DISTILLERS
@@ -35,6 +35,7 @@ class Sums:
 
     rows: SyntheticSet | None = None
     by_class = True
+    noise = 0.0
 
     def __init__(self, records: Split, noise: float, seed: int) -> None:
         rng = torch.Generator().manual_seed(seed)

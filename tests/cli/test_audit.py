@@ -19,7 +19,7 @@ from tests.cli.conftest import QUICK
 SETTINGS = ("distiller.networks=1", "distiller.width=4", "distiller.min-records=4",
             "model.name=logistic")  # fmt: skip
 GIVEN = tuple(word for setting in SETTINGS for word in ("--set", setting))
-SMALL = ("audit", "--canaries", "100", "--quick", "--json", *GIVEN)
+SMALL = ("audit", "--canaries", "100", "--quick", "--jobs", "1", "--json", *GIVEN)
 
 
 @pytest.fixture

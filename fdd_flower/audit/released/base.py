@@ -23,10 +23,13 @@ class Release(Protocol):
         Synthetic rows, sent or drawn from what was sent; None: there are none.
     by_class
         Whether `observed` has a row a class, or one for all.
+    noise
+        Standard deviation of the noise in each number of `observed`; 0: there is none by design.
     """
 
     rows: SyntheticSet | None
     by_class: bool
+    noise: float
 
     def vectors(self, records: Split) -> Tensor:
         """Return what each record would add to the sums, (n, d), up to a common factor."""

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
 from fdd_flower.audit.protocol import Known
 from fdd_flower.audit.released.base import reduced
 from fdd_flower.audit.released.rows import Rows
-from fdd_flower.audit.trace import calibrated
+from fdd_flower.audit.sums.regression import regression_scores
+from fdd_flower.audit.sums.trace import calibrated
 from fdd_flower.config import Config
 from fdd_flower.data.base import Split
 from fdd_flower.device import on_host
 from fdd_flower.privacy.noise import Noise, discrete_gaussian
-from fdd_flower.releases.base import NUMBERS, Total, release_of
+from fdd_flower.releases.base import COUNT, NUMBERS, Release, Total, release_of
 from fdd_flower.releases.coding import coarse, pack, shift_of, units, unpack
+from fdd_flower.releases.dp_moments import Moments
+from fdd_flower.releases.dp_sketch import Gram
+from fdd_flower.releases.triangle import Triangle
 from fdd_flower.rng import stream
 from fdd_flower.synthetic_set import SyntheticSet
+from fdd_flower.training.ridge import Gram as Sums
 
 DRAWN = 100  # rows of each class: they are free, and a server draws thousands
 WIDEST = 2500  # of a vector of the generic attacks: a sketch of it would double the noise
@@ -51,7 +58,7 @@ class PrivateSum:
         seed: int,
         noise: Noise = discrete_gaussian,
     ) -> None:
-        self._known = known
+        self._known, self.noise = known, sigma
         self._release = release = release_of(cfg, known.plan)
         self._spread = release.spread.expand(release.size)
         self._tile = max(1, NUMBERS // (release.block + release.shared))
@@ -59,8 +66,8 @@ class PrivateSum:
         sent = pack(coarse(release.noisy(release.sum(records), sigma, noise), shift))
         values = units(unpack(sent, release.size), shift, release.unit)
         rng = stream(seed, "drawn")
-        learned = release.learn(Total(values, sigma * self._spread), rng=rng)
-        self.rows = learned.draw(DRAWN * release.classes, rng=rng)
+        self._total = total = Total(values, sigma * self._spread)
+        self.rows = release.learn(total, rng=rng).draw(DRAWN * release.classes, rng=rng)
         self._expected, self._beyond = self._split(values)
 
     def vectors(self, records: Split) -> Tensor:
@@ -86,7 +93,20 @@ class PrivateSum:
         found = Rows(self.rows, self._known).scores(records, learned=learned)
         own, others = self._trace(records), self._trace(reference)
         found["sum"] = calibrated(own, records.labels, others, reference.labels)
-        return found
+        return found | self._regression(records)
+
+    def _regression(self, records: Split) -> dict[str, Tensor]:
+        """Return what the products of features tell, in modes that sum them."""
+        release, reference = self._release, self._known.reference
+        told = _products(release, self._total)
+        if told is None:
+            return {}
+        sums, noise = told
+        with torch.no_grad():
+            seen = [(release.vectors(each.inputs), each.labels) for each in (records, reference)]
+        count = float(release.counts(self._total).sum().clamp_min(1))
+        found = regression_scores(sums, *seen, count=count, noise=noise)
+        return {f"sum-{name}": score for name, score in found.items()}
 
     def _trace(self, records: Split) -> Tensor:
         parts = zip(records.inputs.split(self._tile), records.labels.split(self._tile), strict=True)
@@ -128,3 +148,21 @@ class PrivateSum:
         beyond = torch.cat([blocks, left.expand(release.classes, -1)], dim=1)
         beyond[:, : release.block] -= expected[:, : release.block]
         return expected.float(), beyond.float()
+
+
+def _products(release: Release, total: Total) -> tuple[Sums, float] | None:
+    """Return sums of u u' and of u y', and about the largest eigenvalue of the noise in the first.
+
+    None: the mode sums no products.
+    """
+    if isinstance(release, Moments):
+        full = release.products.matrices(release.blocks(total.values))
+        sums = Sums(full.sum(0), full[:, :, -1].T / COUNT)
+        noise = total.noise[-1] * math.sqrt(release.classes)
+    elif isinstance(release, Gram):
+        full = release.products.matrices(total.values[release.classes * release.block :])
+        sums = Sums(full, release.blocks(total.values).T)
+        noise = total.noise[-1]
+    else:
+        return None
+    return sums, float(Triangle.edge(noise, len(sums.features)))

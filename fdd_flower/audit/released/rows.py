@@ -11,6 +11,7 @@ from torch import Tensor
 from fdd_flower.audit.distances import nearest
 from fdd_flower.audit.protocol import Known
 from fdd_flower.audit.released.base import of_class, reduced
+from fdd_flower.audit.sums.regression import regression_scores
 from fdd_flower.config import TrainingConfig
 from fdd_flower.data.base import Split
 from fdd_flower.distillers.parts.views import View, embed, random_views
@@ -19,8 +20,11 @@ from fdd_flower.models.base import Network
 from fdd_flower.rng import stream
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.training.loop import train_on
+from fdd_flower.training.ridge import gram
+from fdd_flower.training.ridge_features import Features, draw_features
 
 STEPS = 300  # of the model that the attacker trains on the rows
+WIDTH = 16  # of the random features of a regression: 257 of them
 PLAIN = TrainingConfig(
     steps=STEPS, batch_size=64, augment=False, mixup=0.0, cutmix=0.0, noise=0.0, teacher=0.0
 )
@@ -33,6 +37,7 @@ class Rows:
     rows: SyntheticSet | None
     known: Known
     by_class: bool = True
+    noise: float = 0.0
     _views: list[View] = field(default_factory=list)
 
     def vectors(self, records: Split) -> Tensor:
@@ -49,7 +54,7 @@ class Rows:
         return of_class(vectors, part.labels, part.num_classes) * mass * counts
 
     def scores(self, records: Split, *, learned: bool = True) -> dict[str, Tensor]:
-        """Return nearness in pixels and in an embedding, and what a model of the rows learned."""
+        """Return nearness, what ridge regression on the rows tells, and what a model learned."""
         part, known = self.part, self.known
         apart, _ = nearest(records.inputs, records.labels, part.inputs, part.labels)
         usual = known.once("usual", records.inputs, lambda: _to_reference(records, known))
@@ -59,6 +64,7 @@ class Rows:
             "nearest": -apart,
             "nearest-calibrated": usual - apart,
             "nearest-embedding": -embedded,
+            **self._regression(records),
         }
         if learned:
             before = known.once(
@@ -68,6 +74,15 @@ class Rows:
             )
             found["loss"] = before - _losses(self._model(part), records)
         return found
+
+    def _regression(self, records: Split) -> dict[str, Tensor]:
+        known, part = self.known, self.part
+        phi = draw_features(part.feature_shape, width=WIDTH, seed=known.plan.seed)
+        return regression_scores(
+            gram(phi, part.inputs, part.targets, part.weights),
+            *((_phi(phi, each, known), each.labels) for each in (records, known.reference)),
+            count=float(part.weights.sum()),
+        )
 
     @property
     def part(self) -> SyntheticSet:
@@ -93,6 +108,10 @@ class Rows:
         )
         train_on(part, model, PLAIN, rng=stream(self.known.plan.seed, "attacker"))
         return model
+
+
+def _phi(phi: Features, records: Split, known: Known) -> Tensor:
+    return known.once("phi", records.inputs, lambda: phi(records.inputs))
 
 
 def _to_reference(records: Split, known: Known) -> Tensor:

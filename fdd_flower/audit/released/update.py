@@ -40,6 +40,7 @@ class Update:
     after: list[Weights]
     rows: SyntheticSet | None = None
     by_class: bool = False
+    noise: float = 0.0
 
     def vectors(self, records: Split) -> Tensor:
         """Return the negative gradient of each record at the weights that were sent, (n, d)."""

@@ -1,4 +1,4 @@
-"""The trace attack: a record's own vector, in what the release shows beyond the population."""
+"""Attacks on a sum of one vector a record: a record's own vector, in what the sum shows."""
 
 from __future__ import annotations
 
@@ -7,18 +7,22 @@ from torch import Tensor
 
 from fdd_flower.audit.protocol import Known
 from fdd_flower.audit.released.base import Release, of_class
+from fdd_flower.audit.sums.solve import solved
 from fdd_flower.data.base import Split
 
 RIDGE = 0.1  # of the mean variance, added to the covariance of the reference
+FEWEST = 1 / 8  # of the records of the largest class, that a class counts at least
 
 
 def traces(release: Release, records: Split, known: Known) -> dict[str, Tensor]:
-    """Return two scores, (n,) each: the plain product, and that which a Gaussian population asks.
+    """Return three scores, (n,) each, from what the sum shows beyond its population.
 
     `trace` is <v - mean, observed - count mean>, after Homer et al. 2008 and Dwork et al. 2015;
     `trace-whitened` has the inverse covariance of the population between the two, which is the
     log-likelihood ratio where records are Gaussian. Mean and covariance are of the reference
-    records. Scores are compared with those of reference records of the same label.
+    records. Both take all other records for unknown, and are compared with those of reference
+    records of the same label. `solved` knows `records`, of which each was in by a fair coin, and
+    solves for all coins of a class together: what the others add disturbs no more.
     """
     vectors = release.vectors(records)
     others = release.vectors(known.reference)
@@ -28,14 +32,14 @@ def traces(release: Release, records: Split, known: Known) -> dict[str, Tensor]:
     # how much of the mean there is in what is observed: as many records as fit it best
     count = (observed * mean).sum(1) / mean.square().sum(1).clamp_min(1e-12)
     beyond = observed - count[:, None] * mean
-    spread = others - mean[theirs]
+    apart, spread = vectors - mean[own], others - mean[theirs]
     covariance = spread.T @ spread / len(spread)
     ridge = RIDGE * covariance.diagonal().mean().clamp_min(1e-12)
     covariance.diagonal().add_(ridge)
     whitened = torch.linalg.solve(covariance, beyond.T).T
-    found = {}
+    found = {"solved": _coins(beyond, count, apart, own, release.noise)}
     for name, direction in (("trace", beyond), ("trace-whitened", whitened)):
-        of_records = ((vectors - mean[own]) * direction[own]).sum(1)
+        of_records = (apart * direction[own]).sum(1)
         of_others = (spread * direction[theirs]).sum(1)
         found[name] = calibrated(of_records, records.labels, of_others, known.reference.labels)
     return found
@@ -47,6 +51,19 @@ def calibrated(scores: Tensor, labels: Tensor, others: Tensor, other_labels: Ten
     mean = of_class(others[:, None], other_labels, count)[:, 0]
     square = of_class((others - mean[other_labels]).square()[:, None], other_labels, count)[:, 0]
     return (scores - mean[labels]) / square.sqrt()[labels].clamp_min(1e-12)
+
+
+def _coins(beyond: Tensor, count: Tensor, apart: Tensor, blocks: Tensor, noise: float) -> Tensor:
+    """Return the coins of the records that lie `apart` (n, d) from the means of their `blocks`."""
+    found = apart.new_zeros(len(apart))
+    count = count.clamp_min(FEWEST * float(count.max().clamp_min(1e-12)))
+    for block in blocks.unique().tolist():
+        own = blocks == block
+        # releases say sums up to a factor: half of the candidates are in
+        scale = float(int(own.sum()) / 2 / count[block])
+        left = scale * beyond[block] - apart[own].sum(0) / 2
+        found[own] = solved(left, apart[own], noise=scale * noise)
+    return found
 
 
 def _blocks(release: Release, records: Split) -> Tensor:
