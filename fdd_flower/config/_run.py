@@ -50,6 +50,12 @@ class DataConfig:
         "folder: what shows where an image is transparent",
         choices=("white", "black"),
     )
+    channels: str = setting(
+        "auto",
+        "npz: whether the channels of an image or series come before its other axes or after; "
+        "none: (n, h, w) are grey images; auto: as the shape suggests",
+        choices=("auto", "first", "last", "none"),
+    )
     window: int = setting(
         0,
         "series: samples of a window; 0: each recording is one",

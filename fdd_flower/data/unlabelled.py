@@ -9,10 +9,11 @@ from pathlib import Path
 from torch import Tensor
 
 from fdd_flower.config import DataConfig
+from fdd_flower.data.archives.arrays import inputs_key, read_arrays
+from fdd_flower.data.archives.inputs import as_inputs
 from fdd_flower.data.base import refuse, shown
 from fdd_flower.data.images.files import image_suffixes, parted, visible_files
 from fdd_flower.data.images.many import read_images
-from fdd_flower.data.sources import npz
 from fdd_flower.data.tables.encode import table_inputs
 from fdd_flower.data.tables.files import SUFFIXES, ending, read_frame
 from fdd_flower.schema import Schema
@@ -66,7 +67,7 @@ def read_unlabelled(path: Path, schema: Schema, cfg: DataConfig | None = None) -
     if path.is_file() and ending(path) in SUFFIXES:
         return _table(path, schema)
     if path.is_file() and suffix == NPZ:
-        return _archive(path, schema)
+        return _archive(path, schema, cfg or DataConfig())
     if path.is_dir() or suffix in image_suffixes():
         return _images(path, schema, cfg or DataConfig())
     raise refuse(
@@ -101,24 +102,28 @@ def _table(path: Path, schema: Schema) -> Unlabelled:
     )
 
 
-def _archive(path: Path, schema: Schema) -> Unlabelled:
-    arrays = npz.read_arrays(path)
-    if "x" not in arrays:
+def _archive(path: Path, schema: Schema, cfg: DataConfig) -> Unlabelled:
+    arrays = read_arrays(path)
+    key = inputs_key(arrays)
+    if key is None:
         raise refuse(
             str(path),
             expected="an array called x",
             got=shown(sorted(arrays)) or "none",
             remedy="Write it with numpy.savez(path, x=x).",
         )
-    x = arrays["x"]
-    if x.shape[1:] != schema.feature_shape or not len(x):
+    x = arrays[key]
+    inputs = x
+    if x.shape[1:] != schema.feature_shape and len(x):
+        inputs = as_inputs(f"{path}: {key}", x, len(x), channels=cfg.channels)
+    if inputs.shape[1:] != schema.feature_shape or not len(x):
         raise refuse(
-            f"{path}: x",
+            f"{path}: {key}",
             expected=f"shape (n, {', '.join(map(str, schema.feature_shape))}), n at least 1",
             got=x.shape,
             remedy="Bring the records into the form that the run's data has.",
         )
-    inputs = npz.check_inputs(f"{path}: x", x, len(x))
+    inputs = as_inputs(f"{path}: {key}", inputs, len(x), channels="first")
     return Unlabelled(inputs=schema.normalisation.apply(inputs), names=range(len(x)))
 
 

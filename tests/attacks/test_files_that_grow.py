@@ -15,9 +15,10 @@ import pytest
 from PIL import Image, ImageCms
 
 from fdd_flower.config import DataConfig
+from fdd_flower.data.archives import arrays as npz
 from fdd_flower.data.base import SOURCES
 from fdd_flower.data.images.pixels import read_image
-from fdd_flower.data.sources import npz, paths
+from fdd_flower.data.sources import paths
 from fdd_flower.data.tables import files
 from fdd_flower.errors import DataError
 

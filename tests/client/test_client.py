@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import numpy as np
@@ -113,8 +114,7 @@ def test_and_gets_them(own_data):
 
 
 def test_the_path_of_the_node_goes_before_the_run_s(own_data, monkeypatch):
-    from fdd_flower.data.sources import npz
-
+    npz = sys.modules["fdd_flower.data.sources.npz"]
     read, load = [], npz.read_arrays
 
     def note(path):

@@ -97,7 +97,7 @@ def test_another_model_by_its_name_or_its_file(fdd, digits_once, tmp_path):
     ("write", "complaint"),
     [
         (lambda path: path, "that exists and may be read"),
-        (lambda path: np.savez(path, x=np.zeros((2, 8, 8))), "shape (n, 1, 8, 8)"),
+        (lambda path: np.savez(path, x=np.zeros((2, 8, 9))), "shape (n, 1, 8, 8)"),
         (lambda path: np.savez(path, x=np.full((2, 1, 8, 8), np.nan)), "finite numbers"),
         (lambda path: np.savez(path, y=np.zeros(2)), "an array called x; got y"),
         (lambda path: path.write_text("x"), "a NumPy .npz archive"),

@@ -1,56 +1,73 @@
-"""A NumPy archive: `x` and `y`, and `x_test` and `y_test` if there is a test split."""
+"""A NumPy archive: `x` and `y`, and `x_test` and `y_test`; or called as MedMNIST and Keras do."""
 
 from __future__ import annotations
 
-import os
-import zipfile
-import zlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from fdd_flower.config import DataConfig
+from fdd_flower.data.archives.arrays import Keys, keys_of, read_arrays
+from fdd_flower.data.archives.inputs import as_inputs
+from fdd_flower.data.archives.labels import label_names, numbered_classes
 from fdd_flower.data.base import SOURCES, Records, Source, refuse, shown
 from fdd_flower.data.groups import array_of_groups, grouped
-from fdd_flower.data.sources.paths import check_inflated, given_path
+from fdd_flower.data.sources.paths import given_path
 from fdd_flower.data.subjects import numbered, tests_only
 
-# A stray identifier in y would otherwise become a list of a billion class names.
-MAX_LABEL = 9_999
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """The records of a split, the type they were saved in, and the names of their classes."""
+
+    inputs: np.ndarray
+    saved: np.dtype
+    labels: list[str]
 
 
 @SOURCES.register("npz")
 def npz(cfg: DataConfig) -> Source:
-    """Return the archive's records; the classes are "0" to the largest label.
+    """Return the archive's records; the classes are those that have any, by number or name.
 
-    `x` is uint8 images (n, c, h, w) or float (n, d) or (n, c, ...); `y` is integers (n,). An array
-    called `cfg.subject`, integers or text (n,), says whose record of `x` each is, and one called
-    `cfg.column` which group it is of; `<cfg.column>_test` does for `x_test`.
+    See `keys_of` for the names of arrays, `as_inputs` for records and `label_names` for labels. A
+    validation split is trained on where there is a test split, and tested on where there is none.
+    An array called `cfg.subject`, integers or text (n,), says whose record of `x` each is, and one
+    called `cfg.column` which group it is of; `<cfg.column>_test` does for `x_test`.
 
     Raises
     ------
     DataError
-        If the file is no archive, holds Python objects, lacks `x`, `y` or the subjects, or an array
-        has the wrong shape, type or values.
+        If the file is no archive, holds Python objects, lacks records, labels or the subjects, or
+        an array has the wrong shape, type or values.
     """
     path = given_path(cfg)
     arrays = read_arrays(path)
-    train = _records(path, arrays, "x", "y")
+    keys, notes = keys_of(path, arrays), list[str]()
+    # a series has its channels where the archive says, however square it is
+    channels = "first" if cfg.name == "series" and cfg.channels == "auto" else cfg.channels
+    parts = {part: _read(path, arrays, own, channels, notes) for part, own in keys.items()}
+    for part, own in keys.items():
+        _check_alike(f"{path}: {own.inputs}", parts[part], parts["train"], keys["train"].inputs)
+    first = parts["train"]
+    if "val" in parts and "test" not in parts:
+        parts["test"] = parts.pop("val")
+        notes.append(f"{keys['val'].inputs} is the test split")
+    elif "val" in parts and not (cfg.subject or cfg.column):
+        first = _joined(first, parts["val"])
+        notes.append(f"{keys['val'].inputs} is trained on too")
+    elif "val" in parts:
+        notes.append(f"{keys['val'].inputs} is left out: nothing says whose its records are")
+    tested = parts.get("test")
+    classes = numbered_classes(
+        f"{path}: {keys['train'].labels}",
+        first.labels if tested is None else first.labels + tested.labels,
+    )
+    train = _records(first, classes)
     if cfg.subject and not (tests_only(cfg) and cfg.subject not in arrays):
         train = replace(train, subjects=_subjects(path, arrays, cfg.subject, len(train)))
-    test = None
-    if "x_test" in arrays or "y_test" in arrays:
-        test = _records(path, arrays, "x_test", "y_test")
-        if test.inputs.shape[1:] != train.inputs.shape[1:]:
-            raise refuse(
-                f"{path}: x_test",
-                expected=f"records of shape {train.inputs.shape[1:]}, as in x",
-                got=test.inputs.shape[1:],
-                remedy="Save both splits with the same preprocessing.",
-            )
-    top = max(int(part.labels.max()) for part in (train, test) if part is not None)
-    found = Source(train=train, test=test, classes=tuple(str(i) for i in range(top + 1)))
+    test = None if tested is None else _records(tested, classes)
+    found = Source(train=train, test=test, classes=classes, notes=tuple(notes))
     groups = array_of_groups(str(path), arrays, cfg.column, len(train))
     if groups is None:
         return found
@@ -60,58 +77,39 @@ def npz(cfg: DataConfig) -> Source:
     return grouped(found, groups, of_test)
 
 
-def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Return the arrays of an archive, by name.
-
-    Raises
-    ------
-    DataError
-        If the file is no archive, is damaged, or holds Python objects.
-    """
-    try:
-        archive = np.load(os.fspath(path), allow_pickle=False)
-        if isinstance(archive, np.ndarray):
-            raise ValueError("a single array")
-        with archive:
-            check_inflated(path, sum(member.file_size for member in archive.zip.infolist()))
-            arrays = {key: archive[key] for key in archive.files}
-            for key, array in arrays.items():
-                # a member that is no NPY file comes as its bytes
-                if not isinstance(array, np.ndarray):
-                    raise ValueError(f"{key} is not an array")
-            return arrays
-    # RuntimeError is zipfile's for a password or an unknown compression.
-    # MemoryError: a header that promises more than there is.
-    except (
-        OSError,
-        EOFError,
-        ValueError,
-        RuntimeError,
-        MemoryError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
-        raise refuse(
-            str(path),
-            expected="a NumPy .npz archive of plain arrays",
-            got=error,
-            remedy="Write it with numpy.savez(path, x=x, y=y).",
-        ) from error
-
-
-def _records(path: Path, arrays: dict[str, np.ndarray], x_key: str, y_key: str) -> Records:
-    for key in (x_key, y_key):
-        if key not in arrays:
-            raise refuse(
-                str(path),
-                expected=f"keys {x_key} and {y_key}",
-                got=", ".join(sorted(arrays)) or "none",
-                remedy=f"Write it with numpy.savez(path, {x_key}={x_key}, {y_key}={y_key}).",
-            )
-    labels = _labels(f"{path}: {y_key}", arrays[y_key])
-    return Records(
-        inputs=check_inputs(f"{path}: {x_key}", arrays[x_key], len(labels)), labels=labels
+def _read(
+    path: Path, arrays: dict[str, np.ndarray], keys: Keys, channels: str, notes: list[str]
+) -> _Part:
+    labels = label_names(f"{path}: {keys.labels}", arrays[keys.labels])
+    about: list[str] = []
+    inputs = as_inputs(
+        f"{path}: {keys.inputs}", arrays[keys.inputs], len(labels), channels=channels, notes=about
     )
+    notes += [note.replace(f"{path}: ", "") for note in about]
+    return _Part(inputs=inputs, saved=arrays[keys.inputs].dtype, labels=labels)
+
+
+def _check_alike(what: str, part: _Part, train: _Part, key: str) -> None:
+    # of integers those up to 255 alone are bytes: another scale than the rest of their type
+    scales = part.inputs.dtype != train.inputs.dtype and part.saved == train.saved
+    if part.inputs.shape[1:] != train.inputs.shape[1:] or scales:
+        raise refuse(
+            what,
+            expected=f"{train.inputs.dtype} of shape {train.inputs.shape[1:]}, as in {key}",
+            got=f"{part.inputs.dtype} {part.inputs.shape[1:]}",
+            remedy="Save all splits with the same preprocessing.",
+        )
+
+
+def _joined(one: _Part, other: _Part) -> _Part:
+    inputs = np.concatenate([one.inputs, other.inputs])
+    return replace(one, inputs=inputs, labels=one.labels + other.labels)
+
+
+def _records(part: _Part, classes: tuple[str, ...]) -> Records:
+    places = {name: i for i, name in enumerate(classes)}
+    labels = np.array([places[name] for name in part.labels], dtype=np.int64)
+    return Records(inputs=part.inputs, labels=labels)
 
 
 def _subjects(path: Path, arrays: dict[str, np.ndarray], name: str, count: int) -> np.ndarray:
@@ -131,68 +129,3 @@ def _subjects(path: Path, arrays: dict[str, np.ndarray], name: str, count: int) 
             remedy="Save a number or a name of a subject for each record.",
         )
     return numbered(found.tolist())
-
-
-def _labels(what: str, y: np.ndarray) -> np.ndarray:
-    if y.ndim != 1 or len(y) == 0 or y.dtype.kind not in "iu":
-        raise refuse(
-            what,
-            expected="integers of shape (n,), n at least 1",
-            got=f"{y.dtype} {y.shape}",
-            remedy="Save class numbers, not one-hot rows or names.",
-        )
-    low, high = int(y.min()), int(y.max())
-    if low < 0 or high > MAX_LABEL:
-        raise refuse(
-            what,
-            expected=f"labels from 0 to {MAX_LABEL}",
-            got=f"{low} to {high}",
-            remedy="Number the classes from 0.",
-        )
-    return y.astype(np.int64)
-
-
-def check_inputs(what: str, x: np.ndarray, count: int) -> np.ndarray:
-    """Return `count` records as uint8 or float32; `what` names them in an error.
-
-    Raises
-    ------
-    DataError
-        If their type, number or shape is wrong, or a value is not finite.
-    """
-    if x.dtype != np.uint8 and x.dtype.kind != "f":
-        raise refuse(
-            what,
-            expected="uint8 images or floats",
-            got=x.dtype,
-            remedy="Save x.astype(numpy.float32), or uint8 where the values are 0 to 255.",
-        )
-    fits = x.ndim == 4 if x.dtype == np.uint8 else x.ndim >= 2
-    if not fits or len(x) != count or 0 in x.shape:
-        shape = "(n, c, h, w)" if x.dtype == np.uint8 else "(n, d) or (n, c, ...)"
-        raise refuse(
-            what,
-            expected=f"{shape} with n = {count}, the number of labels",
-            got=x.shape,
-            remedy="Give one record for each label; grey images have c = 1.",
-        )
-    if x.ndim == 4 and x.shape[3] in (1, 3) and x.shape[1] > 4:
-        raise refuse(
-            what,
-            expected="channels first, (n, c, h, w)",
-            got=x.shape,
-            remedy="Save x.transpose(0, 3, 1, 2).",
-        )
-    if x.dtype == np.uint8:
-        return x
-    with np.errstate(over="ignore"):
-        values = x.astype(np.float32)
-    if not np.isfinite(values).all():
-        row = int(np.argwhere(~np.isfinite(values))[0][0])
-        raise refuse(
-            what,
-            expected="finite numbers in float32's range",
-            got=f"another value in record {row}, counted from 0",
-            remedy="Fill in or drop such records.",
-        )
-    return values
