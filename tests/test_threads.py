@@ -46,7 +46,7 @@ def counts():
 
 with threads(3):
     before = counts()
-from sklearn.cluster import KMeans  # brings scikit-learn's own OpenMP
+import sklearn.utils  # brings scikit-learn's own OpenMP
 own = counts()
 with threads(3):
     within = counts()

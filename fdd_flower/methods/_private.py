@@ -29,6 +29,7 @@ from fdd_flower.run_folder.saved_set import Source
 from fdd_flower.secure_sum.total import record_total
 from fdd_flower.server.checks import keys_of, refuse_changed
 from fdd_flower.server.judging.replies import judged_replies
+from fdd_flower.server.judging.screened import screened
 from fdd_flower.server.side import ServerSide
 from fdd_flower.sketches.base import HEADROOM, MAX_RATIO, median_of
 from fdd_flower.sketches.integers import check_planes
@@ -36,6 +37,7 @@ from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.wire.arrays import require
 from fdd_flower.wire.refusals import Code
 
+SCORED = 50  # rows of a class, drawn of one client's release
 SIGMA, SHIFT = "sigma", "shift"  # of a sum, beside its values in the ledger
 
 
@@ -93,6 +95,25 @@ class PrivateSum(Summed):
             self.fresh = lambda: moved(learned.draw(len(merged), rng=rng), self.side.device)
             arrays = self._train(server_round, merged)
         return arrays, MetricRecord({"rows": len(merged)})
+
+    def screened(self, server_round: int, hashes: Mapping[str, str]) -> StoredSets:
+        """Score the rows that each client's release alone would give; see `scoring.mode`.
+
+        Behind a secure sum nobody has a release of one client, and there is no score.
+        """
+        if self.side.cfg.sketch.secure_sum:
+            return super().screened(server_round, hashes)
+        client_of = {sha256: client for client, sha256 in hashes.items()}
+
+        def rows(sha256: str) -> SyntheticSet:
+            found = self.side.ledger.load_any(sha256)
+            assert isinstance(found, Mapping)
+            # of its own draw: rows of two clients are no copies of each other
+            rng = stream(self.side.cfg.seed, "score", client_of[sha256], server_round)
+            learned = self.release.learn(self._total(found), rng=rng)
+            return learned.draw(SCORED * self.release.classes, rng=rng)
+
+        return screened(StoredSets(rows, hashes), side=self.side, round_=server_round)
 
     def resume(self, server_round: int, parts: Mapping[str, SyntheticSet]) -> None:
         """Draw the set again that the run leaves."""
@@ -184,9 +205,10 @@ def check_private(cfg: Config, plan: Plan, model: Network) -> None:
     if not cfg.data.subject:
         refuse_changed(cfg, ("privacy.records-per-subject",), "no data.subject")
     release = release_of(cfg, plan, HOST)
-    sections = ("distiller", "merger", "codec", "scoring")
+    sections = ("distiller", "merger", "codec")
     names = [name for section in sections for name in keys_of(section, but=release.uses)]
-    refuse_changed(cfg, [*names, *{"sketch.width"}.difference(release.uses)], where)
+    some = {"sketch.width", "privacy.rows"}  # that one mode has
+    refuse_changed(cfg, [*names, *sorted(some.difference(release.uses))], where)
     if cfg.num_server_rounds > 1:
         raise ConfigError(
             "num-server-rounds",
@@ -196,7 +218,8 @@ def check_private(cfg: Config, plan: Plan, model: Network) -> None:
             "much as one round with less noise.",
         )
     if cfg.sketch.secure_sum:
-        refuse_changed(cfg, ("strategy.fraction", "sketch.neighbours"), "sketch.secure-sum=true")
+        unused = ("strategy.fraction", "sketch.neighbours", "scoring.mode")
+        refuse_changed(cfg, unused, "sketch.secure-sum=true")
     else:
         refuse_changed(cfg, ("privacy.colluding",), "sketch.secure-sum=false")
 
@@ -206,6 +229,7 @@ PRIVATE = Method(
     client=send_release,
     distils=False,
     synthesises=True,
+    scored=True,
     check=check_private,
     uses=(),
     conditions=False,

@@ -32,6 +32,8 @@ class Method:
     synthesises
         Whether the server makes a set of what clients send that is no set, and any model can be
         trained on it.
+    scored
+        Whether the server makes a set of what each client sends, to score it by.
     uses
         The settings of `strategy` that it reads beside those of every method (`COMMON`); a change
         of any other is refused. None: it does not say.
@@ -53,6 +55,7 @@ class Method:
     client: Callable[[ClientSide], tuple[ArrayRecord, dict[str, int | float]]]
     distils: bool
     synthesises: bool = False
+    scored: bool = False
     uses: tuple[str, ...] | None = None
     needs: Callable[[StrategyConfig], int] = lambda cfg: 1
     condenses: bool = False

@@ -101,7 +101,7 @@ class Release(ABC):
 
     block: int
     shared: int = 0
-    uses: ClassVar[tuple[str, ...]] = ()  # settings of `distiller` that change something
+    uses: ClassVar[tuple[str, ...]] = ()  # settings that not every mode has, and this one does
 
     def __init__(self, cfg: Config, plan: Plan, device: torch.device = HOST) -> None:
         self.cfg, self.plan, self.device = cfg, plan, device

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (the field's customary name)
@@ -47,6 +48,8 @@ class Moments(Release):
     Discriminant Analysis", JASA 1989), lifts eigenvalues that drown in noise, and draws rows from
     the Gaussians.
     """
+
+    uses: ClassVar[tuple[str, ...]] = ("privacy.rows",)
 
     def __init__(self, cfg: Config, plan: Plan, device: torch.device = HOST) -> None:
         super().__init__(cfg, plan, device)
@@ -100,8 +103,9 @@ class Moments(Release):
         covariances = full[:, :-1, :-1] / counts[:, None, None] - means[:, :, None] * means[:, None]
         means, covariances = means * scale, covariances * scale**2
         shares = counts * there
-        pooled = torch.einsum("k,kij->ij", shares / shares.sum(), covariances)
-        relative = noise / counts
+        portion, relative = shares / shares.sum(), noise / counts
+        pooled = torch.einsum("k,kij->ij", portion, covariances)
+        means = nearer(means, portion, relative * scale / COUNT * math.sqrt(0.5))
         own = (1 - SHRINK) * (relative[there].min() / relative).clamp(max=1)[:, None, None] ** 2
         values, vectors = torch.linalg.eigh(own * covariances + (1 - own) * pooled)
         # one floor for all: a class that has more noise, and so larger eigenvalues, loses to others
@@ -109,6 +113,26 @@ class Moments(Release):
         values = values.clamp_min(FLOOR * edge + LEAST * pooled.diagonal().mean().clamp_min(1e-6))
         held = there.nonzero()[:, 0]
         return Gaussians(self, held, counts[held], means[held], values[held], vectors[held])
+
+
+def nearer(means: Tensor, portion: Tensor, noise: Tensor) -> Tensor:
+    """Return class means (k, d) nearer to the common mean, in each feature as noise demands.
+
+    What classes differ by is divided by 1 + r, where r is the share of noise in it. James and
+    Stein, "Estimation with quadratic loss" (1961), multiply by 1 - r: nearer to the true means, but
+    less accurate where many clients have each added their noise.
+
+    Parameters
+    ----------
+    portion
+        (k,): of all records; 0 for a class without.
+    noise
+        (k,): standard deviation of the noise of each class's means.
+    """
+    common = portion @ means
+    apart = means - common
+    found = portion @ apart.square()
+    return common + apart * found / (found + portion @ noise.square()).clamp_min(1e-300)
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ def check_components(cfg: Config) -> Method:
             got=cfg.scoring.quota,
             remedy="Below 1 not even equal clients would fit; 1 makes all clients equal.",
         )
-    if cfg.scoring.mode != "off" and not method.distils:
+    if cfg.scoring.mode != "off" and not (method.distils or method.scored):
         raise ConfigError(
             "scoring.mode",
             expected=f"off with strategy.name={cfg.strategy.name}",

@@ -136,8 +136,17 @@ class FederatedDistillation(ServerEvaluates):
         QuorumError
             If too few replies are usable.
         """
-        parts = self.side.ledger.sets(self.accepted(server_round, replies))
-        return screened(parts, side=self.side, round_=server_round)
+        return self.screened(server_round, self.accepted(server_round, replies))
+
+    def screened(self, server_round: int, hashes: Mapping[str, str]) -> StoredSets:
+        """Score what a round took in, by its hashes in the ledger, and return what stays of it.
+
+        Raises
+        ------
+        QuorumError
+            If too little stays.
+        """
+        return screened(self.side.ledger.sets(hashes), side=self.side, round_=server_round)
 
     def accepted(self, server_round: int, replies: Iterable[Message]) -> dict[str, str]:
         """Judge the replies of a round, and return by client the hash of what the ledger has.

@@ -30,7 +30,6 @@ from fdd_flower.run_folder.run_dir import LEDGER
 from fdd_flower.run_folder.trust import outside_names, require_trust
 from fdd_flower.server.distillation import FederatedDistillation
 from fdd_flower.server.grid import CountingGrid
-from fdd_flower.server.judging.screened import screened
 from fdd_flower.server.server_run import ServerRun
 from fdd_flower.server.side import ServerEvaluates, ServerSide, Verdict
 from fdd_flower.threads import threads
@@ -274,7 +273,7 @@ class _Replay(ServerEvaluates):
             else:
                 continue
             self._count(entry)
-        kept = screened(self.side.ledger.sets(parts), side=self.side, round_=server_round)
+        kept = self.method.screened(server_round, parts)
         if server_round <= self.unchanged:
             return self.method.arrays, MetricRecord({"rows": 0})
         return self.method.learn(server_round, kept)

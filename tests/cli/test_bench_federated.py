@@ -60,7 +60,9 @@ def test_a_run_that_was_stopped_is_gone_on_with_and_ends_the_same(tmp_path: Path
     done = len((folder / "rounds.jsonl").read_text().splitlines())
     assert 1 <= done < ROUNDS
     said: list[str] = []
-    (row,) = bench.run(small, tmp_path / "stopped", say=said.append)
+    with pytest.MonkeyPatch.context() as patch:
+        run_here(patch)
+        (row,) = bench.run(small, tmp_path / "stopped", say=said.append)
     assert (row.rounds, row.error) == (ROUNDS, "")
     assert not any(f"round {done}/" in line for line in said)
     assert model_of(tmp_path / "stopped") == model_of(tmp_path / "whole")

@@ -100,7 +100,7 @@ def test_peers_go_down_from_the_second_round_without_the_client_s_own_rows(tmp_p
         ({}, [False, False]),
         ({"distiller.embedder": "global"}, [True, True]),
         ({"distiller.labels": "global"}, [False, True]),  # nobody's labels in the first round
-        ({"strategy.name": "sketch"}, [False, False]),
+        ({"strategy.name": "sketch", "sketch.width": 4}, [False, False]),
         ({"strategy.name": "fedaf"}, [True, True]),
     ],
     ids=["random", "embedder", "labels", "sketch", "fedaf"],

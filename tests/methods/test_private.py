@@ -21,7 +21,7 @@ from fdd_flower.client.release import send_release
 from fdd_flower.config import Config, Scalar, from_run_config, to_run_config
 from fdd_flower.data import client_share, load_dataset
 from fdd_flower.errors import ConfigError, DataError, FddError, QuorumError
-from fdd_flower.ledger import Ledger
+from fdd_flower.ledger import ACCEPTED, QUARANTINED, Ledger
 from fdd_flower.ledger.verify import verify
 from fdd_flower.methods._private import PRIVATE, SIGMA, PrivateSum, release_of
 from fdd_flower.privacy import accountant, budget
@@ -378,6 +378,34 @@ def test_behind_masks_a_reply_holds_no_more_than_the_masked_numbers(tmp_path: Pa
         assert found[0][1:] == ((("seconds", 0.0),), FORM)
 
 
+# ---------------------------------------------------------------- what a release is worth
+
+
+def test_each_clients_release_is_scored_and_nothing_else_changes(tmp_path, monkeypatch):
+    known(monkeypatch, same_for_all)
+    plain, scored = run(tmp_path / "plain"), run(tmp_path / "scored", scoring__mode="score")
+    entries = Ledger(scored / "ledger").entries()
+    assert len(entries) == CLIENTS
+    measured = [value for one in entries for value in (one.agreement, one.outlier)]
+    assert all(value is not None and math.isfinite(value) for value in measured)
+    assert result(plain) == result(scored)
+
+
+def test_a_release_of_wrong_labels_is_set_aside_and_forgetting_scores_again(tmp_path, monkeypatch):
+    def wrong(release: Any, side: Any) -> Any:
+        labels = (side.data.labels + (side.client == "2")) % len(side.data.classes)
+        return release.sum(replace(side.data, labels=labels))
+
+    monkeypatch.setattr("fdd_flower.client.release._sum", wrong)
+    folder = run(tmp_path / "run", scoring__mode="quarantine")
+    entries = Ledger(folder / "ledger").entries()
+    assert [one.client for one in entries if one.verdict == QUARANTINED] == ["2"]
+    assert row_of(folder)["rejected_codes"] == {"quarantined": 1}
+    new = forget(load_run(folder), "0", scope_of(load_run(folder), entries, "0"), tmp_path / "new")
+    left = {one.client: one.verdict for one in Ledger(new / "ledger").entries()}
+    assert left == {"1": ACCEPTED, "2": QUARANTINED, "3": ACCEPTED}
+
+
 # ---------------------------------------------------------------- what is refused, and why
 
 REFUSED: list[tuple[dict[str, Scalar], str, str]] = [
@@ -397,7 +425,9 @@ REFUSED: list[tuple[dict[str, Scalar], str, str]] = [
     ({"distiller.ipc": 20}, "distiller.ipc", "Leave it"),
     ({"codec.name": "float32"}, "codec.name", "Leave it"),
     ({"merger.name": "weighted"}, "merger.name", "Leave it"),
-    ({"scoring.mode": "score"}, "scoring.mode", "clients of this strategy send none"),
+    ({"scoring.quota": 2.0}, "scoring.quota", "Leave it"),
+    ({"sketch.secure-sum": True, "scoring.mode": "score"}, "scoring.mode", "Leave it"),
+    ({"privacy.mode": "dp-dm"}, "privacy.rows", "Leave it"),
     ({"privacy.colluding": 1}, "privacy.colluding", "Leave it"),
     ({"sketch.secure-sum": True, "strategy.fraction": 0.5}, "strategy.fraction", "Leave it"),
     ({"sketch.secure-sum": True, "sketch.neighbours": 3}, "sketch.neighbours", "Leave it"),
