@@ -21,7 +21,14 @@ from fdd_flower.config import (
     to_run_config,
     without_removed,
 )
+from fdd_flower.data import SOURCES
+from fdd_flower.distillers.base import DISTILLERS
 from fdd_flower.errors import ConfigError
+from fdd_flower.mergers.base import MERGERS
+from fdd_flower.methods.base import STRATEGIES
+from fdd_flower.models.base import MODELS
+from fdd_flower.registry import Registry
+from fdd_flower.wire.codecs.base import CODECS
 
 PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
 ALL = list(keys().values())
@@ -231,3 +238,23 @@ def test_stored_settings_of_old_open_where_they_mean_what_is_done_now() -> None:
         without_removed(old)
     assert without_removed(old, strict=False) == ({"seed": 3}, {"scoring.copied": 0.9})
     assert "seed" in old
+
+
+@pytest.mark.parametrize(
+    ("key", "registry"),
+    [
+        ("data.name", SOURCES),
+        ("model.name", MODELS),
+        ("distiller.name", DISTILLERS),
+        ("merger.name", MERGERS),
+        ("codec.name", CODECS),
+        ("strategy.name", STRATEGIES),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_text_of_a_name_lists_all_that_there_are(key: str, registry: Registry[Any]) -> None:
+    assert keys()[key].doc.split(", ") == sorted(registry.names())
+
+
+def test_twenty_settings_come_first() -> None:
+    assert sum(key.first for key in keys().values()) == 20

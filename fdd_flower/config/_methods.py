@@ -23,7 +23,6 @@ class StrategyConfig:
         "strategy.deadline",
         low=1,
         high=100_000,
-        first=True,
     )
     quorum: int = setting(
         2, "usable replies that a round needs; with fewer the run ends", low=1, high=100_000

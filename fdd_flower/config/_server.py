@@ -25,7 +25,9 @@ class ModelConfig:
     """The global model."""
 
     name: str = setting(
-        "auto", "auto, cnn, conv1d, convnet, logistic, mlp, random-features, resnet18", first=True
+        "auto",
+        "auto, cnn, conv1d, convnet, logistic, mlp, quadratic, random-features, resnet18",
+        first=True,
     )
     width: int = setting(
         32, "convnet, conv1d: channels per block; mlp: hidden units", low=1, high=4_096

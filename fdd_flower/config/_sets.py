@@ -42,7 +42,7 @@ class DistillerConfig:
     )
     codec_aware: bool = setting(False, "optimise the rows as they are after the codec")
     seconds: float = setting(3600.0, "time limit of one distillation", low=0.1, high=86_400)
-    steps: int = setting(100, "optimisation steps", low=1, high=1_000_000, first=True)
+    steps: int = setting(100, "optimisation steps", low=1, high=1_000_000)
     learning_rate: float = setting(0.06, "step size of Adam", low=1e-8, high=100)
     start: str = setting(
         "kmeans",
