@@ -90,7 +90,7 @@ def audit(
     def say(line: str) -> None:
         typer.echo(line, err=as_json)
 
-    with one_line_errors():
+    with one_line_errors(as_json=as_json):
         if run is not None or records is not None:
             outcome = _of_run(run, records, out)
         else:

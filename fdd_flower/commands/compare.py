@@ -41,7 +41,7 @@ def compare(
     from fdd_flower.run_folder.load import load_run
     from fdd_flower.run_folder.new_file import check_new
 
-    with one_line_errors():
+    with one_line_errors(as_json=as_json):
         if len(runs) < 2:
             raise ConfigError(
                 "RUN",

@@ -41,7 +41,7 @@ def export(
     from fdd_flower.results.export import export as write
     from fdd_flower.run_folder.load import load_run
 
-    with one_line_errors():
+    with one_line_errors(as_json=as_json):
         found = load_run(find_run(run), trust=trust)
         folder = Path(out.expanduser() if out else found.path / f"export-{to}").absolute()
         rows = write(found, to, folder)

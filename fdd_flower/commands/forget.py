@@ -62,7 +62,7 @@ def forget(
     from fdd_flower.server.forget import scope_of
 
     progress = Progress(to_stderr=as_json)
-    with one_line_errors():
+    with one_line_errors(as_json=as_json):
         found = load_run(find_run(run), trust=trust)
         ledger = Ledger(found.path / LEDGER)
         scope = scope_of(found, ledger.entries(), client)

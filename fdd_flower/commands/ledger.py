@@ -56,7 +56,7 @@ def ledger(
     from fdd_flower.report.units import one_line
     from fdd_flower.run_folder.run_dir import LEDGER
 
-    with one_line_errors():
+    with one_line_errors(as_json=as_json):
         folder = find_run(run)
         found = Ledger(folder / LEDGER)
         entries = found.entries()

@@ -62,7 +62,7 @@ def predict(
     from fdd_flower.run_folder.new_file import check_new
     from fdd_flower.threads import threads
 
-    with one_line_errors():
+    with one_line_errors(as_json=as_json):
         path = check_new(out, FORMATS)
         found = load_run(find_run(run), trust=trust)
         network = _network(found, model)

@@ -54,7 +54,7 @@ def plan(
     from fdd_flower.run_folder.files import write_atomic
     from fdd_flower.run_folder.new_file import check_new
 
-    with one_line_errors():
+    with one_line_errors(as_json=as_json):
         for name, value in (("mode", mode), ("epsilon", epsilon), ("delta", delta)):
             find_key(f"privacy.{name}").check(value)
         file = None if out is None else check_new(out, (".json",))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fdd_flower.commands.errors import COMPLETED, FAILED, one_line_errors
+from fdd_flower.commands.errors import COMPLETED, FAILED, one_line_errors, print_error
 
 if TYPE_CHECKING:
     from fdd_flower.config import Scalar
@@ -89,7 +89,10 @@ def run(
     progress, folder = Progress(to_stderr=as_json), None
     try:
         with stop_on_signals():
-            with one_line_errors(), progress.alive("checking the settings and the data"):
+            with (
+                one_line_errors(as_json=as_json),
+                progress.alive("checking the settings and the data"),
+            ):
                 values = given(
                     config_file=config, assignments=assignments or (), rounds=rounds, out=out
                 )
@@ -113,6 +116,8 @@ def run(
                 outcome = _launch(begun, progress, in_process)
     except LaunchError as error:
         progress.error(str(error))
+        if as_json:
+            print_error(error)
         raise typer.Exit(FAILED) from None
     except Stopped as stopped:
         progress.note("stopped; the run is not complete")

@@ -27,7 +27,7 @@ def show(
     from fdd_flower.report.table import rounds_table, summary_table
     from fdd_flower.run_folder.load import load_run
 
-    with one_line_errors():
+    with one_line_errors(as_json=as_json):
         found = load_run(find_run(run))
     if as_json:
         typer.echo(json.dumps(run_as_json(found), indent=2))

@@ -70,7 +70,7 @@ def train(
     from fdd_flower.run_folder.new_file import check_new
     from fdd_flower.run_folder.run_dir import model_file
 
-    with one_line_errors():
+    with one_line_errors(as_json=as_json):
         found = load_run(find_run(run), trust=trust)
         given = _given(assignments or [], steps, seed)
         cfg = training_settings(found, model, given)

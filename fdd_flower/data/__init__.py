@@ -10,7 +10,7 @@ import torch
 
 from fdd_flower.config import DataConfig, PartitionConfig
 from fdd_flower.data.base import SOURCES, Dataset, Split, refuse, shown
-from fdd_flower.data.checks import check_records
+from fdd_flower.data.checks import check_classes, check_records, check_splits
 from fdd_flower.data.fit import fit_normalisation, hold_out
 from fdd_flower.data.groups import check_groups, held_out_groups, natural_groups
 from fdd_flower.data.partition import partition_indices
@@ -38,11 +38,10 @@ def load_dataset(cfg: DataConfig, *, seed: int, schema: Schema | None = None) ->
     """Return the data set with its test split and normalisation.
 
     Without a test split of its own, `cfg.test_fraction` of each class is held out, or the groups
-    that `cfg.test_groups` names; with
-    `cfg.holdout` a share of the training records takes its place. Without published constants,
-    they are fitted on the training records (on the test records where there are no others); so is
-    the schema of a table, unless `cfg.schema` names one. Read once a process: later changes to the
-    files are not seen.
+    that `cfg.test_groups` names; with `cfg.holdout` a share of the training records takes its
+    place. Without published constants, they are fitted on the training records (on the test records
+    where there are no others); so is the schema of a table, unless `cfg.schema` names one. Read
+    once a process: later changes to the files are not seen.
 
     Parameters
     ----------
@@ -52,8 +51,8 @@ def load_dataset(cfg: DataConfig, *, seed: int, schema: Schema | None = None) ->
     Raises
     ------
     DataError
-        If the data is missing, damaged, without the subjects that `cfg.subject` names, or holds
-        fewer than 2 classes.
+        If the data is missing, damaged, without the subjects that `cfg.subject` names, or labelled
+        so that no model could learn it (see `check_classes`).
     """
     return _load(cfg, seed, schema)
 
@@ -66,22 +65,16 @@ def _load(cfg: DataConfig, seed: int, schema: Schema | None) -> Dataset:
     parts = [source.train] if source.test is None else [source.train, source.test]
     for part in parts:
         check_records(cfg.name, part, source.classes, in_cells=source.in_cells)
-    held = np.unique(np.concatenate([part.labels for part in parts]))
-    if len(held) < 2:
-        raise refuse(
-            "data: classes",
-            expected="records of at least 2",
-            got=f"only {source.classes[held[0]]!r}",
-            remedy="Add records of another class; a node's own data goes in its data-path.",
-        )
+    notes = check_classes(source.classes, source.train, source.test)
     train, test = source.train, source.test
     if cfg.test_groups:
         train, test = held_out_groups(cfg, source)
     elif test is None:
-        train, test = hold_out(train, cfg.test_fraction, seed=seed)
+        train, test = hold_out(train, cfg.test_fraction, seed=seed, classes=source.classes)
     if cfg.holdout:
+        again = derive(seed, "holdout")
         train, test = hold_out(
-            train, cfg.holdout, seed=derive(seed, "holdout"), option="data.holdout"
+            train, cfg.holdout, seed=again, option="data.holdout", classes=source.classes
         )
     sample = train if len(train) else test
     columns, scale = source.columns, source.normalisation
@@ -99,7 +92,7 @@ def _load(cfg: DataConfig, seed: int, schema: Schema | None) -> Dataset:
         normalisation=scale,
         columns=columns,
         group_names=source.group_names,
-        notes=source.notes,
+        notes=(*source.notes, *notes, *check_splits(source.classes, train, test)),
         label=source.label,
         prior=source.prior,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -30,13 +31,18 @@ def fit_normalisation(records: Records) -> Normalisation:
 
 
 def hold_out(
-    records: Records, fraction: float, *, seed: int, option: str = "data.test-fraction"
+    records: Records,
+    fraction: float,
+    *,
+    seed: int,
+    option: str = "data.test-fraction",
+    classes: Sequence[str] = (),
 ) -> tuple[Records, Records]:
     """Return training and test records, `fraction` of every class in the test's.
 
     Records with `recordings` are split by these, and classes as evenly as that allows. A fraction
     of 1 leaves no training records: a server that only tests. `option` is the setting that asked
-    for it.
+    for it, `classes` what an error calls them.
 
     Raises
     ------
@@ -50,7 +56,7 @@ def hold_out(
         return records.take(everything[:0]), records
     if records.recordings is not None:
         return _hold_recordings_out(records, records.recordings, fraction, seed, option)
-    _, counts = np.unique(records.labels, return_counts=True)
+    held, counts = np.unique(records.labels, return_counts=True)
     try:
         train, test = train_test_split(
             everything,
@@ -59,11 +65,12 @@ def hold_out(
             random_state=derive(seed, "data", "hold-out") % 2**32,
         )
     except ValueError as error:
+        name = f", {classes[held[counts.argmin()]]!r}," if classes else ""
         raise refuse(
             option,
             expected="two records or more in each class, and one of each in both splits",
             got=f"{fraction:g} of {len(records)} records, {math.ceil(fraction * len(records))} to "
-            f"test {len(counts)} classes, the smallest of {counts.min()}",
+            f"test {len(counts)} classes, the smallest{name} of {counts.min()}",
             remedy=f"Add records, change {option}, or give a test split of its own.",
         ) from error
     return records.take(np.sort(train)), records.take(np.sort(test))

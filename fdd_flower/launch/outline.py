@@ -13,6 +13,7 @@ from fdd_flower.data import natural_groups
 from fdd_flower.data.base import Dataset
 from fdd_flower.distillers.base import Plan, packing_of
 from fdd_flower.distillers.parts.options import settings_of_round, uses_model
+from fdd_flower.launch.reach import check_reach
 from fdd_flower.methods.base import Method
 from fdd_flower.models import resolve_name
 from fdd_flower.models.base import Network
@@ -53,9 +54,15 @@ def outline(
         The labels of each client's records.
     own_data
         They are not shares of one data set.
+
+    Raises
+    ------
+    ConfigError
+        If too few clients have anything to send.
     """
     counts = [np.bincount(labels, minlength=len(dataset.classes)) for labels in held]
     sizes = [len(labels) for labels in held]
+    reach = check_reach(cfg, method, dataset.classes, counts)
     training = sum(sizes) if own_data else len(dataset.train)
     return [
         f"data: {cfg.data.name}, {training:,} training and {len(dataset.test.labels):,} test "
@@ -63,7 +70,7 @@ def outline(
         _classes(dataset.classes, np.sum(counts, axis=0)),
         _clients("data of their own" if own_data else f"split: {_split(cfg)}", sizes),
         *([] if own_data else _groups(cfg, dataset, sizes)),
-        *(f"note: {note}" for note in dataset.notes),
+        *(f"note: {note}" for note in (*dataset.notes, *reach)),
         _rounds(cfg, method, plan, model, counts),
     ]
 

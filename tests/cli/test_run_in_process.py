@@ -99,7 +99,8 @@ def test_json_is_all_there_is_on_stdout(fdd, tmp_path):
     assert "round 1/1" in result.stderr
 
 
-def test_a_run_that_fails_says_why_once_and_exits_1(fdd, tmp_path):
+def test_a_run_that_fails_says_why_once_and_exits_1(fdd, tmp_path, monkeypatch):
+    monkeypatch.setattr("fdd_flower.launch.outline.check_reach", lambda *_: [])
     loggers = logging.getLogger("flwr").handlers[:]
     result = fdd(
         "run",
@@ -116,6 +117,16 @@ def test_a_run_that_fails_says_why_once_and_exits_1(fdd, tmp_path):
     assert result.stderr.count("\n") == 1
     assert "pictures and report" not in result.stdout
     assert logging.getLogger("flwr").handlers == loggers
+
+
+def test_bad_input_is_one_json_object_too(fdd, tmp_path):
+    result = fdd("run", *QUICK, "--json", "--set", "data.name=digitz", "--out", tmp_path / "a")
+    assert result.exit_code == 2
+    error = json.loads(result.stdout)["error"]
+    assert (error["kind"], error["what"]) == ("ConfigError", "data.name")
+    assert error["got"] == "'digitz'"
+    assert "digits" in error["expected"]
+    assert error["message"] in result.stderr
 
 
 def test_without_out_the_folder_has_a_name_to_remember(fdd, tmp_path, monkeypatch):

@@ -46,7 +46,7 @@ def run_in(
 
     folder = Path(os.path.abspath(out.expanduser()))
     try:
-        with stop_on_signals(), one_line_errors():
+        with stop_on_signals(), one_line_errors(as_json=as_json):
             found = work(folder, lambda text: typer.echo(text, err=as_json))
     except Stopped as stopped:
         typer.echo(f"stopped; the same command continues in {folder}", err=True)
