@@ -58,7 +58,7 @@ class Evaluation:
     brier: float = math.nan
     ece: float = math.nan
     metrics_per_class: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    confusion: np.ndarray | None = None
+    confusion: np.ndarray | None = field(default=None, compare=False)
 
     @property
     def balanced_accuracy(self) -> float:

@@ -106,7 +106,14 @@ def _given(assignments: list[str], steps: int | None, seed: int | None) -> dict[
 
 
 def _show(run: Run, trained: Trained, measured: Evaluation | None, why_not: str) -> None:
-    from fdd_flower.report.units import human_seconds, human_share
+    from fdd_flower.report.headline import (
+        NAMES,
+        headline_of,
+        human_metric,
+        shown_first,
+        value_of,
+    )
+    from fdd_flower.report.units import human_seconds
 
     typer.echo(
         f"{trained.cfg.model.name} on {trained.rows} synthetic rows: {trained.steps} steps in "
@@ -115,10 +122,20 @@ def _show(run: Run, trained: Trained, measured: Evaluation | None, why_not: str)
     if measured is None:
         typer.echo(f"accuracy not measured: {why_not}", err=True)
         return
-    typer.echo(
-        f"accuracy {human_share(measured.accuracy)}; the run's own {run.summary.model} had "
-        f"{human_share(run.summary.accuracy)}"
-    )
+    own, metrics = run.summary, _metrics(run, measured)
+    for name in shown_first(headline_of(own)):
+        typer.echo(
+            f"{NAMES[name]} {human_metric(name, metrics[name])}; the run's own {own.model} had "
+            f"{human_metric(name, value_of(own, name))}"
+        )
+
+
+def _metrics(run: Run, measured: Evaluation) -> dict[str, float]:
+    from fdd_flower.training.metrics import headline, measure
+
+    classes = run.schema.classes if run.schema else ()
+    positive = headline(run.config.evaluation, classes, measured.labels).positive
+    return measure(measured.probabilities, measured.labels, positive=positive).as_dict()
 
 
 def _as_json(
@@ -140,5 +157,6 @@ def _as_json(
     return found | {
         "accuracy": measured.accuracy,
         "loss": measured.loss,
+        "metrics": {name: v if v == v else None for name, v in _metrics(run, measured).items()},
         "accuracy_per_class": {name: s if s == s else None for name, s in shares},
     }

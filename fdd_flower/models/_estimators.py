@@ -46,10 +46,10 @@ class Estimator(Network):
         self._fitted: Any = None
 
     def fit(self, synthetic: SyntheticSet) -> None:
-        """Take a set; rows count by weight and by probability."""
+        """Fit to a set; rows count by weight and by probability."""
         self.inputs = synthetic.inputs.flatten(1).float()
         self.targets, self.weights = synthetic.targets.float(), synthetic.weights.float()
-        self._fitted = None
+        self._fitted = self._fit()
 
     def features(self, x: Tensor) -> Tensor:
         """Return the flattened input, (n, d)."""

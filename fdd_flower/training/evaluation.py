@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -30,8 +30,8 @@ class Evaluation:
     accuracy: float
     loss: float
     accuracy_per_class: tuple[float, ...]
-    probabilities: np.ndarray
-    labels: np.ndarray
+    probabilities: np.ndarray = field(compare=False)
+    labels: np.ndarray = field(compare=False)
 
 
 @torch.no_grad()

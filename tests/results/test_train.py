@@ -19,7 +19,9 @@ def test_it_gives_what_the_run_itself_would_have(fdd, digits_once, tmp_path):
     mine, theirs = (load_file(f / "model-mlp.safetensors") for f in (tmp_path, digits_once))
     assert mine.keys() == theirs.keys()
     assert all(torch.equal(mine[name], theirs[name]) for name in mine)
-    assert found["accuracy"] == load_run(digits_once).summary.accuracy_by_model["mlp"]
+    summary = load_run(digits_once).summary
+    assert found["accuracy"] == summary.accuracy_by_model["mlp"]
+    assert summary.metrics_by_model["mlp"].items() <= found["metrics"].items()
     assert list(found["accuracy_per_class"]) == list("0123456789")
     assert found["model"] == str(tmp_path / "model-mlp.safetensors")
 

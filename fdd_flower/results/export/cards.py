@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fdd_flower import __version__
+from fdd_flower.report.headline import metric_lines
 from fdd_flower.report.units import human_bytes, human_number, human_share, one_line
 from fdd_flower.results.export.hugging_face import FILE
 from fdd_flower.results.export.rows import Rows
@@ -119,6 +120,7 @@ def write_model_card(run: Run, rows: Rows, folder: Path) -> None:
         "## Accuracy",
         f"{human_share(accuracy)} on the test records of the server, after "
         f"{'1 round' if summary.rounds == 1 else f'{summary.rounds} rounds'}.",
+        *((_table(("metric", "value"), metric_lines(summary.metrics)),) if summary.metrics else ()),
         _table(("class", "accuracy"), shares),
         *((_table(("other models on the same set", "accuracy"), others),) if others else ()),
         "## Use",
