@@ -156,6 +156,7 @@ def attack(
         epsilon_interval=judged.epsilon_interval,
         nearest_auc=near.auc if near else None,
         copies=judged.copies,
+        copies_embedded=judged.copies_embedded,
         flags=judged.flags,
         attributes=attribute_attack(target, drawn.members, known, seed=seed),
         **_repeated(target, drawn, known, seed, extent),

@@ -14,6 +14,7 @@ from fdd_flower.audit.metrics import Roc, auc, roc, tpr_at
 from fdd_flower.audit.outcome.rows import Score
 from fdd_flower.audit.protocol import Canaries, Known
 from fdd_flower.audit.released.base import Release
+from fdd_flower.audit.released.rows import Rows
 from fdd_flower.audit.sums.trace import traces
 from fdd_flower.audit.targets import Target
 from fdd_flower.data.base import Split
@@ -31,6 +32,7 @@ class Judged:
     epsilon: float
     epsilon_interval: tuple[float, float]
     copies: Copies | None
+    copies_embedded: Copies | None
     pairs: list[Pair]
     roc: Roc
     flags: tuple[str, ...]
@@ -70,27 +72,26 @@ def judge(
         epsilon_at_least(value, member, delta=delta, confidence=each) for value in values.values()
     )
     best = max(scores, key=lambda name: scores[name].auc)
-    copies, pairs = None, []
+    copies, embedded, pairs = None, None, []
     if release.rows is not None:
-        copies, pairs = copy_test(
-            release.rows,
-            canaries.members if members is None else members,
-            canaries.others,
-            known.reference,
-        )
+        each = (canaries.members if members is None else members, canaries.others, known.reference)
+        copies, pairs = copy_test(release.rows, *each)
+        shown = Rows(release.rows, known)
+        embedded, _ = copy_test(shown.embedded_rows(), *map(shown.embedded, each))
     return Judged(
         scores=scores,
         best=best,
         epsilon=epsilon,
         epsilon_interval=_interval(values[best], member, delta),
         copies=copies,
+        copies_embedded=embedded,
         pairs=pairs,
         roc=roc(values[best], member),
-        flags=flags(target, epsilon, copies),
+        flags=flags(target, epsilon, copies, embedded),
     )
 
 
-def flags(target: Target, epsilon: float, copies: Copies | None) -> tuple[str, ...]:
+def flags(target: Target, epsilon: float, *copies: Copies | None) -> tuple[str, ...]:
     """Return what speaks against the target: no single test sees everything.
 
     A bound of epsilon from few canaries may lie below a claim while rows are plain copies.
@@ -98,7 +99,7 @@ def flags(target: Target, epsilon: float, copies: Copies | None) -> tuple[str, .
     found = []
     if target.claim is not None and epsilon > target.claim.epsilon:
         found.append("epsilon above the claim")
-    if copies is not None and copies.too_many:
+    if any(each is not None and each.too_many for each in copies):
         found.append("sends real records, as it says" if target.sends_real else "copies records")
     return tuple(found)
 

@@ -86,6 +86,7 @@ def audit_run(run: Run, records: Path, folder: Path) -> Outcome:
         epsilon_interval=None,
         nearest_auc=nearest.auc,
         copies=judged.copies,
+        copies_embedded=judged.copies_embedded,
         flags=judged.flags,
     )
     about = {"run": str(run.path), "records": str(records), "members": count, "others": count}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -69,3 +71,16 @@ def test_raw_records_are_told_and_shown(small: tuple[Canaries, Known]):
     assert copies.too_many
     for row, record in as_pairs(pairs, 5):
         assert torch.equal(release.part.inputs[row], drawn.members.inputs[record])
+
+
+def test_a_copy_of_another_contrast_is_told_in_the_embedding_alone(small: tuple[Canaries, Known]):
+    drawn, known = small
+    sent = targets(known.cfg, ["raw-copy"])[0].release(drawn.members, known, 0)
+    assert isinstance(sent, Rows)
+    changed = Rows(replace(sent.part, inputs=1.5 * sent.part.inputs), known)
+    beside = drawn.members, drawn.others, known.reference
+    plain, _ = copy_test(changed.part, *beside)
+    embedded, _ = copy_test(changed.embedded_rows(), *map(changed.embedded, beside))
+    assert plain.near_duplicates == 0
+    assert embedded.near_duplicates > 0.9
+    assert embedded.too_many

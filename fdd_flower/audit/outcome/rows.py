@@ -50,6 +50,8 @@ class Finding:
         Lower bound at 95 % over all scores together; None: no coins decided who was in.
     epsilon_interval
         95 % of the posterior of epsilon, from the guesses of the best score.
+    copies, copies_embedded
+        In the values of records, and in their features under the public networks.
     nearest_auc
         Of the distance to the nearest row of the same class.
     flags
@@ -68,6 +70,7 @@ class Finding:
     epsilon_interval: tuple[float, float] | None = None
     nearest_auc: float | None = None
     copies: Copies | None = None
+    copies_embedded: Copies | None = None
     attributes: Attributes | None = None
     subjects: Subjects | None = None
     shadow: Shadow | None = None

@@ -84,6 +84,14 @@ class Rows:
             count=float(part.weights.sum()),
         )
 
+    def embedded(self, records: Split) -> Split:
+        """Return records with their features under the public networks as inputs."""
+        return replace(records, inputs=self._kept_features(records.inputs))
+
+    def embedded_rows(self) -> SyntheticSet:
+        """Return the rows with their features as inputs."""
+        return replace(self.part, inputs=self._features(self.part.inputs))
+
     @property
     def part(self) -> SyntheticSet:
         """The rows, which are there."""
