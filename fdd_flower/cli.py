@@ -18,6 +18,7 @@ from fdd_flower.commands.predict import predict
 from fdd_flower.commands.privacy import app as privacy
 from fdd_flower.commands.run import run
 from fdd_flower.commands.setup.doctor import doctor
+from fdd_flower.commands.setup.schema import schema
 from fdd_flower.commands.setup.settings import settings
 from fdd_flower.commands.show import show
 from fdd_flower.commands.train import train
@@ -46,6 +47,9 @@ app.command(epilog="Example: fdd forget latest --client 3 --out runs/without-3")
 app.command(epilog="Example: fdd audit --quick --out audits/first")(audit)
 app.add_typer(bench, name="bench")
 app.add_typer(privacy, name="privacy")
+app.command(epilog="Example: fdd schema patients.csv --label sick --drop id --out schema.toml")(
+    schema
+)
 app.command(epilog="Example: fdd settings distiller")(settings)
 app.command(epilog="Example: fdd doctor")(doctor)
 

@@ -17,7 +17,7 @@ from fdd_flower.errors import DataError
 Kind = Literal["image", "series", "vector"]
 ColumnKind = Literal["number", "integer", "category", "yes/no", "ordinal", "date", "ignore"]
 
-OTHER, MISSING = "other", "missing"  # features of a column, beside those of its levels
+OTHER, MISSING = "(other)", "(missing)"  # features of a column, beside those of its levels
 DATE_PARTS = ("day", "season-sin", "season-cos", "weekday-sin", "weekday-cos")
 # how many levels a column of a kind has, at least and at most
 _LEVELS = {"category": (1, math.inf), "ordinal": (2, math.inf), "yes/no": (2, 2)}

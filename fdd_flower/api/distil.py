@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from fdd_flower.api.inputs import Kind, model_inputs, records_of
+from fdd_flower.api.inputs import Kind, is_mixed, model_inputs, records_of
 from fdd_flower.api.labels import class_names, given_names, places_of
 from fdd_flower.api.settings import run_config
 from fdd_flower.api.synthetic import BYTES, SyntheticSet
 from fdd_flower.config import Config, find_key, from_run_config
 from fdd_flower.data.base import Records, Split, refuse, shown
 from fdd_flower.data.fit import fit_normalisation
+from fdd_flower.data.tables.cells import cells_of
+from fdd_flower.data.tables.constants import with_constants
+from fdd_flower.data.tables.draft import draft_columns
 from fdd_flower.device import moved, resolve
 from fdd_flower.distillers.base import DISTILLERS, Plan, packing_of
 from fdd_flower.distillers.parts.options import check_options
@@ -24,6 +27,9 @@ from fdd_flower.rng import stream
 from fdd_flower.schema import Column, Schema
 from fdd_flower.threads import threads
 from fdd_flower.wire.codecs.base import CODECS, array_bytes
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SECTIONS = ("distiller", "codec", "runtime")
 CLIENT, ROUND = "0", 1  # whose draws these are: those of the first client in its first round
@@ -54,8 +60,9 @@ def distill(
     Parameters
     ----------
     x
-        Records as a NumPy array, a tensor, or a pandas DataFrame of numeric columns. Images are
-        (n, h, w), (n, c, h, w) or (n, h, w, c), series (n, channels, steps), vectors (n, d).
+        Records as a NumPy array, a tensor, or a pandas DataFrame. Images are (n, h, w),
+        (n, c, h, w) or (n, h, w, c), series (n, channels, steps), vectors (n, d). Words, dates and
+        gaps of a DataFrame are encoded by a schema drafted from its own rows.
     y
         (n,) labels: whole numbers or names, as an array, a tensor, a list or a pandas Series.
     bytes
@@ -175,10 +182,8 @@ def _records(
         _check_lengths(len(inputs), labels)
         split = Split(inputs=inputs, labels=torch.from_numpy(labels), classes=schema.classes)
         return split, schema
-    values, named = records_of(x, kind=kind)
     names = class_names(y) if classes is None else given_names(classes)
     labels = places_of(y, names)
-    _check_lengths(len(values), labels)
     if len(names) < 2:
         raise refuse(
             "y",
@@ -186,6 +191,13 @@ def _records(
             got=f"only {shown(names)}",
             remedy="Name all classes of the federation in classes=.",
         )
+    if columns is None and is_mixed(x):
+        found = _drafted(x.rename(columns=str), names)
+        inputs = model_inputs(x, found)
+        _check_lengths(len(inputs), labels)
+        return Split(inputs=inputs, labels=torch.from_numpy(labels), classes=names), found
+    values, named = records_of(x, kind=kind)
+    _check_lengths(len(values), labels)
     found = Schema(
         classes=names,
         feature_shape=values.shape[1:],
@@ -199,6 +211,13 @@ def _records(
         inputs=found.normalisation.apply(values), labels=torch.from_numpy(labels), classes=names
     )
     return split, found
+
+
+def _drafted(frame: pd.DataFrame, classes: tuple[str, ...]) -> Schema:
+    """Return the schema of a table, drafted from its own rows."""
+    columns = draft_columns("x", frame)
+    columns = with_constants(columns, cells_of("x", frame, columns))
+    return Schema.of_table(columns, classes=classes, label="")
 
 
 def _check_lengths(records: int, labels: np.ndarray) -> None:

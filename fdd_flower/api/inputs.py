@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 import numpy as np
 from torch import Tensor
 
-from fdd_flower.data.base import refuse, shown
+from fdd_flower.data.base import refuse
+from fdd_flower.data.tables.encode import table_inputs
 from fdd_flower.device import on_host
 from fdd_flower.schema import Schema, is_image
 
@@ -85,7 +86,9 @@ def model_inputs(x: object, schema: Schema) -> Tensor:
         If these are no such records.
     """
     if _is_frame(x):
-        values = _frame_values(_known_columns(x, schema) if schema.columns else x)
+        if schema.columns:
+            return _table_inputs(x, schema)
+        values = _frame_values(x)
     else:
         values = _array(x)
     shape, want = values.shape[1:], schema.feature_shape
@@ -184,21 +187,29 @@ def _numbers(values: np.ndarray) -> np.ndarray:
     return numbers
 
 
-def _known_columns(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
-    named = frame.rename(columns=str)
-    absent = [name for name in schema.features if name not in named.columns]
-    if absent:
-        raise refuse(
-            "x",
-            expected=f"the columns {shown(schema.features)}",
-            got=f"a table without {shown(absent)}",
-            remedy="Name the columns as in the data that the synthetic set was made of.",
+def _table_inputs(frame: pd.DataFrame, schema: Schema) -> Tensor:
+    """Return a table as inputs of a model of `schema`."""
+    if not len(frame):
+        raise refuse("x", expected="at least one row", got="none", remedy="Check how it was made.")
+    return table_inputs("x", frame.rename(columns=str), schema)
+
+
+def is_mixed(x: object) -> TypeGuard[pd.DataFrame]:
+    """Tell whether records are a table of more than numbers: of words, dates or gaps."""
+    import pandas as pd
+
+    return (
+        _is_frame(x)
+        and len(x) > 0
+        and any(
+            not pd.api.types.is_numeric_dtype(values) or values.isna().any()
+            for _, values in x.items()
         )
-    return named.loc[:, list(schema.features)]
+    )
 
 
 def _frame_values(frame: Any) -> np.ndarray:
-    """Return a table as float32 (n, d)."""
+    """Return a table as float64 (n, d)."""
     import pandas as pd
 
     if not len(frame) or not len(frame.columns):
@@ -226,5 +237,5 @@ def _frame_values(frame: Any) -> np.ndarray:
                 got=f"{values.iloc[bad[0]]} in row {frame.index[bad[0]]!r}",
                 remedy="Fill in or drop such rows.",
             )
-        columns.append(numbers.astype(np.float32))
+        columns.append(numbers)
     return np.stack(columns, axis=1)

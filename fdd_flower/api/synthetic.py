@@ -13,6 +13,7 @@ import torch
 from fdd_flower import synthetic_set
 from fdd_flower.api.labels import names_of
 from fdd_flower.data.base import refuse
+from fdd_flower.data.tables.encode import frame_of
 from fdd_flower.report.units import human_bytes
 from fdd_flower.run_folder.files import write_atomic
 from fdd_flower.run_folder.saved_set import SavedSet, Source, load_set
@@ -148,7 +149,9 @@ class SyntheticSet(synthetic_set.SyntheticSet):
         return (*found, self.weights.numpy().copy()) if weights else found
 
     def to_frame(self, *, label: str = "class", weight: str = "weight") -> pd.DataFrame:
-        """Return a table: one row each: its features in the units of the data, class and weight.
+        """Return a table: one row each: a record in the units of the data, its class and weight.
+
+        Of a table with a schema: categories among their levels, integers whole, within range.
 
         Parameters
         ----------
@@ -168,7 +171,11 @@ class SyntheticSet(synthetic_set.SyntheticSet):
 
         x, y, w = self.to_numpy(weights=True)
         flat = x.reshape(len(x), -1)
-        columns = list(self.schema.features) or [f"x{i}" for i in range(flat.shape[1])]
+        if self.schema.columns:
+            frame = frame_of(self.inputs, self.schema)
+        else:
+            frame = pd.DataFrame(flat, columns=[f"x{i}" for i in range(flat.shape[1])])
+        columns = list(frame.columns)
         taken = [name for name in (label, weight) if name in columns]
         if taken or label == weight:
             raise refuse(
@@ -177,7 +184,6 @@ class SyntheticSet(synthetic_set.SyntheticSet):
                 got=taken[0] if taken else label,
                 remedy='Choose others, say label="class_" and weight="weight_".',
             )
-        frame = pd.DataFrame(flat, columns=columns)
         return frame.assign(**{label: y, weight: w})
 
     def to_torch_dataset(self, *, soft: bool = False, weights: bool = False) -> TensorDataset:

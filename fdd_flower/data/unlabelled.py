@@ -91,7 +91,7 @@ def _table(path: Path, schema: Schema) -> Unlabelled:
         raise refuse(
             str(path),
             expected="at least one row",
-            got="none",
+            got="no row",
             remedy="Check how the file was written.",
         )
     known = {column.name for column in schema.columns}

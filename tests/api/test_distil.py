@@ -64,6 +64,25 @@ def test_rows_come_back_in_the_units_of_the_data(form: str):
     assert model.predict_proba(x).shape == (40, 2)
 
 
+def test_a_table_of_words_and_gaps_comes_back_as_one():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {
+            "pulse": rng.normal(70, 9, 80).round(1),
+            "pain": rng.choice(["none", "typical"], 80),
+            "visits": rng.poisson(3, 80),
+        }
+    )
+    table.loc[::7, "pulse"] = None
+    small = fdd.distill(table, ["no", "yes"] * 40, ipc=4, distiller="kmeans")
+    frame = small.to_frame()
+    assert frame.columns.tolist() == ["pulse", "pain", "visits", "class", "weight"]
+    assert {*frame["pain"]} <= {"none", "typical"}
+    assert {*frame["visits"]} <= {*table["visits"]}
+    model = fdd.train(small, "logistic", training_steps=20)
+    assert model.predict_proba(table).shape == (80, 2)
+
+
 def test_a_table_keeps_its_columns_and_classes(tmp_path):
     x, y = data(2), pd.Series(np.where(LABELS, "sick", "well"))
     table = pd.DataFrame(x, columns=["pulse", "age"], index=range(100, 140))
@@ -78,7 +97,7 @@ def test_a_table_keeps_its_columns_and_classes(tmp_path):
     # by name, whatever the order and whatever else is there
     model = fdd.train(small, "logistic", steps=20)
     other = table.assign(more=0)[["more", "age", "pulse"]]
-    np.testing.assert_array_equal(model.predict_proba(other), model.predict_proba(x))
+    np.testing.assert_allclose(model.predict_proba(other), model.predict_proba(x), atol=1e-6)
     with pytest.raises(DataError, match="without pulse"):
         model.predict(other[["age"]])
 
@@ -135,8 +154,13 @@ BAD = {
         {},
         "record 7",
     ),
-    "a column of text": (pd.DataFrame({"a": ["x", "y"]}), [0, 1], {}, "'a'.*get_dummies"),
-    "a missing cell": (pd.DataFrame({"a": [1.0, None]}), [0, 1], {}, "'a'.*in row 1"),
+    "free text": (
+        pd.DataFrame({"a": [f"id {i}" for i in range(40)]}),
+        LABELS,
+        {},
+        "'a'.*free text",
+    ),
+    "no cell": (pd.DataFrame({"a": [None] * 40}), LABELS, {}, "'a'.*holds something"),
     "one-hot labels": (GOOD, np.eye(2)[LABELS], {}, r"y\.argmax\(1\)"),
     "a measure as label": (GOOD, GOOD[:, 0], {}, "pandas.cut"),
     "a missing label": (GOOD, [None, *LABELS[1:]], {}, "record 0"),

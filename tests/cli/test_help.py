@@ -19,6 +19,7 @@ from fdd_flower.config import keys
         "compare",
         "ledger",
         "forget",
+        "schema",
         "settings",
         "doctor",
         "audit",

@@ -25,7 +25,7 @@ SCHEMA = Schema.of_table(COLUMNS, classes=("0", "1"), label="num", prior=(0.75, 
 def test_features_have_a_name_for_all_that_a_model_sees() -> None:
     assert SCHEMA.features == (
         *("age", "chest pain=none", "chest pain=typical = yes", "chest pain=ü"),
-        *("chest pain=other", "chest pain=missing", "sex", "sex=missing", "stage"),
+        *("chest pain=(other)", "chest pain=(missing)", "sex", "sex=(missing)", "stage"),
         *("seen=day", "seen=season-sin", "seen=season-cos", "seen=weekday-sin", "seen=weekday-cos"),
     )
     assert SCHEMA.feature_shape == (14,)
@@ -83,7 +83,7 @@ GOOD = 'label = "y"\nclasses = ["0", "1"]\n[columns.a]\nkind = "number"\n'
         (GOOD + "scale = 'wide'\n", "column 'a': scale: expected a number; got 'wide'"),
         (GOOD + "size = 1\n", "column 'a': expected only name.*got 'size'"),
         (GOOD + "missing = [-9]\n", "missing: expected a list of texts"),
-        (GOOD + "gaps = true\n[columns.'a=missing']\n", "'a=missing' twice"),
+        (GOOD + "gaps = true\n[columns.'a=(missing)']\n", r"'a=\(missing\)' twice"),
         ("columns = 3\n" + GOOD.split("[")[0] + '["0"]', "f.toml"),
     ],
 )

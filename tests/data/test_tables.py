@@ -164,7 +164,7 @@ def test_the_encoding_is_that_of_scikit_learn(tmp_path: Path) -> None:
     inputs = torch.cat([found.split(found.train).inputs, found.split(found.test).inputs]).numpy()
     at = {name: i for i, name in enumerate(found.schema.features)}
     train = found.train.inputs
-    pressure = train[train[:, at["pressure=missing"]] == 0, at["pressure"]]
+    pressure = train[train[:, at["pressure=(missing)"]] == 0, at["pressure"]]
     oracle: Any = StandardScaler().fit(pressure[:, None])
     np.testing.assert_allclose(
         [found.normalisation.mean[at["pressure"]], found.normalisation.std[at["pressure"]]],
@@ -177,8 +177,8 @@ def test_the_encoding_is_that_of_scikit_learn(tmp_path: Path) -> None:
     counts = np.asarray(onehot.fit_transform(pain.to_frame()).todense()).sum(axis=0)
     columns = [at["pain=none"], at["pain=typical"]]
     np.testing.assert_array_equal(inputs[:, columns].sum(axis=0), counts)
-    assert inputs[:, at["pain=missing"]].sum() == pain.isna().sum()
-    assert inputs[:, at["pain=other"]].sum() == 0
+    assert inputs[:, at["pain=(missing)"]].sum() == pain.isna().sum()
+    assert inputs[:, at["pain=(other)"]].sum() == 0
 
 
 def test_rows_come_back_as_they_were(tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ def test_noise_decodes_to_records_of_the_schema() -> None:
     ages = frame["age"].dropna()
     assert ages.between(19, 90).all()
     assert len(ages) < 500
-    assert {*frame["pain"].dropna()} == {"a", "b", "other"}
+    assert {*frame["pain"].dropna()} == {"a", "b", "(other)"}
     assert {*frame["stage"]} == {"I", "II", "III"}
     assert frame["seen"].between("1970-01-01", "1997-05-19").all()
 
@@ -224,7 +224,7 @@ def test_one_huge_value_ruins_nothing() -> None:
     assert column.high < 20
     assert abs(column.centre - plain.centre) < 0.1
     assert abs(column.scale - plain.scale) < 0.2
-    assert normalisation_of((column,)).apply(features_of(values, (column,))).abs().max() < 5
+    assert normalisation_of((column,)).apply(features_of(values, (column,))).abs().max() < 8
 
 
 def test_without_outliers_the_constants_are_mean_and_deviation() -> None:
@@ -315,6 +315,7 @@ def test_a_node_encodes_by_the_federations_schema_alone(tmp_path: Path) -> None:
     [
         ("age", "sixty", r"column 'age': expected numbers; got 'sixty' in row 2, counted.*missing"),
         ("age", "inf", "column 'age': expected finite numbers.*inf in row 2"),
+        ("age", None, "column 'age': expected a value in every row.*nan in row 2.*gaps = true"),
         ("smoker", "often", "column 'smoker': expected one of 'no', 'yes'; got 'often' in row 2"),
         (
             "class",
@@ -324,7 +325,7 @@ def test_a_node_encodes_by_the_federations_schema_alone(tmp_path: Path) -> None:
     ],
 )
 def test_a_node_whose_records_break_it_is_refused(
-    column: str, value: str, words: str, tmp_path: Path
+    column: str, value: str | None, words: str, tmp_path: Path
 ) -> None:
     frame = pd.DataFrame(
         {"age": ["1", "2"], "pain": "none", "smoker": ["yes", "no"], "class": ["ill", "well"]}

@@ -132,11 +132,11 @@ def test_tables_that_do_not_fit(fdd, wine_once, tmp_path, change, complaint):
 
 def test_records_of_another_kind(fdd, digits_once, wine_once, tmp_path):
     (tmp_path / "x.csv").write_text("a,b\n1,2\n")
-    (tmp_path / "x.xlsx").write_text("")
+    (tmp_path / "x.sav").write_text("")
     Image.new("L", (8, 8)).save(tmp_path / "x.png")
     for run, name, complaint in (
         (digits_once, "x.csv", "image of 1x8x8; got a table"),
-        (digits_once, "x.xlsx", "got .xlsx"),
+        (digits_once, "x.sav", "got .sav"),
         (wine_once, "x.png", "vector of 13; got images"),
     ):
         result = fdd("predict", run, tmp_path / name, "--out", tmp_path / "p.csv")

@@ -68,6 +68,14 @@ def gaps_of(values: Series, markers: Sequence[str]) -> np.ndarray:
 
 def _cells(what: str, values: Series, column: Column, comma: bool) -> np.ndarray:
     missing = gaps_of(values, column.missing)
+    if missing.any() and not column.gaps:
+        row = int(np.flatnonzero(missing)[0])
+        raise refuse(
+            what,
+            expected="a value in every row: the schema has no gaps there",
+            got=f"{values.iloc[row]} in row {row + 1}, counted from 1 below the header",
+            remedy="Fill in or drop such rows; or set gaps = true for the column in the schema.",
+        )
     held = values[~missing]
     if column.kind in ("number", "integer"):
         made = numbers(held, comma=comma)

@@ -14,7 +14,10 @@ from fdd_flower.schema import Column
 # Quartile distances from the median within which cells are taken for what they say. A normal
 # column has one in 10^11 beyond it; skewed ones have their longest tail.
 FENCE = 10
-MARGIN = 0.1  # of the span, on each side: others' records may lie a little beyond the sample
+# Of the span, on each side: others' records may lie beyond the sample. Not where there are but a
+# few whole numbers, which are most likely codes or grades.
+MARGIN = 0.5
+FEW = 10
 
 
 def with_constants(columns: Sequence[Column], cells: np.ndarray) -> tuple[Column, ...]:
@@ -65,7 +68,8 @@ def _range(held: np.ndarray, *, whole: bool) -> tuple[float | None, float | None
     least, most = float(kept.min()), float(kept.max())
     if least == most:
         return None, None  # one value alone says nothing of others
-    margin = MARGIN * (most - least)
+    few = whole and len(np.unique(kept)) <= FEW
+    margin = 0.0 if few else MARGIN * (most - least)
     low, high = least - margin, most + margin
     if whole:
         low, high = round(low), round(high)

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fdd_flower.data.base import refuse
+from fdd_flower.data.base import refuse, shown
 from fdd_flower.data.tables.cells import NO, YES, gaps_of
 from fdd_flower.data.tables.constants import beyond_fence
 from fdd_flower.data.tables.files import COMMA
 from fdd_flower.data.tables.numbers import Series, days, is_text, numbers, words
+from fdd_flower.errors import DataError
 from fdd_flower.schema import Column
 
 if TYPE_CHECKING:
@@ -42,13 +43,36 @@ def draft_columns(
     DataError
         If a column is free text or an id, which nothing can be learned from, or holds nothing.
     """
+    unknown = [name for name in drop if name not in frame.columns]
+    if unknown:
+        raise refuse(
+            f"{where}: --drop",
+            expected=f"columns of the table, {shown(map(str, frame.columns))}",
+            got=shown(unknown),
+            remedy="Name columns as the header does.",
+        )
     comma = bool(frame.attrs.get(COMMA))
-    return tuple(
-        Column(name=str(name), kind="ignore")
-        if name in drop
-        else _column(f"{where}: column {name!r}", str(name), frame[name], comma)
-        for name in frame.columns
-    )
+    found: list[Column] = []
+    refused: dict[str, DataError] = {}
+    for name in map(str, frame.columns):
+        try:
+            found.append(
+                Column(name=name, kind="ignore")
+                if name in drop
+                else _column(f"{where}: column {name!r}", name, frame[name], comma)
+            )
+        except DataError as error:
+            refused[name] = error
+    if len(refused) > 1:
+        raise refuse(
+            f"{where}: columns {shown(map(repr, refused))}",
+            expected="columns that something can be learned from",
+            got="; ".join(f"{name}: {error.got}" for name, error in [*refused.items()][:5]),
+            remedy=_drop(*refused),
+        )
+    for error in refused.values():
+        raise error
+    return tuple(found)
 
 
 def _column(what: str, name: str, values: Series, comma: bool) -> Column:
@@ -108,8 +132,9 @@ def _markers(values: Series) -> tuple[str, ...]:
     return tuple(sorted(text[text.str.casefold().isin(MARKERS)].unique()))
 
 
-def _drop(name: str) -> str:
+def _drop(*names: str) -> str:
+    dropped = " ".join(f'--drop "{name}"' for name in names)
     return (
-        f'Leave it out: `fdd schema FILE --drop "{name}"` writes a schema without it, for '
-        "data.schema; or remove the column."
+        f"Leave it out: `fdd schema FILE {dropped}` writes a schema without it for data.schema; or "
+        "remove it from the file."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -76,7 +77,7 @@ def table_inputs(where: str, frame: pd.DataFrame, schema: Schema) -> Tensor:
 def frame_of(inputs: Tensor, schema: Schema) -> pd.DataFrame:
     """Return a table of model inputs: a column for each of the schema's, in the units of the data.
 
-    Categories are among their levels (or "other"), integers whole, numbers within their range;
+    Categories are among their levels or "(other)", integers whole, numbers within their range;
     a cell is missing where that is more likely than not.
 
     Parameters
@@ -123,4 +124,6 @@ def _column(parts: np.ndarray, column: Column) -> pd.Series:
             np.inf if column.high is None else np.floor(column.high),
         )
         return pd.Series(whole).astype("Int64").where(~missing, pd.NA)
-    return pd.Series(np.where(missing, np.nan, values))
+    # digits that a model cannot tell apart are noise to a reader
+    digits = 6 - math.floor(math.log10(column.scale))
+    return pd.Series(np.where(missing, np.nan, np.round(values, digits)))

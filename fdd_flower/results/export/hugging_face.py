@@ -47,6 +47,13 @@ def _inputs(rows: Rows) -> tuple[dict[str, Any], dict[str, Any]]:
     if rows.schema.kind == "image" and rows.x.shape[1] in (1, 3):
         pictures = [{"bytes": png, "path": None} for png in png_images(rows)]
         return {"image": pictures}, {"image": Image()}
+    if rows.records is not None:
+        kinds = {"O": "string", "i": "int64", "f": "float32"}
+        found = {str(name): column.astype(object) for name, column in rows.records.items()}
+        return (
+            {name: column.where(column.notna(), None).tolist() for name, column in found.items()},
+            {str(name): Value(kinds[kind.kind]) for name, kind in rows.records.dtypes.items()},
+        )
     if rows.schema.kind == "vector":
         names, flat = rows.columns(), rows.x.reshape(len(rows), -1)
         return (

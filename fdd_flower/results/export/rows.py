@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fdd_flower.data.tables.encode import frame_of
 from fdd_flower.distillers.base import declares
 from fdd_flower.results.predict import free_names
 from fdd_flower.results.train import kept_set
@@ -27,6 +28,8 @@ class Rows:
     ----------
     x
         float32, (n, *feature_shape), in the units of the data: images from 0 to 1.
+    records
+        Of a table the same as records of its columns: words, whole numbers, gaps. None of others.
     targets
         float32, (n, k): class probabilities.
     weights
@@ -39,6 +42,7 @@ class Rows:
 
     schema: Schema
     x: np.ndarray
+    records: pd.DataFrame | None
     targets: np.ndarray
     weights: np.ndarray
     sources: tuple[Source | None, ...]
@@ -94,12 +98,13 @@ class Rows:
         return dict(zip(free_names(wanted, taken), found, strict=True))
 
     def frame(self) -> pd.DataFrame:
-        """Return a table with a line a row: its features, and then what is known about it."""
+        """Return a table with a line a row: the record, and then what is known about it."""
         import pandas as pd
 
-        names = self.columns()
-        features = pd.DataFrame(self.x.reshape(len(self), -1), columns=pd.Index(names))
-        return pd.concat([features, self.facts_frame(names)], axis=1)
+        records = self.records
+        if records is None:
+            records = pd.DataFrame(self.x.reshape(len(self), -1), columns=pd.Index(self.columns()))
+        return pd.concat([records, self.facts_frame(list(records.columns))], axis=1)
 
     def facts_frame(self, taken: list[str]) -> pd.DataFrame:
         """Return what `facts` does as a table."""
@@ -124,6 +129,7 @@ def rows_of(run: Run) -> Rows:
     return Rows(
         schema=schema,
         x=schema.normalisation.invert(saved.set.inputs).numpy(),
+        records=frame_of(saved.set.inputs, schema) if schema.columns else None,
         targets=saved.set.targets.numpy(),
         weights=saved.set.weights.numpy(),
         sources=tuple(saved.source_of(row) for row in range(len(saved.set))),

@@ -1,0 +1,103 @@
+"""A schema drafted from a sample, and what a person should look at before using it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fdd_flower.data.base import refuse, shown
+from fdd_flower.data.tables.cells import cells_of
+from fdd_flower.data.tables.classes import check_classes, check_spelling, joined
+from fdd_flower.data.tables.constants import with_constants
+from fdd_flower.data.tables.draft import draft_columns
+from fdd_flower.data.tables.files import read_frame
+from fdd_flower.schema import Schema
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A schema, and what it was drafted from.
+
+    Attributes
+    ----------
+    rows
+        Of the sample.
+    missing
+        Share of the cells that are missing, by the name of a column.
+    notes
+        What to look at, by the name of a column.
+    """
+
+    schema: Schema
+    rows: int
+    missing: dict[str, float]
+    notes: dict[str, str]
+
+
+def draft_schema(path: Path, label: str, *, drop: Collection[str] = ()) -> Draft:
+    """Return the schema of a table, its columns in the order of the file.
+
+    The table is a sample that everybody may see the ranges and words of, or the server's own.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, has no such label, or a column that is not in `drop` is text.
+    """
+    if not path.exists():
+        raise refuse(
+            str(path), expected="a table that exists", got="none", remedy="Check the path."
+        )
+    frame = read_frame(path, text=label)
+    if label not in frame.columns or not len(frame):
+        raise refuse(
+            f"{path}: --label",
+            expected=f"one of the columns {shown(map(str, frame.columns))}",
+            got=f"{label!r}, and {len(frame)} rows",
+            remedy="Name the column that holds the class with --label.",
+        )
+    check_classes(path, label, frame[label])
+    held = frame[label].dropna()
+    names = {*joined([held.tolist()]).values()}
+    check_spelling(str(path), names, set())
+    columns = draft_columns(str(path), frame.drop(columns=label), drop=drop)
+    read = [column for column in columns if column.kind != "ignore"]
+    cells = cells_of(str(path), frame, read)
+    fitted = {column.name: column for column in with_constants(read, cells)}
+    schema = Schema.of_table(
+        [fitted.get(column.name, column) for column in columns],
+        classes=tuple(sorted(names)),
+        label=label,
+    )
+    return Draft(
+        schema=schema,
+        rows=len(frame),
+        missing={
+            column.name: float(np.isnan(cells[:, at]).mean()) for at, column in enumerate(read)
+        },
+        notes=_notes(schema, [column.name for column in read], cells),
+    )
+
+
+def _notes(schema: Schema, names: Sequence[str], cells: np.ndarray) -> dict[str, str]:
+    found = {}
+    for column in schema.columns:
+        notes = []
+        values = cells[:, names.index(column.name)] if column.name in names else np.empty(0)
+        held = values[~np.isnan(values)]
+        if column.kind == "integer" and len(held) > 20 and len(np.unique(held)) == len(held):
+            notes.append("every value once: if it is an id, drop it")
+        if column.missing:
+            notes.append(f"taken for missing: {shown(map(repr, column.missing))}")
+        if column.low is not None and column.high is not None:
+            beyond = int(((held < column.low) | (held > column.high)).sum())
+            if beyond:
+                notes.append(f"{beyond} far from all others: clipped")
+        if column.kind == "category" and (held == len(column.levels)).any():
+            notes.append(f"the {len(column.levels)} most common words; all others are one level")
+        if notes:
+            found[column.name] = "; ".join(notes)
+    return found
