@@ -57,3 +57,14 @@ def test_images_leave_a_picture_and_a_prediction(tmp_path, capsys):
     assert Image.open(tmp_path / "synthetic.png").format == "PNG"
     shares = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  digit")]
     assert len(shares) == 3
+
+
+def test_a_fleet_sends_a_fraction_of_its_recordings(tmp_path, capsys):
+    arguments = ["--demo", "--steps", "100", "--distiller-steps", "3", "--out", str(tmp_path)]
+    importlib.import_module("device_fleet").main(arguments)
+    lines = capsys.readouterr().out.splitlines()
+    shares = [line for line in lines if line.startswith(("  idle", "  running", "  worn"))]
+    assert len(shares) == 3
+    sent = next(line for line in lines if line.startswith("what it sent"))
+    assert float(sent.split()[3]) < 4
+    assert (tmp_path / "run" / "report.html").is_file()
