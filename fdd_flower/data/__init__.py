@@ -13,6 +13,7 @@ from fdd_flower.data.base import SOURCES, Dataset, Split, refuse, shown
 from fdd_flower.data.checks import check_classes, check_records, check_splits
 from fdd_flower.data.fit import fit_normalisation, hold_out
 from fdd_flower.data.groups import check_groups, held_out_groups, natural_groups
+from fdd_flower.data.images.colour import with_channels
 from fdd_flower.data.partition import partition_indices
 from fdd_flower.data.schema_toml import read_schema
 from fdd_flower.data.shift import shifted, shifted_in_turn
@@ -169,6 +170,10 @@ def load_own(
             got="an unknown one",
             remedy="Rename or remove these records, or let the server's data name the class.",
         )
+    if own.name == "folder" and {len(feature_shape), records.inputs.ndim - 1} == {3}:
+        # whether all images of a node happen to be grey is no business of the federation's
+        inputs = with_channels(records.inputs, feature_shape[0])
+        records = dataclasses.replace(records, inputs=inputs)
     if records.inputs.shape[1:] != feature_shape:
         raise refuse(
             f"{path}: shape of a record",

@@ -7,9 +7,10 @@ import pytest
 from PIL import Image
 
 from fdd_flower.config import DataConfig
-from fdd_flower.data import SOURCES
+from fdd_flower.data import SOURCES, load_own
 from fdd_flower.data.base import Source
 from fdd_flower.errors import DataError
+from fdd_flower.schema import Normalisation
 
 
 def read(path: Path, size: int = 6) -> Source:
@@ -188,3 +189,19 @@ def test_no_sub_folders_are_refused(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "x.png"):
         with pytest.raises(DataError, match=r"got no sub-folder\. Move the images"):
             read(path)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_node_has_the_channels_of_the_federation(channels: int, tmp_path: Path) -> None:
+    values = pixels(1, mode="L" if channels == 3 else "RGB")
+    save(tmp_path / "a" / "x.png", values)
+    split = load_own(
+        DataConfig(name="folder", image_size=6),
+        path=str(tmp_path),
+        classes=("a", "b"),
+        feature_shape=(channels, 6, 6),
+        normalisation=Normalisation(mean=(0.0,) * channels, std=(1.0,) * channels),
+    )
+    expected = np.asarray(Image.fromarray(values).convert("RGB" if channels == 3 else "L"))
+    found = split.inputs[0].permute(1, 2, 0).numpy() * 255
+    np.testing.assert_allclose(found, expected.reshape(6, 6, channels), atol=1)
