@@ -22,7 +22,7 @@ RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 WITH_FLOWER = {name for names in ORDER[-2:] for name in names}
 # files that hold one component each; what they share is in `base`, helpers, or a folder beside them
 SIBLINGS_APART = {"distillers", "mergers", "models", "data.sources", "sketches", "wire.codecs"}
-HELPERS = {"base", "paths", "idx", "integers", "spectrum", "synthesis"}
+HELPERS = {"base", "paths", "integers", "spectrum", "synthesis"}
 MOST_FILES = 15  # of one folder: more of them hold a second idea
 FILES = sorted(PACKAGE.rglob("*.py"))
 

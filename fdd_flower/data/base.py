@@ -167,7 +167,7 @@ class Dataset:
 
 Reader = Callable[..., Source]  # of a DataConfig; one of tables takes `schema` too
 
-SOURCES: Registry[Reader] = Registry("data", "fdd_flower.data.sources", helpers=("idx", "paths"))
+SOURCES: Registry[Reader] = Registry("data", "fdd_flower.data.sources", helpers=("paths",))
 
 
 def refuse(what: str, *, expected: str, got: object, remedy: str) -> DataError:

@@ -126,8 +126,8 @@ def flwr_datasets() -> Finding:
 
 def fashion_mnist() -> Finding:
     """Whether Fashion-MNIST is on this machine; downloads nothing."""
+    from fdd_flower.data.archives.idx import read_first
     from fdd_flower.data.sources.fashion_mnist import DEBIAN
-    from fdd_flower.data.sources.idx import read_first
     from fdd_flower.data.sources.paths import download_folder
 
     root = download_folder()

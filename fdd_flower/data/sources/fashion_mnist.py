@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from fdd_flower.config import DataConfig
+from fdd_flower.data.archives.idx import NEEDED, read_first
 from fdd_flower.data.base import SOURCES, Source
 from fdd_flower.data.sources._download import download
-from fdd_flower.data.sources.idx import NEEDED, read_first
 from fdd_flower.data.sources.paths import download_folder, given_path
 from fdd_flower.schema import Normalisation
 
