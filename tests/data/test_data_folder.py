@@ -79,6 +79,18 @@ def test_a_validation_split_beside_a_test_split_is_trained_on(tmp_path: Path) ->
     assert "val is a training split too" in source.notes[1]
 
 
+def test_a_test_folder_without_classes_is_not_used(tmp_path: Path) -> None:
+    save(tmp_path / "train" / "cat" / "x.png", pixels(1))
+    save(tmp_path / "test" / "y.png", pixels(2))
+    source = read(tmp_path)
+    assert (len(source.train), source.test) == (1, None)
+    assert source.notes == (
+        "test has no folders of classes, and is not used",
+        "splits: train is the training split",
+        "left out 1 file: test/y.png",
+    )
+
+
 def test_a_class_may_be_called_train(tmp_path: Path) -> None:
     for name in ("bus", "train"):
         save(tmp_path / name / "x.png", pixels(1))

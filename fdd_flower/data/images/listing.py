@@ -67,13 +67,17 @@ def listing(root: Path, *, label: str) -> Listing:
     """
     notes: list[str] = []
     root = _unwrapped(root, notes)
-    parts = _splits(root, notes)
+    parts = _splits(root)
     files = visible_files(root) if root.is_dir() else []
     images, others = parted(files)
     by_table = labels_of(root, images, others, label=label, notes=notes) if images else None
     if by_table is not None:
         items = _labelled(by_table, root, parts)
     elif parts:
+        for part, folder in list(parts.items()):
+            if part != "train" and not visible_folders(folder):
+                notes.append(f"{folder.name} has no folders of classes, and is not used")
+                del parts[part]
         items = [
             Item(path=path, label=name, part=part)
             for part, folder in parts.items()
@@ -86,12 +90,15 @@ def listing(root: Path, *, label: str) -> Listing:
             for name, paths in _classes(root, notes).items()
             for path in paths
         ]
+    filled = {item.part for item in items}
+    if parts := {part: folder for part, folder in parts.items() if part in filled}:
+        notes.append(f"splits: {_said(parts)}")
     used = {item.path for item in items}
     tables = set(tables_in(others)) if by_table is not None else set()
     left = [path for path in files if path not in used and path not in tables]
     if left:
         names = shown((path.relative_to(root).as_posix() for path in left), limit=5)
-        notes.append(f"left out {len(left):,} files: {names}")
+        notes.append(f"left out {len(left):,} file{'s' if len(left) > 1 else ''}: {names}")
     return Listing(items=tuple(items), notes=tuple(notes))
 
 
@@ -107,7 +114,7 @@ def _unwrapped(root: Path, notes: list[str]) -> Path:
     return root
 
 
-def _splits(root: Path, notes: list[str]) -> dict[Part, Path]:
+def _splits(root: Path) -> dict[Part, Path]:
     found: dict[Part, Path] = {}
     folders = visible_folders(root) if root.is_dir() else []
     named: list[tuple[Part, Path]] = []
@@ -129,16 +136,16 @@ def _splits(root: Path, notes: list[str]) -> dict[Part, Path]:
             )
         found[part] = folder
     parts: tuple[Part, ...] = ("train", "val", "test")
-    ordered: dict[Part, Path] = {part: found[part] for part in parts if part in found}
-    said = [f"{folder.name} is {_role(part, present)}" for part, folder in ordered.items()]
-    notes.append(f"splits: {', '.join(said)}")
-    return ordered
+    return {part: found[part] for part in parts if part in found}
 
 
-def _role(part: str, present: set[str]) -> str:
-    if part == "val":
-        return "a training split too" if "test" in present else "the test split"
-    return f"the {part}{'ing' if part == 'train' else ''} split"
+def _said(parts: dict[Part, Path]) -> str:
+    roles: dict[str, str] = {
+        "train": "the training split",
+        "val": "a training split too" if "test" in parts else "the test split",
+        "test": "the test split",
+    }
+    return ", ".join(f"{folder.name} is {roles[part]}" for part, folder in parts.items())
 
 
 def _classes(root: Path, notes: list[str]) -> dict[str, list[Path]]:
