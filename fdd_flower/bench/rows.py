@@ -53,6 +53,12 @@ class Row:
         Of the encoded set: rows of one digest, seed and model are one measurement.
     baselines
         Accuracy of the baselines of equal bytes under the same recipe.
+    metric
+        What a run on the same test records shows first: what sets are compared by.
+    metrics
+        All that are defined, by name; with `metric` too. Empty where the row failed.
+    baselines_by_metric
+        `metric` of the baselines; empty where it is accuracy.
     ior, hlr
         See `scores`; None while one of their parts is missing.
     error
@@ -79,7 +85,20 @@ class Row:
     ior: float | None = None
     hlr: float | None = None
     resolution: int = 0
+    metric: str = "accuracy"
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    baselines_by_metric: Mapping[str, float | None] = field(default_factory=dict)
     error: str = ""
+
+    @property
+    def value(self) -> float | None:
+        """`metric` of the row; None where it failed, or where it is undefined."""
+        return self.accuracy if self.metric == "accuracy" else self.metrics.get(self.metric)
+
+    @property
+    def beside(self) -> Mapping[str, float | None]:
+        """`metric` of the baselines."""
+        return self.baselines if self.metric == "accuracy" else self.baselines_by_metric
 
     @property
     def key(self) -> Key:

@@ -75,6 +75,7 @@ def preflight(
     )
     from fdd_flower.server.extra_models import check_models
     from fdd_flower.threads import threads
+    from fdd_flower.training.metrics import headline
 
     for name, needed in (
         ("strategy.min-nodes", cfg.strategy.min_nodes),
@@ -96,7 +97,8 @@ def preflight(
         else:
             parts = shares(dataset, cfg.partition, num_clients=num_clients, seed=cfg.seed)
             held = [dataset.train.labels[part] for part in parts]
-        server_records(cfg, dataset)
+        test, _ = server_records(cfg, dataset)
+        headline(cfg.evaluation, test.classes, test.labels.numpy())
         plan = make_plan(cfg, dataset, run_id="preflight")
         model = new_model(cfg, plan)
         check_models(cfg, plan, method)

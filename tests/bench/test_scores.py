@@ -114,3 +114,24 @@ def test_against_dd_ranking(monkeypatch, tmp_path):
     assert found["improvement_over_random_mean"] / 100 == pytest.approx(
         improvement_over_random(0.75, 0.7)
     )
+
+
+def test_a_rare_class_is_compared_by_its_metric():
+    found = {
+        name: replace(row, metric="auroc", metrics={"auroc": area})
+        for name, row, area in (
+            ("dm", replace(BASE, accuracy=0.5), 0.9),
+            ("random", _beside("random", 0.95), 0.7),
+            ("full", FULL, 0.92),
+        )
+    }
+    ((_, table),) = tables(scored(list(found.values())))
+    heads, line, full = (list(cells) for cells in table)
+    assert heads[5:10] == ["AUROC", "random", "herding", "kmeans", "accuracy"]
+    assert line[5:10] == ["90.0", "70.0", "-", "-", "50.0"]
+    assert line[-1] == "beats all"
+    assert full[5:10] == ["92.0", "-", "-", "-", "90.0"]
+    lost = [replace(one, metric="brier", metrics={"brier": 0.3}) for one in found.values()]
+    lost[1] = replace(lost[1], metrics={"brier": 0.2})
+    ((_, table),) = tables(scored(lost))
+    assert table[1][-1] == "loses to random"  # lower is better

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -13,6 +14,7 @@ from fdd_flower.bench.distil.recipe import Recipe, hardened, is_hard
 from fdd_flower.bench.distil.sets import quality_of, resolution_of
 from fdd_flower.bench.rows import Row
 from fdd_flower.errors import FddError
+from fdd_flower.report.headline import NAMES
 from fdd_flower.report.units import human_bytes, human_number, human_seconds
 from fdd_flower.synthetic_set import SyntheticSet
 
@@ -63,11 +65,19 @@ def measured(
         started = time.perf_counter()
         row = replace(start, model=name, records=len(part))
         try:
-            accuracy = recipe.accuracy(name, part, seed=start.seed)
+            found = recipe.measured(name, part, seed=start.seed)
+            accuracy = found["accuracy"]
             only = accuracy if name in estimators.NAMES or is_hard(part) else None
             if hard and only is None:
                 only = recipe.accuracy(name, hardened(part), seed=start.seed)
-            row = replace(row, accuracy=accuracy, accuracy_hard=only)
+            metrics = {one: value for one, value in found.items() if math.isfinite(value)}
+            row = replace(
+                row,
+                accuracy=accuracy,
+                accuracy_hard=only,
+                metric=recipe.headline.metric,
+                metrics=metrics,
+            )
         except FddError as error:
             row = replace(row, error=one_line(error))
         yield replace(row, seconds_train=time.perf_counter() - started)
@@ -75,7 +85,7 @@ def measured(
 
 def result_of(row: Row) -> dict[str, Any]:
     """Return what was measured of `row`, for another row of the same set."""
-    names = ("model", "accuracy", "accuracy_hard", "records", "seconds_train")
+    names = ("model", "accuracy", "accuracy_hard", "records", "seconds_train", "metric", "metrics")
     return {name: getattr(row, name) for name in names}
 
 
@@ -90,6 +100,8 @@ def cost_line(row: Row) -> str:
 def row_line(row: Row) -> str:
     """Return a finished row for the terminal."""
     text = f"failed: {row.error}" if row.error else f"accuracy {human_number(row.accuracy)}"
+    if not row.error and row.metric != "accuracy":
+        text = f"{NAMES[row.metric]} {human_number(row.value)}, {text}"
     return f"{describe(row)}, {row.model}: {text}"
 
 

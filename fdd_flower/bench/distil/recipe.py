@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 
 from fdd_flower.bench.distil import estimators
@@ -13,7 +15,7 @@ from fdd_flower.bench.distil.settings import RIDGE
 from fdd_flower.config import Config
 from fdd_flower.data import load_dataset
 from fdd_flower.data.base import Split
-from fdd_flower.device import moved, on_host, wide
+from fdd_flower.device import moved, on_host
 from fdd_flower.errors import ConfigError
 from fdd_flower.models import build_model
 from fdd_flower.models.base import MODELS
@@ -21,7 +23,8 @@ from fdd_flower.rng import derive, stream
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.training.evaluation import evaluate
 from fdd_flower.training.loop import train_on
-from fdd_flower.training.ridge import fit_ridge, gram, predict, received, sent, solve_gram
+from fdd_flower.training.metrics import Headline, headline, measure
+from fdd_flower.training.ridge import fit_ridge, gram, received, scores, sent, solve_gram
 from fdd_flower.training.ridge_features import Features, draw_features
 
 RIDGE_WIDTH = 96  # of its random features: 1,536 of an image
@@ -80,11 +83,21 @@ class Recipe:
         training = replace(self.cfg.training, steps=steps, teacher=0.0)
         return replace(self, cfg=replace(self.cfg, training=training))
 
+    @property
+    def headline(self) -> Headline:
+        """What a run on the same test records shows first."""
+        return headline(self.cfg.evaluation, self.test.classes, on_host(self.test.labels).numpy())
+
     def accuracy(self, name: str, part: SyntheticSet, *, seed: int) -> float:
-        """Return the accuracy, from 0 to 1, of model `name` trained on `part`.
+        """Return the accuracy of `measured`."""
+        return self.measured(name, part, seed=seed)["accuracy"]
+
+    def measured(self, name: str, part: SyntheticSet, *, seed: int) -> dict[str, float]:
+        """Return the metrics of model `name` trained on `part`, by name.
 
         The first weights and the draws depend on `seed` and `name` alone, so that two sets
-        differ in nothing else. Models are trained where the test records are.
+        differ in nothing else. Models are trained where the test records are. Ridge regression
+        gives no probabilities: what is made of those is nan.
 
         Raises
         ------
@@ -95,15 +108,17 @@ class Recipe:
         if name == RIDGE:
             phi = _features(self.test, seed)
             found = fit_ridge(phi, part.inputs, part.targets, part.weights)
-            return self._share(predict(phi, found, self.test.inputs))
+            return self._of_ridge(phi, found)
         if name in estimators.NAMES:
-            return self._estimator(name, part, seed)
+            return self._metrics(self._estimator(name, part, seed))
         model = _network(name, self.cfg, self.test, seed=seed)
         train_on(part, model, self.cfg.training, rng=stream(seed, "bench", "train", name))
-        return evaluate(model, self.test).accuracy
+        return self._metrics(evaluate(model, self.test).probabilities)
 
-    def summed_gram(self, train: Split, *, seed: int) -> tuple[float, dict[str, torch.Tensor]]:
-        """Return the accuracy of ridge regression from sums over `train`, and what was summed.
+    def summed_gram(
+        self, train: Split, *, seed: int
+    ) -> tuple[dict[str, float], dict[str, torch.Tensor]]:
+        """Return the metrics of ridge regression from sums over `train`, and what was summed.
 
         The sums are those that clients would send, rounded to float32.
         """
@@ -111,20 +126,26 @@ class Recipe:
         everything = as_set(train)
         message = sent(gram(phi, everything.inputs, everything.targets, everything.weights))
         found = solve_gram(received(message), len(train))
-        return self._share(predict(phi, found, self.test.inputs)), message
+        return self._of_ridge(phi, found), message
 
-    def _estimator(self, name: str, part: SyntheticSet, seed: int) -> float:
+    def _estimator(self, name: str, part: SyntheticSet, seed: int) -> np.ndarray:
         threads = self.cfg.runtime.server_threads
         with warnings.catch_warnings():
             # a regression that stops early is still a model
             warnings.simplefilter("ignore")
             model = estimators.fit_estimator(name, part, seed=seed, threads=threads)
         test = on_host(self.test)
-        found = torch.from_numpy(model.predict(test.inputs.flatten(1).numpy()))
-        return float((found == test.labels).double().mean())
+        found = np.zeros((len(test), len(test.classes)))
+        found[:, model.classes_] = model.predict_proba(test.inputs.flatten(1).numpy())
+        return found
 
-    def _share(self, found: torch.Tensor) -> float:
-        return float(wide(found == self.test.labels).mean())
+    def _of_ridge(self, phi: Features, found: torch.Tensor) -> dict[str, float]:
+        metrics = self._metrics(on_host(scores(phi, found, self.test.inputs)).numpy())
+        return metrics | dict.fromkeys(("brier", "ece"), math.nan)
+
+    def _metrics(self, probabilities: np.ndarray) -> dict[str, float]:
+        labels = on_host(self.test.labels).numpy()
+        return measure(probabilities, labels, positive=self.headline.positive).as_dict()
 
 
 def as_set(split: Split) -> SyntheticSet:

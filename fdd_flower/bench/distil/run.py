@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from dataclasses import replace
@@ -137,10 +138,12 @@ class Runner:
             self._skip(SUMMED_GRAM)
             return
         started = time.perf_counter()
-        accuracy, message = self.recipe.summed_gram(self.material.train, seed=seed)
+        found, message = self.recipe.summed_gram(self.material.train, seed=seed)
         row = replace(
             start,
-            accuracy=accuracy,
+            accuracy=found["accuracy"],
+            metric=self.recipe.headline.metric,
+            metrics={name: value for name, value in found.items() if math.isfinite(value)},
             bytes=tensor_bytes(message),
             records=len(self.material.train),
             seconds_train=time.perf_counter() - started,

@@ -28,22 +28,23 @@ def hard_label_recovery(full: float, synthetic_hard: float) -> float:
 
 def scored(rows: Sequence[Row]) -> list[Row]:
     """Return `rows` with the baselines, IOR and HLR of each distilled one, as far as known."""
-    known = {row.key: row.accuracy for row in rows}
+    known = {row.key: row for row in rows}
     full = {(row.model, row.seed): row.accuracy for row in rows if row.kind == FULL}
     return [_scored(row, known, full) if row.kind == DISTILLED else row for row in rows]
 
 
-def _scored(
-    row: Row, known: dict[Key, float | None], full: dict[tuple[str, int], float | None]
-) -> Row:
-    beside = {}
+def _scored(row: Row, known: dict[Key, Row], full: dict[tuple[str, int], float | None]) -> Row:
+    beside, by_metric = {}, {}
     if row.bytes is not None:
         rest = (row.bytes, row.quality, row.seed, row.model)
-        beside = {name: known.get(baseline_key(name, *rest)) for name in BASELINES}
+        found = {name: known.get(baseline_key(name, *rest)) for name in BASELINES}
+        beside = {name: one.accuracy if one else None for name, one in found.items()}
+        if row.metric != "accuracy":
+            by_metric = {name: one.value if one else None for name, one in found.items()}
     random, everything = beside.get("random"), full.get((row.model, row.seed))
     ior = hlr = None
     if row.accuracy is not None and random is not None:
         ior = improvement_over_random(row.accuracy, random)
     if row.accuracy_hard is not None and everything is not None:
         hlr = hard_label_recovery(everything, row.accuracy_hard)
-    return replace(row, baselines=beside, ior=ior, hlr=hlr)
+    return replace(row, baselines=beside, baselines_by_metric=by_metric, ior=ior, hlr=hlr)

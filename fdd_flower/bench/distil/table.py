@@ -8,9 +8,11 @@ from collections.abc import Iterable, Sequence
 from fdd_flower.bench.distil.settings import BASELINES, Bench
 from fdd_flower.bench.rows import DISTILLED, FULL, Row
 from fdd_flower.bench.tables import Table, markdown_page, plain_page
+from fdd_flower.report.headline import LOWER, NAMES, shown_first
 from fdd_flower.report.units import human_bytes, human_seconds
 
-HEADS = ("set", "ipc", "bytes", "time", "peak MB", "accuracy", *BASELINES, "IOR", "HLR", "verdict")
+COSTS = ("set", "ipc", "bytes", "time", "peak MB")
+MERITS = ("IOR", "HLR", "verdict")
 LEFT = ("set", "verdict")
 NONE = "-"
 
@@ -60,23 +62,29 @@ def tables(rows: Sequence[Row]) -> list[tuple[str, Table]]:
 def _table(model: str, rows: Sequence[Row]) -> Table:
     of_model = [row for row in rows if row.model == model and row.kind == DISTILLED]
     names = dict.fromkeys((row.distiller, row.ipc) for row in of_model)
-    table: list[Sequence[str]] = [HEADS]
+    metrics = {row.metric for row in of_model if not row.error}
+    metric = metrics.pop() if len(metrics) == 1 else "accuracy"
+    first, *rest = shown_first(metric)
+    heads = (*COSTS, NAMES[first], *BASELINES, *(NAMES[one] for one in rest), *MERITS)
+    table: list[Sequence[str]] = [heads]
     for name in sorted(names, key=lambda name: name[1]):
-        table.append(_line([row for row in of_model if (row.distiller, row.ipc) == name]))
+        table.append(_line([r for r in of_model if (r.distiller, r.ipc) == name], metric))
     for kind, label in (("summed-gram", "summed-gram ridge"), (FULL, "all records")):
         found = [r for r in rows if r.kind == kind and (kind != FULL or r.model == model)]
         if found:
-            table.append(_reference(label, found))
+            table.append(_reference(label, found, metric))
     return table
 
 
-def _line(rows: list[Row]) -> Sequence[str]:
+def _line(rows: list[Row], metric: str) -> Sequence[str]:
     """Return the line of one set, from its rows over the seeds."""
     good = [row for row in rows if row.accuracy is not None]
-    first = rows[0]
+    first, other = rows[0], metric != "accuracy"
     if not good:
-        return (first.distiller, str(first.ipc), *[NONE] * (len(HEADS) - 3), "failed")
-    beside = {name: _known(row.baselines.get(name) for row in good) for name in BASELINES}
+        left = len(COSTS) + 1 + len(BASELINES) + other + len(MERITS) - 3
+        return (first.distiller, str(first.ipc), *[NONE] * left, "failed")
+    beside = {name: _known(row.beside.get(name) for row in good) for name in BASELINES}
+    values = _known(row.value for row in good)
     accuracy = _known(row.accuracy for row in good)
     return (
         first.distiller,
@@ -84,21 +92,22 @@ def _line(rows: list[Row]) -> Sequence[str]:
         human_bytes(_mean(row.bytes for row in good)),
         human_seconds(_mean(row.seconds for row in good)),
         f"{_mean(row.peak_mb for row in good):.0f}",
-        _points(accuracy),
+        _points(values),
         *(_points(beside[name]) for name in BASELINES),
+        *[_points(accuracy)] * other,
         _points(_known(row.ior for row in good), sign=True),
         _points(_known(row.hlr for row in good), sign=True),
-        _verdict(first.distiller, accuracy, beside) + _lost(rows, good),
+        _verdict(first.distiller, values, beside, metric) + _lost(rows, good),
     )
 
 
-def _verdict(name: str, accuracy: list[float], beside: dict[str, list[float]]) -> str:
+def _verdict(name: str, values: list[float], beside: dict[str, list[float]], metric: str) -> str:
     """Say which baselines of equal bytes are better, or as good, by their means."""
     means = {o: statistics.mean(found) for o, found in beside.items() if found and o != name}
-    if not means:
+    if not means or not values:
         return "no baseline"
-    own = _mean(accuracy)
-    better = [other for other, mean in means.items() if mean > own]
+    own, sign = _mean(values), -1 if metric in LOWER else 1
+    better = [other for other, mean in means.items() if sign * (mean - own) > 0]
     level = [other for other, mean in means.items() if mean == own]
     if better:
         return f"loses to {', '.join(better)}"
@@ -110,10 +119,12 @@ def _lost(rows: list[Row], good: list[Row]) -> str:
     return f"; {failed} of {len(rows)} failed" if failed else ""
 
 
-def _reference(label: str, rows: list[Row]) -> Sequence[str]:
-    found = _known(row.accuracy for row in rows)
+def _reference(label: str, rows: list[Row], metric: str) -> Sequence[str]:
+    found, other = _known(row.value for row in rows), metric != "accuracy"
+    accuracy = _points(_known(row.accuracy for row in rows))
     size = human_bytes(_mean(row.bytes for row in rows))
-    return (label, NONE, size, NONE, NONE, _points(found), *[NONE] * 5, "")
+    shown = (_points(found), *[NONE] * len(BASELINES), *[accuracy] * other)
+    return (label, NONE, size, NONE, NONE, *shown, NONE, NONE, "")
 
 
 def _known(values: Iterable[float | None]) -> list[float]:

@@ -110,7 +110,7 @@ def measure(probabilities: np.ndarray, labels: np.ndarray, *, positive: int = 1)
         average_precision=_mean(one.average_precision for one in meant if one.records),
         brier=brier(probabilities, labels),
         ece=reliability(probabilities, labels, positive=positive).ece,
-        majority=counts.max() / records if records else math.nan,
+        majority=float(counts.max()) / records if records else math.nan,
         records=records,
     )
 
