@@ -19,7 +19,7 @@ from fdd_flower.data.schema_toml import read_schema
 from fdd_flower.data.shift import shifted, shifted_in_turn
 from fdd_flower.data.sources.paths import given_path
 from fdd_flower.data.subjects import read_source
-from fdd_flower.data.tables.constants import with_constants
+from fdd_flower.data.tables.constants import kinds_of, with_constants
 from fdd_flower.data.tables.encode import encoded
 from fdd_flower.rng import derive
 from fdd_flower.schema import Column, Normalisation, Schema, normalisation_of
@@ -66,7 +66,7 @@ def _load(cfg: DataConfig, seed: int, schema: Schema | None) -> Dataset:
     parts = [source.train] if source.test is None else [source.train, source.test]
     for part in parts:
         check_records(cfg.name, part, source.classes, in_cells=source.in_cells)
-    notes = check_classes(source.classes, source.train, source.test)
+    notes = check_classes(source.classes, source.train, source.test, label=source.label)
     train, test = source.train, source.test
     if cfg.test_groups:
         train, test = held_out_groups(cfg, source)
@@ -77,10 +77,12 @@ def _load(cfg: DataConfig, seed: int, schema: Schema | None) -> Dataset:
         train, test = hold_out(
             train, cfg.holdout, seed=again, option="data.holdout", classes=source.classes
         )
-    sample = train if len(train) else test
+    sample, drafted = train if len(train) else test, ()
     columns, scale = source.columns, source.normalisation
     if source.in_cells:
-        columns = columns if schema else with_constants(columns, sample.inputs)
+        if schema is None:
+            columns = with_constants(columns, sample.inputs)
+            drafted = (f"schema drafted from the training records: {kinds_of(columns)}",)
         scale = normalisation_of(columns)
         train, test = (encoded(part, columns) for part in (train, test))
     elif scale is None:
@@ -93,7 +95,7 @@ def _load(cfg: DataConfig, seed: int, schema: Schema | None) -> Dataset:
         normalisation=scale,
         columns=columns,
         group_names=source.group_names,
-        notes=(*source.notes, *notes, *check_splits(source.classes, train, test)),
+        notes=(*source.notes, *drafted, *notes, *check_splits(source.classes, train, test)),
         label=source.label,
         prior=source.prior,
     )

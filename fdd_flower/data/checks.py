@@ -70,7 +70,9 @@ def check_records(
         )
 
 
-def check_classes(classes: Sequence[str], train: Records, test: Records | None) -> list[str]:
+def check_classes(
+    classes: Sequence[str], train: Records, test: Records | None, *, label: str = ""
+) -> list[str]:
     """Return what a user should know of the classes, a line each.
 
     Parameters
@@ -79,6 +81,8 @@ def check_classes(classes: Sequence[str], train: Records, test: Records | None) 
         Empty where a server has no records to train on.
     test
         None: the data has no test split of its own.
+    label
+        The column of the labels, for an error; empty: they have none.
 
     Raises
     ------
@@ -98,7 +102,8 @@ def check_classes(classes: Sequence[str], train: Records, test: Records | None) 
             got=f"only {classes[held[0]]!r}",
             remedy="Add records of another class; a node's own data goes in its data-path.",
         )
-    _check_numbers([classes[i] for i in held], (trained + tested)[held])
+    what = f"data.label {label!r}" if label else "data: labels"
+    _check_numbers(what, [classes[i] for i in held], (trained + tested)[held])
     empty = [name for name, count in zip(classes, trained + tested, strict=True) if not count]
     if len(empty) > max(MANY_EMPTY, 10 * len(held)):
         raise refuse(
@@ -142,7 +147,7 @@ def check_splits(classes: Sequence[str], train: Records, test: Records) -> list[
     return notes
 
 
-def _check_numbers(names: Sequence[str], counts: np.ndarray) -> None:
+def _check_numbers(what: str, names: Sequence[str], counts: np.ndarray) -> None:
     """Refuse a quantity that was taken for classes."""
     numbers = sorted(value for name in names if (value := _number(name)) is not None)
     if len(names) <= MANY_CLASSES or len(numbers) < len(names):
@@ -151,7 +156,7 @@ def _check_numbers(names: Sequence[str], counts: np.ndarray) -> None:
     if all(map(float.is_integer, numbers)) and (in_a_row or counts.mean() >= FEW_RECORDS):
         return
     raise refuse(
-        "data: labels",
+        what,
         expected="classes",
         got=f"{len(names):,} different numbers in {counts.sum():,} records, from {numbers[0]:g} to "
         f"{numbers[-1]:g}: a quantity",

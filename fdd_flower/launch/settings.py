@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,6 +17,9 @@ from fdd_flower.config import (
     without_removed,
 )
 from fdd_flower.errors import ConfigError
+
+_WINDOWS_PATH = re.compile(r"""^[^#'\n]*=\s*"(?:[A-Za-z]:|\\)\\[^\\]""", re.MULTILINE)
+_SINGLE = r"Write it in single quotes, 'C:\data\a.csv', or with /."
 
 
 def gather(
@@ -87,7 +91,11 @@ def read_file(path: Path) -> dict[str, Scalar]:
         If there is no such file, or it is not TOML, or a key or value is not allowed.
     """
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        if _WINDOWS_PATH.search(text):
+            # some of its escapes are those of TOML, and C:\\temp would hold a tab
+            raise _unreadable(path, "a path in double quotes, where \\ is an escape", _SINGLE)
+        tables = tomllib.loads(text)
     except OSError as error:
         raise _unreadable(path, error.strerror or str(error)) from error
     except ValueError as error:  # broken TOML and broken UTF-8 alike
@@ -132,10 +140,10 @@ def absolute(path: str | Path) -> str:
     return os.path.abspath(Path(path).expanduser())
 
 
-def _unreadable(path: Path, got: str) -> ConfigError:
+def _unreadable(path: Path, got: str, remedy: str = "") -> ConfigError:
     return ConfigError(
         f"--config {path}",
         expected="a readable TOML file",
         got=got,
-        remedy="Name a file such as the config.toml that a run leaves.",
+        remedy=remedy or "Name a file such as the config.toml that a run leaves.",
     )

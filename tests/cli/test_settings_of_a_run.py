@@ -36,6 +36,26 @@ def test_the_settings_file_of_an_older_run_will_do(tmp_path):
         gather(assignments=["scoring.copied=0.5"])
 
 
+@pytest.mark.parametrize(
+    ("path", "fine"),
+    [
+        (r'"C:\Users\me\a.csv"', False),
+        (r'"C:\temp\b.csv"', False),
+        (r"'C:\temp\b.csv'", True),
+        (r'"C:\\temp\\b.csv"', True),
+        ('"C:/temp/b.csv"', True),
+    ],
+)
+def test_a_windows_path_needs_single_quotes(path, fine, tmp_path):
+    file = tmp_path / "a.toml"
+    file.write_text(f"[data]\npath = {path}\n")
+    if fine:
+        assert str(read_file(file)["data.path"]).endswith("b.csv")
+        return
+    with pytest.raises(ConfigError, match="in single quotes"):
+        read_file(file)
+
+
 def test_later_wins(tmp_path):
     file = tmp_path / "a.toml"
     file.write_text('num-server-rounds = 5\nseed = 1\n"distiller.ipc" = 3\noutput.dir = "/a"')

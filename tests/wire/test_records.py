@@ -13,7 +13,9 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, MetricRecord, RecordDict
 from flwr.common.serde import recorddict_from_proto, recorddict_to_proto
 
 from fdd_flower.config import CodecConfig
+from fdd_flower.distillers.base import Plan
 from fdd_flower.errors import WireError
+from fdd_flower.schema import Column, Schema
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.wire.codecs.base import CODECS
 from fdd_flower.wire.records import (
@@ -54,6 +56,20 @@ def _part(rows: int = 6) -> SyntheticSet:
 def test_plan_survives_the_wire():
     plan = plan_for(blobs(), round_=4)
     assert read_plan(_travel(RecordDict({CONFIG: plan_record(plan)}))) == plan
+
+
+def test_the_schema_of_a_table_travels_with_the_plan():
+    columns = (
+        Column(name="age", kind="integer", low=0, high=1e2, centre=1 / 3, scale=0.1),
+        Column(name="pain", kind="category", levels=("none", 'a "b"\n'), gaps=True),
+    )
+    schema = Schema.of_table(columns, classes=("0", "1"), label="y")
+    plan = Plan.of(schema, seed=1, run="r")
+    record = plan_record(plan)
+    assert read_plan(_travel(RecordDict({CONFIG: record}))) == plan
+    record["table"] = str(record["table"]).replace("category", "text")
+    with pytest.raises(WireError, match="kind"):
+        read_plan(RecordDict({CONFIG: record}))
 
 
 @pytest.mark.parametrize("missing", ["server-round", "seed", "nonce", "classes", "mean"])

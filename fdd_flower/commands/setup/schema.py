@@ -65,6 +65,8 @@ def schema(
         f"{len(kept)} columns become {len(found.schema.features)} features; classes of {label}: "
         f"{', '.join(found.schema.classes)}"
     )
+    if label in found.notes:
+        typer.echo(f"note: {found.notes[label]}")
     # the last line, and whole: scripts read the path from it
     typer.echo("add --out schema.toml to write it" if path is None else f"schema: {path}")
 

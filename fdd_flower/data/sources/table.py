@@ -35,7 +35,7 @@ def table(cfg: DataConfig, *, schema: Schema | None = None) -> Source:
     ------
     DataError
         If a file cannot be read, the column of labels or subjects is missing, a label is not one
-        of the schema's classes or spelt in two ways, or a cell is not of its column's kind.
+        of the schema's classes, or a cell is not of its column's kind.
     """
     train_path, test_path = _files(given_path(cfg))
     label = cfg.label if schema is None else schema.label

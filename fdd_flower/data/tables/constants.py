@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -32,6 +33,16 @@ def with_constants(columns: Sequence[Column], cells: np.ndarray) -> tuple[Column
         float64, (n, number of columns), NaN where one is missing; the sample.
     """
     return tuple(_with_constants(column, cells[:, place]) for place, column in enumerate(columns))
+
+
+def kinds_of(columns: Sequence[Column]) -> str:
+    """Return how many columns there are of each kind, in words.
+
+    >>> kinds_of([Column(name="a"), Column(name="b"), Column(name="c", kind="date")])
+    '2 number, 1 date'
+    """
+    counts = Counter(column.kind for column in columns)
+    return ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
 
 
 def beyond_fence(values: np.ndarray) -> np.ndarray:

@@ -77,8 +77,8 @@ def table_inputs(where: str, frame: pd.DataFrame, schema: Schema) -> Tensor:
 def frame_of(inputs: Tensor, schema: Schema) -> pd.DataFrame:
     """Return a table of model inputs: a column for each of the schema's, in the units of the data.
 
-    Categories are among their levels or "(other)", integers whole, numbers within their range;
-    a cell is missing where that is more likely than not.
+    Categories are among their levels ("(other)" only where that is more likely than not), integers
+    whole, numbers within their range; a cell is missing where that is more likely than not.
 
     Parameters
     ----------
@@ -103,7 +103,10 @@ def _column(parts: np.ndarray, column: Column) -> pd.Series:
 
     if column.kind == "category":
         names = [*column.levels, OTHER, *([None] if column.gaps else [])]
-        return pd.Series([names[place] for place in parts.argmax(axis=1)], dtype=object)
+        shares = parts.copy()
+        at = len(column.levels)
+        shares[:, at] = np.where(shares[:, at] > 0.5, shares[:, at], -np.inf)
+        return pd.Series([names[place] for place in shares.argmax(axis=1)], dtype=object)
     values = np.clip(
         parts[:, 0],
         -np.inf if column.low is None else column.low,

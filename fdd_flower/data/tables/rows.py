@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,13 +12,7 @@ from fdd_flower.data.base import Records, Source, refuse, shown
 from fdd_flower.data.groups import column_of_groups, grouped
 from fdd_flower.data.subjects import numbered, tests_only
 from fdd_flower.data.tables.cells import cells_of
-from fdd_flower.data.tables.classes import (
-    check_classes,
-    check_spelling,
-    class_key,
-    joined,
-    places,
-)
+from fdd_flower.data.tables.classes import class_key, joined, places
 from fdd_flower.data.tables.draft import draft_columns
 from fdd_flower.data.tables.files import headless
 from fdd_flower.data.tables.numbers import Series
@@ -46,8 +39,8 @@ def rows_source(
     Raises
     ------
     DataError
-        If a column is missing, a label is not one of the schema's classes or spelt in two ways, or
-        a cell is not of its column's kind.
+        If a column is missing, a label is not one of the schema's classes, or a cell is not of its
+        column's kind.
     """
     label = cfg.label if schema is None else schema.label
     for name, frame in zip(names, frames, strict=True):
@@ -109,10 +102,7 @@ def _classes(
 ) -> tuple[dict[str, str], tuple[str, ...]]:
     """Return the class of each label, and all classes in order."""
     names = joined([part.tolist() for part in labels])
-    held = [{names[name] for name in part} for part in labels]
     if schema is None:
-        check_classes(Path(what), label, labels[0])
-        check_spelling(what, held[0], held[1] if len(held) > 1 else set())
         return names, tuple(sorted({*names.values()}))
     known = {class_key(name): name for name in schema.classes}
     unknown = sorted(name for name in names if class_key(name) not in known)

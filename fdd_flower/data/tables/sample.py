@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from fdd_flower.data.base import refuse, shown
+from fdd_flower.data.base import Records, refuse, shown
+from fdd_flower.data.checks import check_classes
 from fdd_flower.data.tables.cells import cells_of
-from fdd_flower.data.tables.classes import check_classes, check_spelling, joined
+from fdd_flower.data.tables.classes import joined, places
 from fdd_flower.data.tables.constants import with_constants
 from fdd_flower.data.tables.draft import draft_columns
 from fdd_flower.data.tables.files import read_frame
@@ -59,17 +60,18 @@ def draft_schema(path: Path, label: str, *, drop: Collection[str] = ()) -> Draft
             got=f"{label!r}, and {len(frame)} rows",
             remedy="Name the column that holds the class with --label.",
         )
-    check_classes(path, label, frame[label])
-    held = frame[label].dropna()
-    names = {*joined([held.tolist()]).values()}
-    check_spelling(str(path), names, set())
+    frame = frame.dropna(subset=[label])
+    names = joined([frame[label].tolist()])
+    classes = tuple(sorted({*names.values()}))
     columns = draft_columns(str(path), frame.drop(columns=label), drop=drop)
     read = [column for column in columns if column.kind != "ignore"]
     cells = cells_of(str(path), frame, read)
+    labels = places(frame[label], names, classes)
+    about = check_classes(classes, Records(inputs=cells, labels=labels), None, label=label)
     fitted = {column.name: column for column in with_constants(read, cells)}
     schema = Schema.of_table(
         [fitted.get(column.name, column) for column in columns],
-        classes=tuple(sorted(names)),
+        classes=classes,
         label=label,
     )
     return Draft(
@@ -78,7 +80,8 @@ def draft_schema(path: Path, label: str, *, drop: Collection[str] = ()) -> Draft
         missing={
             column.name: float(np.isnan(cells[:, at]).mean()) for at, column in enumerate(read)
         },
-        notes=_notes(schema, [column.name for column in read], cells),
+        notes=_notes(schema, [column.name for column in read], cells)
+        | ({label: "; ".join(about)} if about else {}),
     )
 
 
