@@ -72,10 +72,11 @@ def from_table(
     others = sorted(name for name in frame.columns if name not in named)
     reader = _long if cfg.time in frame.columns else _wide
     channels, found = reader(what, frame, cfg, others)
+    said = {fact: frame[fact].to_numpy() for fact in facts}
     recordings = []
     for name, rows, values in found:
         one = label[rows]
-        own = {fact: _of_all(what, frame[fact].to_numpy()[rows], fact, name) for fact in facts}
+        own = {fact: _of_all(what, of[rows], fact, name) for fact, of in said.items()}
         labels = np.full(values.shape[1], one[0]) if len(one) == 1 else one
         recordings.append(Recording(name=name, values=values, labels=labels, beside=own))
     return channels, recordings
