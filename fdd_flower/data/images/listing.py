@@ -91,8 +91,8 @@ def listing(root: Path, *, label: str) -> Listing:
             for path in paths
         ]
     filled = {item.part for item in items}
-    if parts := {part: folder for part, folder in parts.items() if part in filled}:
-        notes.append(f"splits: {_said(parts)}")
+    if said := _said({part: folder for part, folder in parts.items() if part in filled}):
+        notes.append(f"splits: {said}")
     used = {item.path for item in items}
     tables = set(tables_in(others)) if by_table is not None else set()
     left = [path for path in files if path not in used and path not in tables]
