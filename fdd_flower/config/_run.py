@@ -13,12 +13,14 @@ class DataConfig:
 
     name: str = setting(
         "digits",
-        "breast-cancer, cifar10, digits, fashion-mnist, folder, mnist, npz, series, table, wine",
+        "breast-cancer, cifar10, digits, fashion-mnist, folder, hub, mnist, npz, series, table, "
+        "wine",
         first=True,
     )
     path: str = setting(
         "",
-        "file or folder of the data; on a SuperNode, data-path in the node config comes first",
+        "file or folder of the data, or its name on the hub; on a SuperNode, data-path in the node "
+        "config comes first",
         first=True,
     )
     schema: str = setting(
@@ -29,7 +31,7 @@ class DataConfig:
     label: str = setting("label", "table, series: name of the column with the class", first=True)
     subject: str = setting(
         "",
-        "table, series, npz: name of the column or array that says whose each record is; with "
+        "table, series, npz, hub: name of the column or array that says whose each record is; with "
         "privacy.mode, a client's promise is then to each subject and not to each record",
     )
     test_fraction: float = setting(
@@ -38,7 +40,13 @@ class DataConfig:
         low=0.01,
         high=1,
     )
-    image_size: int = setting(32, "folder: height and width in pixels", low=4, high=1_024)
+    image: str = setting(
+        "", "hub: name of the column with the image; empty: the only one that there is"
+    )
+    columns: str = setting(
+        "", "hub: names of the columns to use, separated by commas; empty: all that fit together"
+    )
+    image_size: int = setting(32, "folder, hub: height and width in pixels", low=4, high=1_024)
     resize: str = setting(
         "stretch",
         "folder: images of other shapes are stretched to the square, padded with black, or cropped "
@@ -120,8 +128,8 @@ class PartitionConfig:
     )
     column: str = setting(
         "",
-        "table, npz: name of the column or array that says which hospital, person or device a "
-        "record is of; it is no feature",
+        "table, series, npz, hub: name of the column or array that says which hospital, person or "
+        "device a record is of; it is no feature",
     )
     min_records: int = setting(
         1,

@@ -172,7 +172,7 @@ def load_own(
             got="an unknown one",
             remedy="Rename or remove these records, or let the server's data name the class.",
         )
-    if own.name == "folder" and {len(feature_shape), records.inputs.ndim - 1} == {3}:
+    if own.name in ("folder", "hub") and {len(feature_shape), records.inputs.ndim - 1} == {3}:
         # whether all images of a node happen to be grey is no business of the federation's
         inputs = with_channels(records.inputs, feature_shape[0])
         records = dataclasses.replace(records, inputs=inputs)

@@ -1,0 +1,1 @@
+"""What Hugging Face's `datasets` reads, as records."""

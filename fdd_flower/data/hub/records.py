@@ -1,0 +1,178 @@
+"""Columns of a data set as records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fdd_flower.config import DataConfig
+from fdd_flower.data.base import Records, Source, refuse
+from fdd_flower.data.groups import grouped
+from fdd_flower.data.hub.kinds import IMAGE
+from fdd_flower.data.images.many import read_images
+from fdd_flower.data.subjects import numbered
+
+if TYPE_CHECKING:
+    import datasets
+    import pandas as pd
+
+
+def class_names(part: datasets.Dataset, label: str) -> list[str | None]:
+    """Return the class of each record by name; None where it has none."""
+    import datasets
+
+    feature: Any = part.features[label]
+    values = column(part, label)
+    if isinstance(feature, datasets.ClassLabel):
+        return [None if v is None or v < 0 else str(feature.int2str(v)) for v in values]
+    return [None if v is None else _name(v) for v in values]
+
+
+def _name(value: object) -> str:
+    whole = isinstance(value, float) and value.is_integer()
+    return str(int(value)) if whole else str(value).strip()  # pyright: ignore[reportArgumentType]
+
+
+def column(part: datasets.Dataset, name: str) -> list[Any]:
+    """Return one column as plain Python values."""
+    return part.select_columns([name]).with_format(None)[:][name]
+
+
+def frame_of(part: datasets.Dataset, columns: Sequence[str], label: str) -> pd.DataFrame:
+    """Return columns as a table, those of classes by name."""
+    import datasets
+    import pandas as pd
+
+    frame: Any = part.select_columns([*dict.fromkeys(columns)]).with_format(None).to_pandas()
+    for name in frame.columns:
+        if name == label or isinstance(part.features[name], datasets.ClassLabel):
+            frame[name] = pd.Series(class_names(part, name), dtype=object)
+    return frame
+
+
+def arrays_source(
+    what: str,
+    parts: Sequence[datasets.Dataset],
+    kind: str,
+    columns: Sequence[str],
+    cfg: DataConfig,
+    scratch: Path,
+) -> Source:
+    """Return images, or series of the channels `columns`, of splits to train and to test on.
+
+    Parameters
+    ----------
+    what
+        The data set, for an error.
+    scratch
+        Where pictures lie as files while they are read.
+
+    Raises
+    ------
+    DataError
+        If a record has no class or no picture, a picture cannot be read, or series differ in
+        length.
+    """
+    labels = [class_names(part, cfg.label) for part in parts]
+    for part in labels:
+        if None in part:
+            raise refuse(
+                f"{what}: column {cfg.label!r}",
+                expected="a class in every record",
+                got=f"none in record {part.index(None)}, counted from 0",
+                remedy="Fill in or drop such records.",
+            )
+    classes = _classes(parts[0], cfg.label, {str(name) for part in labels for name in part})
+    place = {name: i for i, name in enumerate(classes)}
+    read = (
+        _images(what, parts, columns[0], cfg, scratch)
+        if kind == IMAGE
+        else [_series(what, part, columns) for part in parts]
+    )
+    if read[0].shape[1:] != read[-1].shape[1:]:
+        raise refuse(
+            what,
+            expected=f"test records of shape {read[0].shape[1:]}, as those to train on",
+            got=read[-1].shape[1:],
+            remedy="Save both splits with the same preprocessing.",
+        )
+    records = [
+        Records(inputs=x, labels=np.array([place[str(name)] for name in names], dtype=np.int64))
+        for x, names in zip(read, labels, strict=True)
+    ]
+    train = records[0]
+    if cfg.subject and cfg.subject in parts[0].column_names:
+        whose = numbered(column(parts[0], cfg.subject))
+        # a person's series are not to stand on both sides of a split
+        apart = None if kind == IMAGE else whose
+        train = Records(inputs=train.inputs, labels=train.labels, subjects=whose, recordings=apart)
+    found = Source(train=train, test=records[1] if records[1:] else None, classes=classes)
+    if not cfg.column or cfg.column not in parts[0].column_names:
+        return found
+    groups = [
+        column(part, cfg.column) if cfg.column in part.column_names else None for part in parts
+    ]
+    return grouped(found, *groups)
+
+
+def _classes(part: datasets.Dataset, label: str, held: set[str]) -> tuple[str, ...]:
+    import datasets
+
+    feature: Any = part.features[label]
+    if isinstance(feature, datasets.ClassLabel):
+        return tuple(feature.names)
+    return tuple(sorted(held))
+
+
+def _images(
+    what: str, parts: Sequence[datasets.Dataset], name: str, cfg: DataConfig, scratch: Path
+) -> list[np.ndarray]:
+    """Return the pictures of each split, read as those of a folder are."""
+    import datasets
+
+    paths: list[Path] = []
+    for part in parts:
+        for cell in part.cast_column(name, datasets.Image(decode=False))[:][name]:
+            if cell is None or not (cell["bytes"] or cell["path"]):
+                raise refuse(
+                    f"{what}: column {name!r}",
+                    expected="a picture in every record",
+                    got=f"none in record {len(paths)}, counted from 0",
+                    remedy="Drop such records.",
+                )
+            path = Path(cell["path"] or "")
+            if cell["bytes"]:
+                path = scratch / f"record-{len(paths)}{path.suffix}"
+                path.write_bytes(cell["bytes"])
+            paths.append(path)
+    size = (cfg.image_size, cfg.image_size)
+    images = read_images(scratch, paths, size, resize=cfg.resize, ground=cfg.ground)
+    return np.split(images, np.cumsum([len(part) for part in parts])[:-1])
+
+
+def _series(what: str, part: datasets.Dataset, columns: Sequence[str]) -> np.ndarray:
+    """Return series as float32 (n, channels, length)."""
+    channels = []
+    for name in columns:
+        rows = column(part, name)
+        shapes = {np.shape(row) for row in rows}
+        if len(shapes) != 1:
+            raise refuse(
+                f"{what}: column {name!r}",
+                expected="as many numbers in each record",
+                got=" and ".join(map(str, sorted(shapes)[:2])),
+                remedy="Cut them to one length, or use data.name=series.",
+            )
+        values = np.array(rows, dtype=np.float32)
+        channels.append(values[:, None] if values.ndim == 2 else values)
+    if len({values.shape[2] for values in channels}) > 1:
+        raise refuse(
+            f"{what}: data.columns",
+            expected="channels of one length",
+            got=", ".join(f"{n}: {v.shape[2]}" for n, v in zip(columns, channels, strict=True)),
+            remedy="Name those that belong together.",
+        )
+    return np.concatenate(channels, axis=1)
