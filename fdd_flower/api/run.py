@@ -73,8 +73,7 @@ class Run:
         DataError
             If the run has none: its strategy averages parameters, or it failed before.
         """
-        schema = self._run.schema
-        return from_saved(kept_set(self._run), schema.columns if schema else ())
+        return from_saved(kept_set(self._run), self._run.schema)
 
     @cached_property
     def model(self) -> Model:

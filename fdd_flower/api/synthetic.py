@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from torch.utils.data import TensorDataset
 
 COLUMNS = "columns"  # of `meta`: the names of a table's columns, in JSON
+LABEL = "label"  # of `meta`: the column of a table's classes and their public shares, in JSON
 BYTES = "bytes"  # of `meta`: what the set took in a message
 
 
@@ -210,6 +211,8 @@ class SyntheticSet(synthetic_set.SyntheticSet):
         meta = dict(self.meta)
         if self.schema.columns:
             meta[COLUMNS] = json.dumps([column.to_dict() for column in self.schema.columns])
+        if self.schema.label:
+            meta[LABEL] = json.dumps([self.schema.label, *self.schema.prior])
         saved = SavedSet(
             set=replace(self, meta=meta),
             classes=self.classes,
@@ -232,17 +235,24 @@ class SyntheticSet(synthetic_set.SyntheticSet):
         return from_saved(load_set(Path(path).expanduser()))
 
 
-def from_saved(saved: SavedSet, columns: tuple[Column, ...] = ()) -> SyntheticSet:
-    """Return a set that was read from a file; `columns` are those that its run knows."""
+def from_saved(saved: SavedSet, schema: Schema | None = None) -> SyntheticSet:
+    """Return a set that was read from a file; `schema` is what its run knows, if it has one."""
     meta = dict(saved.set.meta)
     named = json.loads(meta.pop(COLUMNS, "[]"))
+    label, *prior = json.loads(meta.pop(LABEL, '[""]'))
+    known = replace(
+        saved.schema,
+        columns=tuple(map(Column.from_dict, named)),
+        label=str(label),
+        prior=tuple(map(float, prior)),
+    )
     return SyntheticSet(
         inputs=saved.set.inputs,
         targets=saved.set.targets,
         weights=saved.set.weights,
         meta=meta,
         origin=saved.set.origin,
-        schema=replace(saved.schema, columns=columns or tuple(map(Column.from_dict, named))),
+        schema=schema or known,
         sources=saved.sources,
     )
 
