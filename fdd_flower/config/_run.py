@@ -44,7 +44,9 @@ class DataConfig:
         "", "hub: name of the column with the image; empty: the only one that there is"
     )
     columns: str = setting(
-        "", "hub: names of the columns to use, separated by commas; empty: all that fit together"
+        "",
+        "table, hub: names of the columns to use, separated by commas, or with a dash before each "
+        "those to leave out; empty: all",
     )
     image_size: int = setting(32, "folder, hub: height and width in pixels", low=4, high=1_024)
     resize: str = setting(

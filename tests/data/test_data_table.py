@@ -142,3 +142,20 @@ def test_both_splits_have_the_same_columns(tmp_path: Path) -> None:
     (tmp_path / "test.csv").write_text("label,a,c\nyes,1,2\n")
     with pytest.raises(DataError, match=r"test\.csv: .*different columns: b, c\. Write"):
         read(tmp_path)
+
+
+def test_columns_may_be_chosen_or_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text("a,b,c,label\n" + "1,2,3,x\n4,5,7,y\n" * 3)
+
+    def names(columns: str) -> list[str]:
+        cfg = DataConfig(name="table", path=str(path), columns=columns)
+        return [column.name for column in SOURCES.get("table")(cfg).columns]
+
+    assert names("c, a") == ["a", "c"]
+    assert names("-a") == ["b", "c"]
+    assert names("-b,-c") == ["a"]
+    with pytest.raises(DataError, match=r"data\.columns: expected columns among a, b, c, .*got d"):
+        names("a,d")
+    with pytest.raises(DataError, match=r"data\.columns: expected a column beside the label"):
+        names("-a,-b,-c")

@@ -7,6 +7,7 @@ from typing import Any
 
 from fdd_flower.config import DataConfig
 from fdd_flower.data.base import refuse, shown
+from fdd_flower.data.columns import chosen_columns
 
 IMAGE, SERIES, TABLE = "image", "series", "table"
 
@@ -47,14 +48,12 @@ def choose(what: str, features: dict[str, Any], cfg: DataConfig) -> Chosen:
         If a column that `cfg` names does not exist or is of another kind, or none is left.
     """
     _check_there(what, "data.label", [cfg.label], features)
-    beside = {cfg.label, cfg.subject, cfg.column}
-    free = [name for name in features if name not in beside]
-    named = [name.strip() for name in cfg.columns.split(",") if name.strip()]
-    _check_there(what, "data.columns", named, features)
+    used = chosen_columns(what, cfg.columns, features, {cfg.label, cfg.subject, cfg.column})
+    named = bool(cfg.columns.strip(" ,-")) and not cfg.columns.lstrip().startswith("-")
     if cfg.image:
         _check_there(what, "data.image", [cfg.image], features)
-        named = [cfg.image]
-    kinds = {name: kind_of(features[name]) for name in named or free}
+        used, named = [cfg.image], True
+    kinds = {name: kind_of(features[name]) for name in used}
     if cfg.image and kinds[cfg.image] != IMAGE:
         raise _wrong(what, "data.image", "a column of images", f"{cfg.image} of another kind")
     for kind in (IMAGE, SERIES, TABLE):

@@ -9,6 +9,7 @@ import numpy as np
 
 from fdd_flower.config import DataConfig
 from fdd_flower.data.base import Records, Source, refuse, shown
+from fdd_flower.data.columns import chosen_columns
 from fdd_flower.data.groups import column_of_groups, grouped
 from fdd_flower.data.subjects import numbered, tests_only
 from fdd_flower.data.tables.cells import cells_of
@@ -80,8 +81,10 @@ def _columns(
     """Return the columns as the rows have them, those of both splits."""
     import pandas as pd
 
-    drop = {label, cfg.subject, cfg.column}
-    kept = [frame.drop(columns=[*drop & {*frame.columns}]) for frame in frames]
+    beside = {label, cfg.subject, cfg.column}
+    used = set(chosen_columns(names[0], cfg.columns, frames[0].columns, beside))
+    ignored = set(frames[0].columns) - used
+    kept = [frame.drop(columns=[*(ignored | beside) & {*frame.columns}]) for frame in frames]
     if len(kept) > 1 and {*kept[0].columns} != {*kept[1].columns}:
         raise refuse(
             names[1],
