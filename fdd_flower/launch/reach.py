@@ -11,6 +11,8 @@ from fdd_flower.data.base import shown
 from fdd_flower.errors import ConfigError
 from fdd_flower.methods.base import Method
 
+MUCH = 0.1  # of a class's records withheld, above which it is said
+
 
 def check_reach(
     cfg: Config, method: Method, classes: Sequence[str], counts: Sequence[np.ndarray]
@@ -46,6 +48,15 @@ def check_reach(
     if lost.any():
         names = shown([classes[i] for i in map(int, lost.nonzero()[0])], limit=5)
         lines.append(f"no client has {least} records of {names}: nobody sends any")
+    total, sent = held.sum(axis=0), np.where(enough, held, 0).sum(axis=0)
+    partly = (sent > 0) & (sent < (1 - MUCH) * total)
+    if partly.any():
+        told = [
+            f"{classes[i]} ({sent[i]:,} of {total[i]:,})" for i in map(int, partly.nonzero()[0])
+        ]
+        lines.append(
+            f"only clients with {least} records of a class send it: {shown(told, limit=5)}"
+        )
     if able < len(held):
         unable = len(held) - able
         lines.append(f"{unable} of {len(held)} clients have {least} records of no class: unusable")

@@ -26,12 +26,19 @@ def test_a_class_that_nobody_can_send_is_named() -> None:
     assert reach((8, 9, 7), (8, 8, 7)) == ["no client has 8 records of yak: nobody sends any"]
 
 
+def test_a_class_of_which_much_is_withheld_is_counted() -> None:
+    assert reach((80, 9, 8), (80, 8, 7), (80, 9, 3)) == [
+        "only clients with 8 records of a class send it: yak (8 of 18)"
+    ]
+    assert reach((80, 9, 80), (80, 8, 7)) == []  # 7 of 87
+
+
 def test_a_class_that_no_client_holds_is_no_matter_of_size() -> None:
     assert reach((8, 9, 0), (8, 8, 0)) == []
 
 
 def test_clients_that_can_send_nothing_are_counted() -> None:
-    lines = reach((7, 7, 7), (8, 8, 8), (0, 9, 0), (1, 2, 3))
+    lines = reach((7, 7, 7), (80, 100, 100), (0, 90, 0), (1, 2, 3))
     assert lines == ["2 of 4 clients have 8 records of no class: unusable"]
 
 
