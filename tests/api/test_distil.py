@@ -160,7 +160,7 @@ BAD = {
         {},
         "'a'.*free text",
     ),
-    "no cell": (pd.DataFrame({"a": [None] * 40}), LABELS, {}, "'a'.*holds something"),
+    "no cell": (pd.DataFrame({"a": [None] * 40}), LABELS, {}, "at least one to learn from"),
     "one-hot labels": (GOOD, np.eye(2)[LABELS], {}, r"y\.argmax\(1\)"),
     "a measure as label": (GOOD, GOOD[:, 0], {}, "pandas.cut"),
     "a missing label": (GOOD, [None, *LABELS[1:]], {}, "record 0"),

@@ -67,6 +67,8 @@ def gaps_of(values: Series, markers: Sequence[str]) -> np.ndarray:
 
 
 def _cells(what: str, values: Series, column: Column, comma: bool) -> np.ndarray:
+    if column.kind == "ignore":
+        return np.full(len(values), np.nan)
     missing = gaps_of(values, column.missing)
     if missing.any() and not column.gaps:
         row = int(np.flatnonzero(missing)[0])

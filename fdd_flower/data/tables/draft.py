@@ -75,14 +75,16 @@ def draft_columns(
     return tuple(found)
 
 
-def _column(what: str, name: str, values: Series, comma: bool) -> Column:
+def _column(
+    what: str, name: str, values: Series, comma: bool, more: tuple[str, ...] = ()
+) -> Column:
     import pandas as pd
 
-    markers = _markers(values)
+    markers = tuple(sorted({*_markers(values), *more}))
     missing = gaps_of(values, markers)
     held = values[~missing]
     if not len(held):
-        raise refuse(what, expected="a cell that holds something", got="none", remedy=_drop(name))
+        return Column(name=name, kind="ignore")
     gaps = bool(missing.any())
     if pd.api.types.is_bool_dtype(held):
         return Column(name=name, kind="yes/no", levels=("False", "True"), gaps=gaps)
@@ -93,6 +95,19 @@ def _column(what: str, name: str, values: Series, comma: bool) -> Column:
         return Column(name=name, kind="date", gaps=gaps, missing=markers)
     text = words(held)
     counts = text.value_counts()
+    if found is None and (strange := _among_numbers(counts, comma)):
+        if any(char.isdigit() for word in strange for char in word):
+            if len(counts) > FEW:
+                row = int(np.flatnonzero((words(values) == strange[0]).to_numpy())[0]) + 1
+                raise refuse(
+                    what,
+                    expected="numbers, as in most rows",
+                    got=f"{strange[0]!r} in row {row}, counted from 1 below the header",
+                    remedy="Write a number there, or nothing. " + _drop(name),
+                )
+        elif len(strange) <= FEW // 4:
+            # "unknown" among numbers is no number that one could compare
+            return _column(what, name, values.where(~values.isin(strange)), comma, more=strange)
     if found is None and len(counts) > FEW and (counts == 1).sum() > len(held) / 2:
         raise refuse(
             what,
@@ -106,7 +121,7 @@ def _column(what: str, name: str, values: Series, comma: bool) -> Column:
         if {*folded} == {no, yes}:
             levels = (folded[no], folded[yes])
             return Column(name=name, kind="yes/no", levels=levels, gaps=gaps, missing=markers)
-    common = sorted(counts.index, key=lambda word: (-counts[word], word))[:MOST_LEVELS]
+    common = _levels(counts)[:MOST_LEVELS]
     return Column(
         name=name, kind="category", levels=tuple(sorted(common)), gaps=gaps, missing=markers
     )
@@ -122,6 +137,27 @@ def _number(name: str, found: np.ndarray, gaps: bool, markers: tuple[str, ...]) 
         gaps=gaps or bool(stand_ins),
         missing=(*markers, *stand_ins),
     )
+
+
+def _among_numbers(counts: Series, comma: bool) -> tuple[str, ...]:
+    """Return the words of a column of which most cells, and several words, are numbers."""
+    import pandas as pd
+
+    fits = [numbers(pd.Series([word]), comma=comma) is not None for word in counts.index]
+    fit = np.array(fits)
+    if fit.sum() < 3 or counts[fit].sum() < counts.sum() / 2:
+        return ()
+    return tuple(sorted(counts.index[~fit]))
+
+
+def _levels(counts: Series) -> list[str]:
+    """Return the words, the most common first; of those that case tells apart the commonest."""
+    found: dict[str, int] = {}
+    spelt: dict[str, str] = {}
+    for word in sorted(counts.index, key=lambda word: (-counts[word], word)):
+        plain = spelt.setdefault(word.casefold(), word)
+        found[plain] = found.get(plain, 0) + int(counts[word])
+    return sorted(found, key=lambda word: (-found[word], word))
 
 
 def _markers(values: Series) -> tuple[str, ...]:

@@ -8,10 +8,12 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from fdd_flower.data.base import refuse
 from fdd_flower.data.sources.paths import check_inflated
 from fdd_flower.data.tables.numbers import Series, words
-from fdd_flower.data.tables.text import BLANKS, table_text
+from fdd_flower.data.tables.text import BLANKS, repeated, table_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,6 +94,8 @@ def _parsed(found: str, separator: str, text: str, *, as_words: bool = False) ->
     import pandas as pd
 
     names = pd.read_csv(StringIO(found), sep=separator, nrows=0, skipinitialspace=True).columns
+    if twice := repeated(found.split("\n", 1)[0], separator):
+        raise ValueError(f"two columns called {twice!r}")
     own = [name for name in names if str(name).strip() == text]
     frame = pd.read_csv(
         StringIO(found),
@@ -108,7 +112,10 @@ def _parsed(found: str, separator: str, text: str, *, as_words: bool = False) ->
         # pandas made the first field an index, and every column holds its neighbour's.
         raise ValueError("rows with more fields than the header")
     frame.columns = frame.columns.map(lambda name: str(name).strip())
-    return _with_text(frame, text)
+    # what separators at the ends of lines make
+    empty = frame.columns[np.asarray(frame.isna().all())]
+    blank = [name for name in empty if name.startswith("Unnamed: ")]
+    return _with_text(frame.drop(columns=blank), text)
 
 
 def _with_text(frame: pd.DataFrame, text: str) -> pd.DataFrame:

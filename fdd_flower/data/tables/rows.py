@@ -52,7 +52,15 @@ def rows_source(
     ]
     subjects = _subjects(names[0], frames[0], cfg)
     columns = _columns(names, frames, cfg, label) if schema is None else schema.columns
+    left_out = [column.name for column in columns if column.kind == "ignore"]
     columns = tuple(column for column in columns if column.kind != "ignore")
+    if not columns:
+        raise refuse(
+            names[0],
+            expected="a column beside the label that holds something",
+            got=f"nothing in {shown(map(repr, left_out))}",
+            remedy="Check how the file was written.",
+        )
     labels = [frame[label] for frame in frames]
     classes_of, classes = _classes(names[0], label, labels, schema)
     parts = [
@@ -69,6 +77,7 @@ def rows_source(
         classes=classes,
         columns=columns,
         in_cells=True,
+        notes=(f"columns left out: {shown(left_out)}",) if left_out else (),
         label=label,
         prior=() if schema is None else schema.prior,
     )

@@ -64,6 +64,7 @@ def draft_schema(path: Path, label: str, *, drop: Collection[str] = ()) -> Draft
     names = joined([frame[label].tolist()])
     classes = tuple(sorted({*names.values()}))
     columns = draft_columns(str(path), frame.drop(columns=label), drop=drop)
+    empty = frame.columns[np.asarray(frame.isna().all())].tolist()
     read = [column for column in columns if column.kind != "ignore"]
     cells = cells_of(str(path), frame, read)
     labels = places(frame[label], names, classes)
@@ -80,15 +81,17 @@ def draft_schema(path: Path, label: str, *, drop: Collection[str] = ()) -> Draft
         missing={
             column.name: float(np.isnan(cells[:, at]).mean()) for at, column in enumerate(read)
         },
-        notes=_notes(schema, [column.name for column in read], cells)
+        notes=_notes(schema, [column.name for column in read], cells, empty)
         | ({label: "; ".join(about)} if about else {}),
     )
 
 
-def _notes(schema: Schema, names: Sequence[str], cells: np.ndarray) -> dict[str, str]:
+def _notes(
+    schema: Schema, names: Sequence[str], cells: np.ndarray, empty: Collection[str]
+) -> dict[str, str]:
     found = {}
     for column in schema.columns:
-        notes = []
+        notes = ["no cell holds anything"] if column.name in empty else []
         values = cells[:, names.index(column.name)] if column.name in names else np.empty(0)
         held = values[~np.isnan(values)]
         if column.kind == "integer" and len(held) > 20 and len(np.unique(held)) == len(held):

@@ -6,6 +6,7 @@ import csv
 import gzip
 import re
 import zlib
+from collections import Counter
 from io import StringIO
 from pathlib import Path
 
@@ -21,8 +22,8 @@ _BOMS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-s
 def table_text(path: Path) -> tuple[str, str]:
     """Return header and records of a text table, without what is above them, and its separator.
 
-    Lines that begin with `#`, and the `sep=;` of spreadsheets, are left out; a header that begins
-    with `#` loses it.
+    Lines that begin with `#`, a title above the header, and the `sep=;` of spreadsheets are left
+    out; a header that begins with `#` loses it.
 
     Raises
     ------
@@ -37,7 +38,12 @@ def table_text(path: Path) -> tuple[str, str]:
     while above < len(lines) and (not lines[above].strip() or lines[above].startswith("#")):
         above += 1
     rest = lines[above:]
-    separator = named[1] if named else separator_of([line for line in rest if line.strip()])
+    full = [line for line in rest if line.strip()]
+    separator = named[1] if named else separator_of(full)
+    titles = _titles(full, separator)
+    if titles:
+        rest = full[titles:]
+        separator = named[1] if named else separator_of(rest)
     last = lines[above - 1][1:] if above and lines[above - 1].startswith("#") else ""
     if rest and _is_header(last, rest[0], separator):
         rest = [last.strip(), *rest]
@@ -138,6 +144,26 @@ def separator_of(lines: list[str]) -> str:
     return BLANKS if width > 1 and share == 1 and len(looked) > 1 else ","
 
 
+def _titles(lines: list[str], separator: str) -> int:
+    """Return how many lines above the header hold one cell where the others hold several."""
+    found = 0
+    # the last lines have no title among them
+    separator = separator if len(lines) < 4 else separator_of(lines[len(lines) // 2 :])
+    width = max((_width(line, separator) for line in lines[-3:]), default=1)
+    while width > 1 and found < len(lines) - 2 and _filled(lines[found], separator) < 2:
+        found += 1
+    return found if found < 10 else 0
+
+
+def _filled(line: str, separator: str) -> int:
+    """Return how many cells of a line hold something."""
+    if separator == BLANKS:
+        return _width(line, separator)
+    return sum(
+        bool(cell.strip()) for cell in next(csv.reader(StringIO(line), delimiter=separator), [])
+    )
+
+
 def _width(line: str, separator: str) -> int:
     """Return how many cells a line has."""
     if separator == BLANKS:
@@ -157,6 +183,20 @@ def _is_header(line: str, below: str, separator: str) -> bool:
         and any(is_number(cell) for cell in cells)
         and not any(is_number(name) for name in names)
     )
+
+
+def repeated(header: str, separator: str) -> str:
+    """Return the first name that a header has twice; empty: none.
+
+    >>> repeated("age,sex,age", ",")
+    'age'
+    """
+    if separator == BLANKS:
+        names = header.split()
+    else:
+        names = next(csv.reader(StringIO(header), delimiter=separator, skipinitialspace=True), [])
+    counts = Counter(name.strip() for name in names if name.strip())
+    return next((name for name, count in counts.items() if count > 1), "")
 
 
 def is_number(text: str) -> bool:
