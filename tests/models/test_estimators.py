@@ -23,9 +23,9 @@ from fdd_flower.training.family import train_family
 from tests.conftest import blobs, plan_for
 
 
-def make(name: str, *, k: int = 3, seed: int = 0) -> Network:
+def make(name: str, *, k: int = 3, seed: int = 0, shape: tuple[int, ...] = (2, 3)) -> Network:
     cfg = ModelConfig(name=name)
-    return build_model(cfg, feature_shape=(2, 3), num_classes=k, seed=seed)
+    return build_model(cfg, feature_shape=shape, num_classes=k, seed=seed)
 
 
 def soft_set(n: int = 60, k: int = 3) -> SyntheticSet:
@@ -76,6 +76,22 @@ def test_it_is_scikit_learns_own_on_rows_by_class_and_comes_back_from_a_file(
     again = make(name, seed=5)
     again.load_state_dict(unpack(tmp_path / "m.safetensors")[0])
     np.testing.assert_array_equal(shares(again, x), found)
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_rows_of_a_table_are_blurred(name: str):
+    # a column that tells the classes of forty rows apart by a hair, beside one that does by far
+    labels = torch.arange(40) % 2
+    hair = 1e-3 * labels + torch.linspace(0, 1e-4, 40)
+    inputs = torch.stack([hair, 4.0 * labels], dim=1)
+    set_ = SyntheticSet(inputs=inputs, targets=torch.eye(2)[labels], weights=torch.full((40,), 9.0))
+    model = make(name, k=2, shape=(2,))
+    model.fit(set_)  # pyright: ignore[reportCallIssue]
+    x = torch.tensor([[1.0, 0.0], [-1.0, 4.0], [0.0, 0.0], [0.0, 4.0]])
+    assert shares(model, x).argmax(axis=1).tolist() == [0, 1, 0, 1]
+    again = make(name, k=2, shape=(2,), seed=7)
+    again.load_state_dict(model.state_dict())
+    np.testing.assert_array_equal(shares(again, x), shares(model, x))
 
 
 def test_the_same_seed_gives_the_same_forest_and_another_another():
