@@ -73,6 +73,16 @@ def test_dates_are_times(tmp_path: Path):
     np.testing.assert_array_equal(plain.train.inputs, dated.train.inputs)
 
 
+def test_a_table_with_semicolons_and_decimal_commas(tmp_path: Path):
+    frame = long_table()
+    plain = series(DataConfig(path=save(frame, tmp_path / "x.csv"), window=5))
+    path = tmp_path / "y.csv"
+    frame.to_csv(path, index=False, sep=";", decimal=",")
+    other = series(DataConfig(path=str(path), window=5))
+    np.testing.assert_array_equal(plain.train.inputs, other.train.inputs)
+    assert other.classes == plain.classes
+
+
 def wide_table() -> pd.DataFrame:
     """Return 6 recordings of 2 channels and 8 samples; the last one ends after 6."""
     values = np.arange(96, dtype=np.float32).reshape(6, 2, 8)

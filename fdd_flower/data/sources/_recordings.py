@@ -12,6 +12,8 @@ import numpy as np
 
 from fdd_flower.config import DataConfig
 from fdd_flower.data.base import refuse, shown
+from fdd_flower.data.tables.files import COMMA
+from fdd_flower.data.tables.numbers import days, numbers, words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +74,7 @@ def from_table(
     others = sorted(name for name in frame.columns if name not in named)
     reader = _long if cfg.time in frame.columns else _wide
     channels, found = reader(what, frame, cfg, others)
-    said = {fact: frame[fact].to_numpy() for fact in facts}
+    said = {fact: words(frame[fact]).to_numpy() for fact in facts}
     recordings = []
     for name, rows, values in found:
         one = label[rows]
@@ -90,7 +92,7 @@ def _labels(what: str, frame: pd.DataFrame, label: str) -> np.ndarray:
             got=repr(label),
             remedy="Set data.label to the column that holds the class.",
         )
-    return frame[label].map(str).str.strip().where(frame[label].notna(), "").to_numpy(dtype=str)
+    return words(frame[label]).fillna("").to_numpy(dtype=str)
 
 
 def _of_all(what: str, values: np.ndarray, column: str, recording: str) -> object:
@@ -122,9 +124,9 @@ def _long(
             "sides of the test split.",
         )
     column: pd.Series = frame[cfg.time]  # pyright: ignore[reportAssignmentType]
-    times = _seconds(what, column)
+    times = _seconds(what, column, bool(frame.attrs.get(COMMA)))
     values = np.stack([_numbers(what, frame, name) for name in channels])
-    names, of = np.unique(frame[cfg.recording].map(str).str.strip(), return_inverse=True)
+    names, of = np.unique(words(frame[cfg.recording]).to_numpy(dtype=str), return_inverse=True)
     order = np.lexsort((times, of))
     parts = np.split(order, np.flatnonzero(np.diff(of[order])) + 1)
     _check_rates(what, names, [times[rows] for rows in parts], column, parts)
@@ -193,27 +195,26 @@ def _wide(
     return channels, rows()
 
 
-def _seconds(what: str, column: pd.Series) -> np.ndarray:
+def _seconds(what: str, column: pd.Series, comma: bool) -> np.ndarray:
     """Return times as float64 (n,): seconds of dates, and numbers as they are."""
-    import pandas as pd
-
     missing = np.flatnonzero(column.isna())
     if len(missing):
         raise _missing(
             what, str(column.name), f"row {missing[0] + 1}, counted from 1 below the header"
         )
-    if pd.api.types.is_numeric_dtype(column):
-        return column.to_numpy(dtype=np.float64)
-    try:
-        dates = pd.to_datetime(column, utc=True)
-    except (ValueError, TypeError) as error:
+    what = f"{what}: column {str(column.name)!r}"
+    found = numbers(column, comma=comma)
+    if found is not None:
+        return found
+    dates = days(what, column)
+    if dates is None:
         raise refuse(
-            f"{what}: column {str(column.name)!r}",
+            what,
             expected="numbers or dates",
-            got=error,
+            got=repr(str(column.iloc[0])),
             remedy="Write times as numbers, or as dates such as 2024-05-01T12:00:00.",
-        ) from error
-    return (dates - dates.min()).dt.total_seconds().to_numpy(dtype=np.float64)
+        )
+    return (dates - dates.min()) * 86_400
 
 
 def _check_rates(
@@ -228,7 +229,7 @@ def _check_rates(
         apart = np.diff(own)
         if not len(apart):
             continue
-        middle = usual[name] = float(np.median(apart))
+        middle = usual[str(name)] = float(np.median(apart))
         bad = np.flatnonzero((apart > GAP * middle) | (apart < middle / 2) | (apart <= 0))
         if len(bad):
             at = bad[0]
@@ -252,22 +253,18 @@ def _check_rates(
 
 def _numbers(what: str, frame: pd.DataFrame, column: str) -> np.ndarray:
     """Return a column as float32 (n,); NaN where nothing is written."""
-    import pandas as pd
-
     values: Any = frame[column]
-    if not pd.api.types.is_numeric_dtype(values):
-        numbers = pd.Series(pd.to_numeric(values, errors="coerce"))
-        words = values[values.notna() & numbers.isna()]
-        if len(words) or not numbers.notna().any():
-            raise refuse(
-                f"{what}: column {column!r}",
-                expected="numbers",
-                got=repr(str(words.iloc[0])) if len(words) else "nothing",
-                remedy="Drop the column, or name it in data.recording, data.time or data.label.",
-            )
-        values = numbers
+    found = numbers(values, comma=bool(frame.attrs.get(COMMA)))
+    if found is None:
+        plain = [cell for cell in words(values).dropna() if not cell.lstrip("+-")[:1].isdigit()]
+        raise refuse(
+            f"{what}: column {column!r}",
+            expected="numbers",
+            got=repr(plain[0]) if plain else str(values.dtype),
+            remedy="Drop the column, or name it in data.recording, data.time or data.label.",
+        )
     with np.errstate(over="ignore"):
-        return values.to_numpy(dtype=np.float64, na_value=np.nan).astype(np.float32)
+        return found.astype(np.float32)
 
 
 def _check_values(what: str, name: str, values: np.ndarray, channels: list[str]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,24 +14,23 @@ from fdd_flower.config import DataConfig
 from fdd_flower.data.base import SOURCES, Records, Source, refuse, shown
 from fdd_flower.data.groups import grouped
 from fdd_flower.data.sources._recordings import Recording, from_table
-from fdd_flower.data.sources.paths import check_inflated, given_path
+from fdd_flower.data.sources.paths import given_path
 from fdd_flower.data.subjects import numbered
+from fdd_flower.data.tables.files import SUFFIXES, read_frame
 
 if TYPE_CHECKING:
     import pandas as pd
-
-SUFFIXES = (".csv", ".parquet")
 
 
 @SOURCES.register("series")
 def series(cfg: DataConfig) -> Source:
     """Return windows as float32 (n, channels, `cfg.window`), the channels sorted by name.
 
-    `cfg.path` is an archive, a table, or a folder with `train.csv` and perhaps `test.csv` (or
-    `.parquet`). In a table `cfg.recording` and `cfg.time` name the columns that say which recording
-    a row is of, and when it was; without a column of time, a row is a recording. Columns called
-    `cfg.subject` and `cfg.column` say whose a recording is, and which group it is of. Of an
-    archive, as `npz` reads it, each of `x` (n, channels, samples) is a recording.
+    `cfg.path` is an archive, a table, or a folder with the table `train` and perhaps `test`, of any
+    kind that `table` reads. In a table `cfg.recording` and `cfg.time` name the columns that say
+    which recording a row is of, and when it was; without a column of time, a row is a recording.
+    Columns called `cfg.subject` and `cfg.column` say whose a recording is, and which group it is
+    of. Of an archive, as `npz` reads it, each of `x` (n, channels, samples) is a recording.
 
     A window begins every `cfg.step` samples (0: half a window) of each stretch of one recording
     and one class; what is left at its end is dropped, and so are moments without a class. With
@@ -208,7 +207,7 @@ def _files(path: Path) -> list[Path]:
     if found[0] is None:
         raise refuse(
             str(path),
-            expected="train.csv or train.parquet",
+            expected="train.csv or train.parquet, or another kind of table called train",
             got=shown(sorted(file.name for file in path.iterdir())) or "an empty folder",
             remedy="Rename the file, or set data.path to the file itself.",
         )
@@ -216,35 +215,7 @@ def _files(path: Path) -> list[Path]:
 
 
 def _read(path: Path, cfg: DataConfig) -> pd.DataFrame:
-    import pandas as pd
-
-    if path.suffix.lower() not in SUFFIXES:
-        raise refuse(
-            str(path),
-            expected=f"a file that ends in .npz, {' or '.join(SUFFIXES)}",
-            got=path.suffix or "no ending",
-            remedy="Save the recordings in one of these forms.",
-        )
-    as_text: Any = {
-        name: str for name in (cfg.label, cfg.recording, cfg.subject, cfg.column) if name
-    }
-    try:
-        if path.suffix.lower() == ".csv":
-            frame = pd.read_csv(path, dtype=as_text, skipinitialspace=True)
-        else:
-            from pyarrow.parquet import read_metadata
-
-            found = read_metadata(path)
-            check_inflated(path, 8 * found.num_rows * found.num_columns)
-            frame = pd.read_parquet(path)
-    # Parser errors of pandas and pyarrow are all ValueErrors.
-    except (OSError, ValueError) as error:
-        raise refuse(
-            str(path),
-            expected="a table that pandas can read",
-            got=error,
-            remedy="Save it again as UTF-8 CSV with a header line, or as Parquet.",
-        ) from error
+    frame = read_frame(path, text=cfg.label)
     if not len(frame):
         raise refuse(
             str(path),
@@ -252,5 +223,4 @@ def _read(path: Path, cfg: DataConfig) -> pd.DataFrame:
             got="none",
             remedy="Check how the file was written.",
         )
-    frame.columns = frame.columns.map(str)
     return frame
