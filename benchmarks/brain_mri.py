@@ -60,7 +60,7 @@ def score(model: nn.Module, data: Dataset, of: Dataset) -> float:
 
 def main() -> None:
     """Print a line for central training and for each run."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("runs", nargs="*", type=Path)
     parser.add_argument("--size", type=int, default=64)
