@@ -30,7 +30,7 @@ def audit(
         ),
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="One draw and few shadow releases: about 3 minutes.")
+        bool, typer.Option("--quick", help="One draw and few shadow releases: about 2 minutes.")
     ] = False,
     data: Annotated[
         str, typer.Option("--data", metavar="NAME", help="The data set to audit on.")
