@@ -99,6 +99,9 @@ def listing(root: Path, *, label: str) -> Listing:
     if left:
         names = shown((path.relative_to(root).as_posix() for path in left), limit=5)
         notes.append(f"left out {len(left):,} file{'s' if len(left) > 1 else ''}: {names}")
+    hidden = sum(path.is_file() for path in root.rglob("*")) - len(files) if root.is_dir() else 0
+    if hidden:
+        notes.append(f"left out {hidden:,} hidden or of the system, such as Thumbs.db")
     return Listing(items=tuple(items), notes=tuple(notes))
 
 
