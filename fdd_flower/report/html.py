@@ -8,6 +8,8 @@ from dataclasses import fields
 from pathlib import Path
 
 from fdd_flower.config import keys, to_run_config
+from fdd_flower.data.tables.encode import frame_of
+from fdd_flower.data.tables.words import allowed, held
 from fdd_flower.ledger import QUARANTINED, REJECTED, Entry, Ledger
 from fdd_flower.privacy.card import PrivacyCard
 from fdd_flower.report._page import Raw, bar, cell, page, picture, section, table
@@ -105,7 +107,7 @@ def write_report(run_dir: Path) -> Path:
         _replies(entries),
         _scores(entries),
     ]
-    parts += [_privacy(run), _facts(run), _settings(run)]
+    parts += [_columns(run), _privacy(run), _facts(run), _settings(run)]
     text = page(f"{run.summary.strategy} on {run.summary.data}", *(part for part in parts if part))
     # a lone surrogate in a reason must not cost the report
     write_atomic(run_dir / REPORT, text.encode("utf-8", "replace"))
@@ -255,6 +257,32 @@ def _per_class(run: Run) -> Raw | None:
     heads = ("class", "accuracy", "", *(CLASS_NAMES[key] for key in columns))
     numbers = (1, *range(3, len(heads)))
     return section("By class, each against the rest", table(heads, rows, numbers=numbers))
+
+
+def _columns(run: Run) -> Raw | None:
+    """Return what the columns of a table are, and what the synthetic rows hold."""
+    schema = run.schema
+    if schema is None or not schema.label:
+        return None
+    rows = None if run.synthetic is None else frame_of(run.synthetic.set.inputs, schema)
+    found = [
+        (
+            one_line(column.name, 80),
+            column.kind,
+            one_line(allowed(column), 200),
+            one_line(", ".join(("empty", *column.missing)), 80) if column.gaps else "",
+            ""
+            if rows is None or run.synthetic is None
+            else one_line(held(column, rows[column.name], run.synthetic.set.weights.numpy()), 200),
+        )
+        for column in schema.columns
+    ]
+    return section(
+        "Columns",
+        "The schema that every client encodes its records by, and what the synthetic rows hold: "
+        "mean and standard deviation, or the commonest words.",
+        table(("column", "kind", "values", "stands for missing", "synthetic rows"), found),
+    )
 
 
 def _class_names(run: Run, count: int) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from fdd_flower.data.tables.draft import draft_columns
 from fdd_flower.data.tables.encode import features_of, frame_of, table_inputs
 from fdd_flower.data.tables.files import read_frame
 from fdd_flower.data.tables.numbers import days, numbers
+from fdd_flower.data.tables.words import held
 from fdd_flower.errors import DataError
 from fdd_flower.schema import Column, Schema, normalisation_of
 
@@ -193,6 +194,16 @@ def test_rows_come_back_as_they_were(tmp_path: Path) -> None:
     assert back["smoker"].tolist() == frame["smoker"].tolist()
     assert back["pain"].fillna("?").tolist() == frame["pain"].tolist()
     assert back["seen"].tolist() == frame["seen"].dt.strftime("%Y-%m-%d").tolist()
+
+
+def test_a_column_in_words() -> None:
+    pain = Column(name="pain", kind="category", levels=("a", "b"), gaps=True)
+    found = held(pain, pd.Series(["b", "a", None, "b"]), np.array([1.0, 1, 2, 4]))
+    assert found == "b 83%, a 17%; 25% missing"
+    values, weights = np.array([1.0, 2, 4]), np.array([1.0, 2, 1])
+    mean = np.average(values, weights=weights)
+    spread = np.sqrt(np.cov(values, aweights=weights, ddof=0))
+    assert held(Column(name="x"), pd.Series(values), weights) == f"{mean:.4g} ± {spread:.3g}"
 
 
 def test_noise_decodes_to_records_of_the_schema() -> None:

@@ -14,7 +14,9 @@ import pytest
 from fdd_flower.errors import DataError
 from fdd_flower.ledger import Ledger
 from fdd_flower.report.html import write_report
+from fdd_flower.run_folder.load import load_run
 from fdd_flower.run_folder.run_dir import RunDir
+from fdd_flower.schema import Column, Schema
 from fdd_flower.training.metrics import answers
 from tests.report.samples import CLASSES, HOSTILE
 
@@ -46,6 +48,27 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.text += data
+
+
+def test_a_table_shows_its_schema_and_what_the_rows_hold(finished: Leave) -> None:
+    path = finished()
+    levels = ("none", HOSTILE)
+    columns = (
+        Column(name="age", kind="integer", low=0, high=90, centre=40, scale=9, unit="years"),
+        Column(name=HOSTILE, kind="category", levels=levels, gaps=True, missing=("?",)),
+        *(Column(name=f"x{i}") for i in range(4)),
+    )
+    schema = Schema.of_table(columns, classes=CLASSES, label="sick")
+    RunDir(path).write_schema(schema)
+    page = Page(write_report(path))
+    assert "0 to 90 years" in page.text
+    assert "empty, ?" in page.text
+    assert "script" not in page.tags
+    saved = load_run(path).synthetic
+    assert saved is not None
+    ages = np.rint(saved.set.inputs.reshape(len(saved.set), -1)[:, 0].numpy() * 9 + 40)
+    mean = np.average(ages.clip(0, 90), weights=saved.set.weights)
+    assert f"{mean:.4g} ±" in page.text
 
 
 def test_the_page_loads_nothing_from_elsewhere(finished: Leave) -> None:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from fdd_flower.data.tables.sample import Draft
-    from fdd_flower.schema import Column
 
 
 def schema(
@@ -76,6 +75,7 @@ def _table(found: Draft) -> Table:
     from rich.table import Table
     from rich.text import Text
 
+    from fdd_flower.data.tables.words import allowed
     from fdd_flower.report.units import human_share, one_line
 
     table = Table(title=f"{found.rows:,} rows", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
@@ -89,26 +89,11 @@ def _table(found: Draft) -> Table:
         table.add_row(
             Text(one_line(column.name, 40)),
             column.kind,
-            Text(one_line(_values(column), 120)),
+            Text(one_line(allowed(column), 120)),
             human_share(share) if share else "",
             Text(one_line(found.notes.get(column.name, ""), 120)),
         )
     return table
-
-
-def _values(column: Column) -> str:
-    """Return what a column may hold, in words."""
-    from datetime import date, timedelta
-
-    if column.levels:
-        shown = ", ".join(column.levels[:8])
-        return f"{shown}, ... ({len(column.levels)})" if len(column.levels) > 8 else shown
-    if column.low is None or column.high is None:
-        return ""
-    if column.kind == "date":
-        ends = [date(1970, 1, 1) + timedelta(days=end) for end in (column.low, column.high)]
-        return " to ".join(map(str, ends))
-    return f"{column.low:g} to {column.high:g}"
 
 
 def _as_json(found: Draft, path: Path | None) -> dict[str, object]:

@@ -34,4 +34,5 @@ def class_key(label: str) -> float | str:
 def places(labels: Series, names: dict[str, str], classes: Sequence[str]) -> np.ndarray:
     """Return the place of each label's class in `classes`: int64, (n,)."""
     place = {name: i for i, name in enumerate(classes)}
-    return labels.map({label: place[name] for label, name in names.items()}).to_numpy(np.int64)
+    found = labels.map({label: place[name] for label, name in names.items()})
+    return np.array(found, dtype=np.int64)
