@@ -12,7 +12,7 @@ from fdd_flower.config import DataConfig, PartitionConfig
 from fdd_flower.data.base import SOURCES, Dataset, Split, refuse, shown
 from fdd_flower.data.checks import check_classes, check_records, check_splits
 from fdd_flower.data.fit import fit_normalisation, hold_out
-from fdd_flower.data.groups import check_groups, held_out_groups, natural_groups
+from fdd_flower.data.groups import alike_groups, check_groups, held_out_groups, natural_groups
 from fdd_flower.data.images.colour import with_channels
 from fdd_flower.data.partition import partition_indices
 from fdd_flower.data.schema_toml import read_schema
@@ -67,6 +67,7 @@ def _load(cfg: DataConfig, seed: int, schema: Schema | None) -> Dataset:
     for part in parts:
         check_records(cfg.name, part, source.classes, in_cells=source.in_cells)
     notes = check_classes(source.classes, source.train, source.test, label=source.label)
+    notes += alike_groups(source)
     train, test = source.train, source.test
     if cfg.test_groups:
         train, test = held_out_groups(cfg, source)

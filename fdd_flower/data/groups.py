@@ -10,6 +10,7 @@ import numpy as np
 
 from fdd_flower.config import DataConfig, PartitionConfig
 from fdd_flower.data.base import Dataset, Records, Source, refuse, shown
+from fdd_flower.data.checks import spelling
 from fdd_flower.data.subjects import tests_only
 
 if TYPE_CHECKING:
@@ -125,10 +126,19 @@ def check_groups(cfg: DataConfig, source: Source) -> None:
     beside = f", among {shown(column.name for column in source.columns)}" if source.columns else ""
     raise refuse(
         "partition.column",
-        expected="the column of a table, or the array of an npz, with the group of each record",
+        expected="the name of the column, or of the array of an npz, with the group of each record",
         got=f"{cfg.column!r}{beside}",
         remedy="Correct the name, or leave it empty and let partition.name split the records.",
     )
+
+
+def alike_groups(source: Source) -> list[str]:
+    """Return which groups differ by no more than case, blanks or punctuation, a line each."""
+    alike: dict[object, list[str]] = {}
+    for name in source.group_names:
+        alike.setdefault(spelling(name), []).append(repr(name))
+    same = [names for names in alike.values() if len(names) > 1]
+    return [f"spelt alike, kept as groups apart: {shown(names, limit=5)}" for names in same]
 
 
 def held_out_groups(cfg: DataConfig, source: Source) -> tuple[Records, Records]:

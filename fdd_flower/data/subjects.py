@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
+from dataclasses import replace
 from inspect import signature
 
 import numpy as np
@@ -33,7 +35,7 @@ def read_source(cfg: DataConfig, schema: Schema | None = None) -> Source:
             got=repr(cfg.schema),
             remedy="Leave it empty.",
         )
-    source = reader(cfg) if schema is None else reader(cfg, schema=schema)
+    source = _composed(reader(cfg) if schema is None else reader(cfg, schema=schema))
     if cfg.subject and source.train.subjects is None and not tests_only(cfg):
         raise refuse(
             "data.subject",
@@ -42,6 +44,24 @@ def read_source(cfg: DataConfig, schema: Schema | None = None) -> Source:
             remedy="Save the records as npz, or as a table, with the subject beside each.",
         )
     return source
+
+
+def _composed(source: Source) -> Source:
+    """Return `source` with one class for one name, however its accents are stored.
+
+    macOS stores the accents of a file's name apart from their letters, other systems do not.
+    """
+    names = [unicodedata.normalize("NFC", name) for name in source.classes]
+    if names == list(source.classes):
+        return source
+    classes = tuple(dict.fromkeys(names))
+    place = np.array([classes.index(name) for name in names])
+    train, test = (
+        None if part is None else replace(part, labels=place[part.labels])
+        for part in (source.train, source.test)
+    )
+    assert train is not None
+    return replace(source, train=train, test=test, classes=classes)
 
 
 def tests_only(cfg: DataConfig) -> bool:

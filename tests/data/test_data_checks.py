@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from fdd_flower.config import DataConfig
 from fdd_flower.data import load_dataset
 from fdd_flower.data.base import Records
 from fdd_flower.data.checks import check_classes, check_splits, spelling
+from fdd_flower.data.subjects import read_source
 from fdd_flower.errors import DataError
 
 
@@ -141,7 +143,14 @@ def test_a_run_is_told_what_its_data_is_like(tmp_path: Path) -> None:
     y, y_test = np.array([0, 1, 2, 4] * 2), np.array([0, 1, 2, 2])
     np.savez(tmp_path / "data.npz", x=x, y=y, x_test=x[:4], y_test=y_test)
     dataset = load_dataset(DataConfig(name="npz", path=str(tmp_path / "data.npz")), seed=0)
-    assert dataset.notes == (
-        "classes without a record: 3",
-        "no test record of 4: it is not measured",
-    )
+    assert dataset.notes == ("no test record of 4: it is not measured",)
+
+
+def test_accents_may_be_stored_in_two_ways(tmp_path: Path) -> None:
+    apart = unicodedata.normalize("NFD", "ü")
+    rows = [f"{i},{('ü', apart, 'x')[i % 3]}" for i in range(12)]
+    (tmp_path / "a.csv").write_text("\n".join(["a,label", *rows]), encoding="utf-8")
+    source = read_source(DataConfig(name="table", path=str(tmp_path / "a.csv")))
+    assert set(source.classes) == {"x", "ü"}
+    named = [source.classes[label] for label in source.train.labels]
+    assert named == [("ü", "ü", "x")[i % 3] for i in range(12)]

@@ -199,9 +199,8 @@ def test_an_empty_class_is_refused(tmp_path: Path) -> None:
 
 def test_no_sub_folders_are_refused(tmp_path: Path) -> None:
     save(tmp_path / "x.png", pixels(1))
-    for path in (tmp_path, tmp_path / "x.png"):
-        with pytest.raises(DataError, match=r"got no sub-folder\. Move the images"):
-            read(path)
+    with pytest.raises(DataError, match=r"got no sub-folder\. Move the images"):
+        read(tmp_path)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -218,3 +217,18 @@ def test_a_node_has_the_channels_of_the_federation(channels: int, tmp_path: Path
     expected = np.asarray(Image.fromarray(values).convert("RGB" if channels == 3 else "L"))
     found = split.inputs[0].permute(1, 2, 0).numpy() * 255
     np.testing.assert_allclose(found, expected.reshape(6, 6, channels), atol=1)
+
+
+def test_a_link_to_above_is_no_class(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        Image.new("L", (4, 4)).save(tmp_path / name / "0.png")
+    (tmp_path / "again").symlink_to(tmp_path)
+    (tmp_path / "self").symlink_to("self")
+    assert read(tmp_path, 4).classes == ("cat", "dog")
+
+
+def test_a_packed_folder_is_to_be_unpacked(tmp_path: Path) -> None:
+    (tmp_path / "images.zip").write_bytes(b"PK")
+    with pytest.raises(DataError, match=r"expected a folder of images; got a file\. Unpack it"):
+        read(tmp_path / "images.zip", 4)

@@ -254,3 +254,12 @@ def test_a_name_on_the_hub_is_no_path(tmp_path: Path, monkeypatch: pytest.Monkey
     assert given(assignments=["data.name=hub", "data.path=here"])["data.path"] == str(
         tmp_path / "here"
     )
+
+
+def test_sequences_beside_single_values_must_be_chosen(tmp_path: Path) -> None:
+    made = {"a": [[1.0, 2.0]] * 4, "age": [1, 2, 3, 4], "label": [0, 1, 0, 1]}
+    Dataset.from_dict(made).save_to_disk(tmp_path / "set")
+    with pytest.raises(DataError, match=r"columns: expected columns of one kind, as a is; got"):
+        read(tmp_path / "set")
+    assert read(tmp_path / "set", columns="-age").train.inputs.shape == (4, 1, 2)
+    assert [column.name for column in read(tmp_path / "set", columns="age").columns] == ["age"]

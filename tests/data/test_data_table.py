@@ -159,3 +159,11 @@ def test_columns_may_be_chosen_or_left_out(tmp_path: Path) -> None:
         names("a,d")
     with pytest.raises(DataError, match=r"data\.columns: expected a column beside the label"):
         names("-a,-b,-c")
+
+
+@pytest.mark.parametrize("cell", [[1, 2], {"low": 1}])
+def test_cells_of_several_values_are_refused(cell: object, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": [1, 2, 3, 4], "b": [None, cell] * 2, "label": ["x", "y"] * 2})
+    frame.to_parquet(tmp_path / "data.parquet")
+    with pytest.raises(DataError, match=r"column 'b': expected one value in a cell.*columns=-b"):
+        read(tmp_path / "data.parquet")

@@ -238,3 +238,13 @@ def test_data_with_a_test_split_holds_no_groups_out(tmp_path: Path) -> None:
     cfg = DataConfig(name="table", path=str(tmp_path), column="state", test_groups="a")
     with pytest.raises(DataError, match=r"data\.test-groups: expected nothing for data with"):
         load_dataset(cfg, seed=0)
+
+
+def test_groups_that_are_spelt_alike_are_said(tmp_path: Path) -> None:
+    names = ["Bern", "bern", "Chur"]
+    rows = [f"{i},{i % 2},{names[i // 2 % 3]}" for i in range(12)]
+    (tmp_path / "a.csv").write_text("\n".join(["x,label,state", *rows]))
+    cfg = DataConfig(name="table", path=str(tmp_path / "a.csv"), column="state")
+    dataset = load_dataset(cfg, seed=0)
+    assert "spelt alike, kept as groups apart: 'Bern', 'bern'" in dataset.notes
+    assert len(dataset.group_names) == 3

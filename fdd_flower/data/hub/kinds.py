@@ -33,7 +33,7 @@ class Chosen:
 def choose(what: str, features: dict[str, Any], cfg: DataConfig) -> Chosen:
     """Return the columns that make up a record: those `cfg` names, or all that fit together.
 
-    Pictures come before series, and these before single values.
+    A picture leaves other columns out; sequences beside single values do not fit together.
 
     Parameters
     ----------
@@ -63,7 +63,8 @@ def choose(what: str, features: dict[str, Any], cfg: DataConfig) -> Chosen:
         if kind == IMAGE and len(columns) > 1:
             raise _wrong(what, "data.image", f"one of {shown(columns)}", "several columns")
         left = tuple(name for name in kinds if name not in columns)
-        if named and left:
+        # what stands beside a picture is about it; beside a series it may be the record
+        if left and (named or kind == SERIES):
             raise _wrong(
                 what, "data.columns", f"columns of one kind, as {columns[0]} is", shown(left)
             )

@@ -52,6 +52,8 @@ def load_splits(path: str, label: str, scratch: Path) -> tuple[datasets.DatasetD
             got="none",
             remedy="Install it: pip install datasets.",
         ) from error
+    shows = datasets.is_progress_bar_enabled()
+    datasets.disable_progress_bars()  # a run has a bar of its own
     try:
         found: Any = _local(Path(path), scratch) if os.path.exists(path) else _remote(path)
     # anything may go wrong in a loader of another's files
@@ -59,10 +61,13 @@ def load_splits(path: str, label: str, scratch: Path) -> tuple[datasets.DatasetD
         raise refuse(
             f"data.path {path}",
             expected="what datasets.load_dataset or load_from_disk reads, here or on the hub",
-            got=f"{type(error).__name__}: {error}"[:400],
+            got=f"{type(error).__name__}: {error.__cause__ or error}"[:400],
             remedy="Check the name and the network, or save the data with save_to_disk and name "
             "the folder.",
         ) from error
+    finally:
+        if shows:
+            datasets.enable_progress_bars()
     if isinstance(found, datasets.Dataset):
         found = {"train": found}
     return _two_splits(path, label, datasets.DatasetDict(found))

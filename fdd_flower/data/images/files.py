@@ -24,8 +24,13 @@ def visible_files(root: Path) -> list[Path]:
 
 
 def visible_folders(root: Path) -> list[Path]:
-    """Return the folders in a folder, except hidden ones and litter, sorted."""
-    return sorted(path for path in root.iterdir() if path.is_dir() and not is_litter(path.name))
+    """Return the folders in a folder, sorted, except hidden ones, litter and links to above it."""
+    above = {root.resolve(), *root.resolve().parents}
+    return sorted(
+        path
+        for path in root.iterdir()
+        if path.is_dir() and not is_litter(path.name) and path.resolve() not in above
+    )
 
 
 def parted(files: Iterable[Path]) -> tuple[list[Path], list[Path]]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fdd_flower.config import DataConfig
-from fdd_flower.data.base import SOURCES, Records, Source
+from fdd_flower.data.base import SOURCES, Records, Source, refuse
 from fdd_flower.data.images.listing import Item, listing
 from fdd_flower.data.images.many import read_images
 from fdd_flower.data.sources.paths import given_path
@@ -27,6 +27,13 @@ def folder(cfg: DataConfig) -> Source:
         If classes cannot be told, one is empty, or images cannot be read.
     """
     root = given_path(cfg)
+    if not root.is_dir():
+        raise refuse(
+            f"data.path {root}",
+            expected="a folder of images",
+            got="a file",
+            remedy="Unpack it, and name the folder.",
+        )
     found = listing(root, label=cfg.label)
     tested = _tested(found.items)
     train = [item for item in found.items if item not in tested]

@@ -170,6 +170,14 @@ def _check_columns(what: str, frame: pd.DataFrame, label: str) -> None:
             got=f"{len(frame)} rows and {len(columns)} columns",
             remedy="Check how the file was written.",
         )
+    nested = [c for c in columns if isinstance(_first(frame[c]), dict | list | tuple | np.ndarray)]
+    if nested:
+        raise refuse(
+            f"{what}: column {nested[0]!r}",
+            expected="one value in a cell",
+            got=f"several, a {type(_first(frame[nested[0]])).__name__}",
+            remedy=f"Leave it out, data.columns=-{nested[0]}; or give each value its own column.",
+        )
     for column in columns:
         # An index that pandas wrote: on sorted data it gives the class away.
         if column.startswith("Unnamed: "):
@@ -187,3 +195,8 @@ def _check_columns(what: str, frame: pd.DataFrame, label: str) -> None:
             got=f"nothing in row {missing[0] + 1}, counted from 1 below the header",
             remedy="Fill in or drop such rows.",
         )
+
+
+def _first(values: Series) -> object:
+    place = values.first_valid_index()
+    return None if place is None else values.loc[place]
