@@ -143,10 +143,11 @@ def _small(name: str, state: int, copies: int, *, half: int) -> Any:
 
     if name == "random-forest":
         return RandomForestClassifier(min_samples_leaf=min(5, half) * copies, random_state=state)
+    never: Any = False  # for scikit-learn's own, which says str
     return HistGradientBoostingClassifier(
         max_iter=50,
         max_leaf_nodes=8,
         min_samples_leaf=min(LEAF, half * copies),
-        early_stopping=False,
+        early_stopping=never,
         random_state=state,
     )
