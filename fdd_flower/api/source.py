@@ -6,15 +6,14 @@ from pathlib import Path
 
 from fdd_flower.config import Scalar
 from fdd_flower.data.base import SOURCES, refuse
-
-TABLES = (".csv", ".parquet")
+from fdd_flower.data.tables.files import SUFFIXES, ending
 
 
 def data_settings(data: str | Path) -> dict[str, Scalar]:
     """Return `data.name` and `data.path` for a data set's name, a file or a folder.
 
-    A CSV or Parquet file is a table, an NPZ file an archive of arrays; a folder holds the files
-    of a table, or else images with a folder for each class.
+    A CSV, Parquet, Feather or Excel file is a table, an NPZ file an archive of arrays; a folder
+    holds the files of a table, or else images with a folder for each class.
 
     Raises
     ------
@@ -45,9 +44,9 @@ def data_settings(data: str | Path) -> dict[str, Scalar]:
 
 def _kind_of(path: Path) -> str | None:
     if path.is_dir():
-        table = any((path / f"train{suffix}").is_file() for suffix in TABLES)
+        table = any((path / f"train{suffix}").is_file() for suffix in SUFFIXES)
         return "table" if table else "folder"
     if not path.is_file():
         return None
     suffix = path.suffix.lower()
-    return "table" if suffix in TABLES else "npz" if suffix == ".npz" else None
+    return "table" if ending(path) in SUFFIXES else "npz" if suffix == ".npz" else None

@@ -346,6 +346,12 @@ def test_a_node_whose_records_break_it_is_refused(
     assert "own.csv" in str(caught.value)
 
 
+def test_a_gap_in_a_category_is_a_level_that_it_does_not_know() -> None:
+    column = Column(name="a", kind="category", levels=("x", "y"))
+    cells = cells_of("t", pd.DataFrame({"a": ["y", None, "z"]}), (column,))
+    np.testing.assert_array_equal(features_of(cells, (column,)), [[0, 1, 0], [0, 0, 1], [0, 0, 1]])
+
+
 def test_a_node_without_a_column_is_refused(tmp_path: Path) -> None:
     frame = pd.DataFrame({"age": [1], "pain": ["none"], "class": ["ill"]})
     with pytest.raises(DataError, match="a table without smoker, of age, pain, class"):

@@ -70,7 +70,8 @@ def _cells(what: str, values: Series, column: Column, comma: bool) -> np.ndarray
     if column.kind == "ignore":
         return np.full(len(values), np.nan)
     missing = gaps_of(values, column.missing)
-    if missing.any() and not column.gaps:
+    # of a category a gap is one more level that the schema does not know
+    if missing.any() and not column.gaps and column.kind != "category":
         row = int(np.flatnonzero(missing)[0])
         raise refuse(
             what,
