@@ -263,3 +263,13 @@ def test_sequences_beside_single_values_must_be_chosen(tmp_path: Path) -> None:
         read(tmp_path / "set")
     assert read(tmp_path / "set", columns="-age").train.inputs.shape == (4, 1, 2)
     assert [column.name for column in read(tmp_path / "set", columns="age").columns] == ["age"]
+
+
+def test_a_csv_is_read_as_carefully_as_a_table(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("a,label,label\n" + "1,x,x\n2,y,y\n" * 3)
+    with pytest.raises(DataError, match="two columns called 'label'"):
+        read(path)
+    path.write_text("a;b;label\n" + "1,5;2;x\n2,5;3;y\n" * 3)
+    with pytest.raises(DataError, match=r"decimal comma: data\.name=table reads them"):
+        read(path)

@@ -167,3 +167,5 @@ def test_cells_of_several_values_are_refused(cell: object, tmp_path: Path) -> No
     frame.to_parquet(tmp_path / "data.parquet")
     with pytest.raises(DataError, match=r"column 'b': expected one value in a cell.*columns=-b"):
         read(tmp_path / "data.parquet")
+    cfg = DataConfig(name="table", path=str(tmp_path / "data.parquet"), columns="-b")
+    assert len(SOURCES.get("table")(cfg).columns) == 1

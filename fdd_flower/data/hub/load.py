@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fdd_flower.data.base import refuse, shown
+from fdd_flower.data.tables.files import COMMA, TEXT, ending, read_frame
+from fdd_flower.errors import DataError
 
 if TYPE_CHECKING:
     import datasets
 
 SAVED = ("dataset_dict.json", "state.json")  # what `save_to_disk` leaves
 KINDS = {
-    ".csv": "csv",
-    ".tsv": "csv",
     ".json": "json",
     ".jsonl": "json",
     ".parquet": "parquet",
@@ -55,7 +55,10 @@ def load_splits(path: str, label: str, scratch: Path) -> tuple[datasets.DatasetD
     shows = datasets.is_progress_bar_enabled()
     datasets.disable_progress_bars()  # a run has a bar of its own
     try:
-        found: Any = _local(Path(path), scratch) if os.path.exists(path) else _remote(path)
+        local = os.path.exists(path)
+        found: Any = _local(Path(path), label, scratch) if local else _remote(path)
+    except DataError:
+        raise
     # anything may go wrong in a loader of another's files
     except Exception as error:
         raise refuse(
@@ -73,7 +76,7 @@ def load_splits(path: str, label: str, scratch: Path) -> tuple[datasets.DatasetD
     return _two_splits(path, label, datasets.DatasetDict(found))
 
 
-def _local(path: Path, scratch: Path) -> Any:
+def _local(path: Path, label: str, scratch: Path) -> Any:
     import datasets
 
     if path.is_dir() and any((path / name).is_file() for name in SAVED):
@@ -81,11 +84,16 @@ def _local(path: Path, scratch: Path) -> Any:
     options: Any = {"cache_dir": str(scratch)}  # records leave no copy in a cache of the user's
     if path.is_dir():
         return datasets.load_dataset(str(path), **options)
+    if ending(path) in TEXT:
+        frame = read_frame(path, text=label)
+        if frame.attrs.get(COMMA):
+            raise ValueError("numbers with a decimal comma: data.name=table reads them")
+        return datasets.Dataset.from_pandas(frame, preserve_index=False)
     kind = KINDS.get(path.suffix.lower())
     if kind is None:
-        raise ValueError(f"a file that ends in {path.suffix or 'nothing'}, not in {shown(KINDS)}")
-    if path.suffix.lower() == ".tsv":
-        options["sep"] = "\t"
+        raise ValueError(
+            f"a file that ends in {path.suffix or 'nothing'}, not in {shown([*TEXT, *KINDS])}"
+        )
     return datasets.load_dataset(kind, data_files=str(path), **options)
 
 

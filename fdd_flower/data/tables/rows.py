@@ -103,6 +103,16 @@ def _columns(
         )
     rows = pd.concat(kept, ignore_index=True).sort_index(axis=1)
     rows.attrs = kept[0].attrs
+    nested = [
+        c for c in rows.columns if isinstance(_first(rows[c]), dict | list | tuple | np.ndarray)
+    ]
+    if nested:
+        raise refuse(
+            f"{names[0]}: column {nested[0]!r}",
+            expected="one value in a cell",
+            got=f"several, a {type(_first(rows[nested[0]])).__name__}",
+            remedy=f"Leave it out, data.columns=-{nested[0]}; or give each value its own column.",
+        )
     return draft_columns(names[0], rows)
 
 
@@ -169,14 +179,6 @@ def _check_columns(what: str, frame: pd.DataFrame, label: str) -> None:
             expected="at least one row, and one column beside the label",
             got=f"{len(frame)} rows and {len(columns)} columns",
             remedy="Check how the file was written.",
-        )
-    nested = [c for c in columns if isinstance(_first(frame[c]), dict | list | tuple | np.ndarray)]
-    if nested:
-        raise refuse(
-            f"{what}: column {nested[0]!r}",
-            expected="one value in a cell",
-            got=f"several, a {type(_first(frame[nested[0]])).__name__}",
-            remedy=f"Leave it out, data.columns=-{nested[0]}; or give each value its own column.",
         )
     for column in columns:
         # An index that pandas wrote: on sorted data it gives the class away.
