@@ -12,9 +12,11 @@ import pytest
 import torch
 from huggingface_hub import DatasetCard, ModelCard
 from PIL import Image
+from sklearn.datasets import load_wine
 
 from fdd_flower.config import Config, DataConfig
 from fdd_flower.data import load_dataset
+from fdd_flower.data.schema_toml import read_schema
 from fdd_flower.run_folder.load import load_run
 from fdd_flower.run_folder.run_dir import RunDir
 from fdd_flower.schema import Schema
@@ -133,6 +135,21 @@ def test_cards_say_what_it_is(fdd, digits_once, tmp_path, monkeypatch):
     fdd("predict", digits_once, tmp_path / "x.npz", "--out", tmp_path / "p.csv")
     found = pd.read_csv(tmp_path / "p.csv")[list("0123456789")]
     np.testing.assert_allclose(told["probabilities"].detach(), found, atol=1e-6)
+
+
+def test_what_the_card_of_a_table_says_reads_a_table(fdd, wine_once, tmp_path, monkeypatch):
+    assert fdd("export", wine_once, "--to", "csv", "--out", tmp_path / "e").exit_code == 0
+    folder = tmp_path / "e" / "model"
+    assert read_schema(str(tmp_path / "e" / "schema.toml")) == load_run(wine_once).schema
+    table = cast(Any, load_wine(as_frame=True)).frame
+    table.to_csv(folder / "patients.csv", index=False)
+    fdd("predict", wine_once, folder / "patients.csv", "--out", tmp_path / "p.csv")
+    code = ModelCard.load(folder / "README.md").text.split("```python\n")[1].split("```")[0]
+    monkeypatch.chdir(folder)
+    told: dict[str, Any] = {}
+    exec(code, told)
+    found = pd.read_csv(tmp_path / "p.csv")[["one", "two", "zero"]]
+    np.testing.assert_allclose(told["probabilities"].detach(), found, atol=1e-5)
 
 
 def test_picked_records_are_called_real(fdd, digits_once, tmp_path):

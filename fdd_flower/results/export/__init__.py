@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from fdd_flower.data.schema_toml import schema_text
 from fdd_flower.errors import ConfigError
 from fdd_flower.results.export.archive import write_npz
 from fdd_flower.results.export.cards import write_dataset_card, write_model_card
@@ -25,13 +26,15 @@ FORMATS: dict[str, Callable[[Rows, Path], None]] = {
     "huggingface": write_hugging_face,
 }
 MODEL_FOLDER = "model"
+SCHEMA = "schema.toml"
 
 
 def export(run: Run, to: str, out: Path) -> Rows:
     """Write the set of `run` in the form `to` into a new folder, and return its rows.
 
     The folder has a card of the set (README.md), the run's summary.json, and in `model` the
-    weights of its model with a card of their own. After an error there is no folder.
+    weights of its model with a card of their own; of a table each has its schema.toml too. After an
+    error there is no folder.
 
     Raises
     ------
@@ -55,4 +58,9 @@ def export(run: Run, to: str, out: Path) -> Rows:
             (folder / MODEL_FOLDER).mkdir()
             shutil.copyfile(run.path / MODEL, folder / MODEL_FOLDER / MODEL)
             write_model_card(run, rows, folder / MODEL_FOLDER)
+        if rows.schema.label:
+            for place in (folder, folder / MODEL_FOLDER):
+                if place.is_dir():
+                    text = schema_text(rows.schema)
+                    (place / SCHEMA).write_text(text, encoding="utf-8", newline="\n")
     return rows

@@ -136,7 +136,7 @@ def write_model_card(run: Run, rows: Rows, folder: Path) -> None:
 
 _SNIPPET = """```python
 import torch
-from safetensors.torch import load_file
+{imports}from safetensors.torch import load_file
 from fdd_flower.config import ModelConfig
 from fdd_flower.models import build_model
 
@@ -144,16 +144,31 @@ cfg = ModelConfig({settings})
 model = build_model(cfg, feature_shape={shape}, num_classes={classes}, seed=0)
 model.load_state_dict(load_file("model.safetensors"))
 model.eval()
-mean = torch.tensor({mean}).view({view})
+{inputs}
+```"""
+_UNITS = """mean = torch.tensor({mean}).view({view})
 std = torch.tensor({std}).view({view})
 # x: float32, {batch}, in the units of the data; 8-bit images divided by 255
-probabilities = model((x - mean) / std).softmax(dim=1)
-```"""
+probabilities = model((x - mean) / std).softmax(dim=1)"""
+_ENCODED = """# a table as it is, its columns called as in schema.toml
+x = table_inputs("patients.csv", read_frame(Path("patients.csv")), read_schema("schema.toml"))
+probabilities = model(x).softmax(dim=1)"""
+_IMPORTS = """from pathlib import Path
+from fdd_flower.data.schema_toml import read_schema
+from fdd_flower.data.tables.encode import table_inputs
+from fdd_flower.data.tables.files import read_frame
+"""
 
 
 def _snippet(run: Run, rows: Rows) -> str:
     schema, scale = rows.schema, rows.schema.normalisation
     settings = asdict(run.config.model)
+    units = _UNITS.format(
+        mean=list(scale.mean),
+        std=list(scale.std),
+        view=", ".join(["-1", *["1"] * (len(schema.feature_shape) - 1)]),
+        batch=f"(n, {', '.join(map(str, schema.feature_shape))})",
+    )
     return _SNIPPET.format(
         # no name ends the block of code, or begins a line
         settings=", ".join(f"{name}={value!r}" for name, value in settings.items()).replace(
@@ -161,10 +176,8 @@ def _snippet(run: Run, rows: Rows) -> str:
         ),
         shape=schema.feature_shape,
         classes=len(schema.classes),
-        mean=list(scale.mean),
-        std=list(scale.std),
-        view=", ".join(["-1", *["1"] * (len(schema.feature_shape) - 1)]),
-        batch=f"(n, {', '.join(map(str, schema.feature_shape))})",
+        imports=_IMPORTS if schema.label else "",
+        inputs=_ENCODED if schema.label else units,
     )
 
 
