@@ -173,6 +173,9 @@ def _finish(folder: Path, outcome: Outcome, progress: Progress, as_json: bool) -
             progress.error(outcome.reason)
         if outcome.log is not None:
             progress.note(f"log: {outcome.log}")
+        if as_json:
+            why = "; ".join(progress.errors) or outcome.reason
+            typer.echo(json.dumps({"error": {"message": why}, "output": str(folder)}, indent=2))
         return FAILED
     return _show(folder, progress, as_json)
 

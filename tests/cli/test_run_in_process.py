@@ -117,6 +117,10 @@ def test_a_run_that_fails_says_why_once_and_exits_1(fdd, tmp_path, monkeypatch):
     assert result.stderr.count("\n") == 1
     assert "pictures and report" not in result.stdout
     assert logging.getLogger("flwr").handlers == loggers
+    words = ("--json", "--set", "distiller.min-records=100000", "--out", tmp_path / "b")
+    found = json.loads(fdd("run", *QUICK, *words).stdout)
+    assert found["error"]["message"].startswith("round 1: expected at least strategy.quorum")
+    assert found["output"] == str(tmp_path / "b")
 
 
 def test_bad_input_is_one_json_object_too(fdd, tmp_path):
