@@ -54,16 +54,17 @@ def cells_of(where: str, frame: pd.DataFrame, columns: Sequence[Column]) -> np.n
 
 def gaps_of(values: Series, markers: Sequence[str]) -> np.ndarray:
     """Return where a cell is missing, bool (n,): empty, or one of `markers`, as text or number."""
+    from pandas.api.types import is_numeric_dtype
+
+    if not is_text(values):
+        missing = values.isna().to_numpy()
+        figures = [float(marker) for marker in markers if is_number(marker)]
+        if not figures or not is_numeric_dtype(values):
+            return missing
+        return missing | np.isin(values.to_numpy(dtype=np.float64, na_value=np.nan), figures)
     text = words(values)
-    missing = text.isna().to_numpy()
-    if not markers:
-        return missing
     asked = {marker.strip().casefold() for marker in markers}
-    same = text.str.casefold().isin(asked).to_numpy(dtype=bool)
-    figures = [float(marker) for marker in markers if is_number(marker)]
-    if figures and not is_text(values):
-        same = same | np.isin(values.to_numpy(dtype=np.float64, na_value=np.nan), figures)
-    return missing | same
+    return (text.isna() | text.str.casefold().isin(asked)).to_numpy(dtype=bool)
 
 
 def _cells(what: str, values: Series, column: Column, comma: bool) -> np.ndarray:

@@ -43,7 +43,10 @@ def words(values: Series) -> Series:
             return str(int(value))
         return str(value)
 
-    return values.astype(object).map(word).astype(object)
+    # each different cell once
+    codes, different = pd.factorize(values.astype(object))
+    made = np.array([*(word(value) for value in different), None], dtype=object)
+    return pd.Series(made[codes], index=values.index, name=values.name, dtype=object)
 
 
 def numbers(values: Series, *, comma: bool = False) -> np.ndarray | None:
