@@ -64,7 +64,7 @@ def gaps_of(values: Series, markers: Sequence[str]) -> np.ndarray:
         return missing | np.isin(values.to_numpy(dtype=np.float64, na_value=np.nan), figures)
     text = words(values)
     asked = {marker.strip().casefold() for marker in markers}
-    return (text.isna() | text.str.casefold().isin(asked)).to_numpy(dtype=bool)
+    return np.asarray(text.isna() | text.str.casefold().isin(asked), dtype=bool)
 
 
 def _cells(what: str, values: Series, column: Column, comma: bool) -> np.ndarray:
