@@ -34,18 +34,18 @@ class ConvNet(Network):
             feature_shape, family="convnet", smallest=2, instead="mlp or logistic"
         )
         layers: list[nn.Module] = []
-        stride = [shrinking(side) for side in sides]
+        stride = (shrinking(sides[0]), shrinking(sides[1]))
         sides = [-(-side // by) for side, by in zip(sides, stride, strict=True)]
         for _ in range(cfg.depth):
             pool = [2 if side > 2 else 1 for side in sides]
-            window = [2 * by + 1 for by in stride]
+            window = (2 * stride[0] + 1, 2 * stride[1] + 1)
             layers += [
                 nn.Conv2d(channels, cfg.width, window, padding=stride, stride=stride),
                 nn.GroupNorm(cfg.width, cfg.width),  # of the norms the best in decision 6
                 nn.ReLU(),
                 HalvePool(*pool),
             ]
-            channels, stride = cfg.width, [1, 1]
+            channels, stride = cfg.width, (1, 1)
             sides = [-(-side // by) for side, by in zip(sides, pool, strict=True)]
         self.body = nn.Sequential(*layers, nn.Flatten())
         self.head = nn.Linear(cfg.width * sides[0] * sides[1], num_classes)
