@@ -176,17 +176,20 @@ def test_a_model_trains_where_its_set_is(shape: tuple[int, ...], doubles: bool):
     same(train, doubles=doubles)
 
 
-def _network(name: str, where: torch.device) -> torch.nn.Module:
-    cfg, shape = ModelConfig(name=name, width=8, depth=1), (1, 16, 16)
+def _network(
+    name: str, where: torch.device, shape: tuple[int, ...] = (1, 16, 16)
+) -> torch.nn.Module:
+    cfg = ModelConfig(name=name, width=8, depth=1)
     return build_model(cfg, feature_shape=shape, num_classes=3, seed=1).to(where)
 
 
 @pytest.mark.parametrize("name", MODELS.built_in())
 def test_every_model_trains_and_is_measured(name: str):
-    data = split_of((1, 16, 16))
+    shape = (2, 16) if name == "conv1d" else (1, 16, 16)
+    data = split_of(shape)
 
     def work(where: torch.device) -> Any:
-        here, model = device.moved(data, where), _network(name, where)
+        here, model = device.moved(data, where), _network(name, where, shape)
         loss = train_locally(
             here, model, LocalConfig(epochs=1), rng=stream(0, "local"), proximal_mu=0.1
         )

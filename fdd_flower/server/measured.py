@@ -13,6 +13,7 @@ from fdd_flower.report.headline import NAMES
 from fdd_flower.training.evaluation import Evaluation
 from fdd_flower.training.metrics import (
     Answers,
+    ClassMetrics,
     Threshold,
     answers,
     find_threshold,
@@ -46,17 +47,34 @@ class Measured:
     ) -> None:
         self.cfg, self.seed = cfg, seed
         self.classes, self.group_names = test.classes, group_names
+        self._last: tuple[Evaluation, list[ClassMetrics]] | None = None
         self.groups = None if test.groups is None else on_host(test.groups).numpy()
         self.headline = headline(cfg, test.classes, on_host(test.labels).numpy())
 
     def metrics(self, found: Evaluation) -> dict[str, float]:
         """Return the metrics that stand beside accuracy, by name."""
-        measured = measure(found.probabilities, found.labels, positive=self.headline.positive)
+        measured = measure(
+            found.probabilities,
+            found.labels,
+            positive=self.headline.positive,
+            each=self._per_class(found),
+        )
         return measured.beside_accuracy()
+
+    def _per_class(self, found: Evaluation) -> list[ClassMetrics]:
+        """Return the metrics of each class; worked out once of what is asked again and again."""
+        if self._last is None or self._last[0] is not found:
+            self._last = found, per_class(found.probabilities, found.labels)
+        return self._last[1]
 
     def answers(self, found: Evaluation) -> Answers:
         """Return how a model answers, for pictures."""
-        return answers(found.probabilities, found.labels, positive=self.headline.positive)
+        return answers(
+            found.probabilities,
+            found.labels,
+            positive=self.headline.positive,
+            each=self._per_class(found),
+        )
 
     def words(self, accuracy: float, metrics: Mapping[str, float]) -> str:
         """Return the metric that is shown first and accuracy, for a line of the log."""
@@ -98,7 +116,7 @@ class Measured:
             return found
         all_models = {name: last, **others}
         thresholds = {model: self.threshold(one) for model, one in all_models.items()}
-        each = per_class(last.probabilities, last.labels)
+        each = self._per_class(last)
         return found | {
             "accuracy": last.accuracy,
             "accuracy_per_class": last.accuracy_per_class,

@@ -396,14 +396,20 @@ def test_a_release_of_wrong_labels_is_set_aside_and_forgetting_scores_again(tmp_
         labels = (side.data.labels + (side.client == "2")) % len(side.data.classes)
         return release.sum(replace(side.data, labels=labels))
 
+    known(monkeypatch, same_for_all)
     monkeypatch.setattr("fdd_flower.client.release._sum", wrong)
     folder = run(tmp_path / "run", scoring__mode="quarantine")
     entries = Ledger(folder / "ledger").entries()
     assert [one.client for one in entries if one.verdict == QUARANTINED] == ["2"]
     assert row_of(folder)["rejected_codes"] == {"quarantined": 1}
     new = forget(load_run(folder), "0", scope_of(load_run(folder), entries, "0"), tmp_path / "new")
-    left = {one.client: one.verdict for one in Ledger(new / "ledger").entries()}
-    assert left == {"1": ACCEPTED, "2": QUARANTINED, "3": ACCEPTED}
+    # it is scored among the others again, who are fewer
+    left = {one.client: one for one in Ledger(new / "ledger").entries()}
+    before = {one.client: one for one in entries}
+    assert set(left) == {"1", "2", "3"}
+    assert {left[client].verdict for client in "13"} == {ACCEPTED}
+    assert left["2"].agreement == before["2"].agreement  # of its own rows and the server's records
+    assert left["2"].outlier != before["2"].outlier
 
 
 # ---------------------------------------------------------------- what is refused, and why

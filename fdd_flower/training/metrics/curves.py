@@ -63,15 +63,21 @@ class Answers:
     curves: tuple[Curve, ...]
 
 
-def answers(probabilities: np.ndarray, labels: np.ndarray, *, positive: int = 1) -> Answers:
+def answers(
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    *,
+    positive: int = 1,
+    each: Sequence[ClassMetrics] | None = None,
+) -> Answers:
     """Return how a classifier answers.
 
     Parameters
     ----------
-    probabilities, labels
+    probabilities, labels, each
         As `measure` takes them.
     """
-    each = per_class(probabilities, labels)
+    each = each or per_class(probabilities, labels)
     defined = [c for c, one in enumerate(each) if one.auroc == one.auroc]
     if len(each) == 2:
         shown: Sequence[int] = [c for c in defined if c == positive]

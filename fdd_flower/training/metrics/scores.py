@@ -85,7 +85,13 @@ class ClassMetrics:
         return asdict(self)
 
 
-def measure(probabilities: np.ndarray, labels: np.ndarray, *, positive: int = 1) -> Metrics:
+def measure(
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    *,
+    positive: int = 1,
+    each: Sequence[ClassMetrics] | None = None,
+) -> Metrics:
     """Return all metrics of a classifier.
 
     Parameters
@@ -96,8 +102,10 @@ def measure(probabilities: np.ndarray, labels: np.ndarray, *, positive: int = 1)
         (n,), in [0, k).
     positive
         Of two classes the one whose average precision and calibration is meant.
+    each
+        What `per_class` returns of them, where that is known.
     """
-    each = per_class(probabilities, labels)
+    each = each or per_class(probabilities, labels)
     records, k = probabilities.shape
     meant = each[positive : positive + 1] if k == 2 else each
     held = [one for one in each if one.records]
@@ -120,11 +128,7 @@ def per_class(probabilities: np.ndarray, labels: np.ndarray) -> list[ClassMetric
 
     Precision is nan for a class that is never predicted, and F1 is then 0.
     """
-    from sklearn.metrics import (
-        average_precision_score,
-        precision_recall_fscore_support,
-        roc_auc_score,
-    )
+    from sklearn.metrics import precision_recall_fscore_support
 
     records, k = probabilities.shape
     if not records:
@@ -139,26 +143,45 @@ def per_class(probabilities: np.ndarray, labels: np.ndarray) -> list[ClassMetric
         labels, predicted(probabilities), labels=range(k), zero_division=undefined
     )
     precision, recall, f1, support = (np.asarray(values).tolist() for values in found)
-    finite = bool(np.isfinite(probabilities).all())
-    each = []
-    for c in range(k):
-        own, count = labels == c, int(support[c])
-        ranked = finite and count > 0
-        each.append(
-            ClassMetrics(
-                recall=recall[c],
-                precision=precision[c],
-                f1=f1[c] if count else math.nan,
-                auroc=float(roc_auc_score(own, probabilities[:, c]))
-                if ranked and count < records
-                else math.nan,
-                average_precision=float(average_precision_score(own, probabilities[:, c]))
-                if ranked
-                else math.nan,
-                records=count,
-            )
+    auroc, average_precision = _areas(probabilities, labels)
+    return [
+        ClassMetrics(
+            recall=recall[c],
+            precision=precision[c],
+            f1=f1[c] if support[c] else math.nan,
+            auroc=float(auroc[c]),
+            average_precision=float(average_precision[c]),
+            records=int(support[c]),
         )
-    return each
+        for c in range(k)
+    ]
+
+
+def _areas(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return AUROC and average precision of each class against the rest, (k,); nan: undefined."""
+    from scipy.stats import rankdata
+    from sklearn.metrics import average_precision_score
+
+    records, k = probabilities.shape
+    auroc, average_precision = np.full(k, math.nan), np.full(k, math.nan)
+    if not np.isfinite(probabilities).all():
+        return auroc, average_precision
+    own = labels[:, None] == np.arange(k)
+    held = own.sum(axis=0)
+    # The AUROC is the statistic of Mann and Whitney over its largest value: all classes in one go.
+    ranks = np.where(own, rankdata(probabilities, axis=0), 0).sum(axis=0)
+    some = (held > 0) & (held < records)
+    pairs = held * (records - held)
+    auroc[some] = ((ranks - held * (held + 1) / 2)[some]) / pairs[some]
+    columns = held > 0
+    for_each: Any = None  # for scikit-learn's own, which says str
+    if columns.sum() == 1:  # of records of one class, which are found whatever the model says
+        average_precision[columns] = 1
+    else:
+        average_precision[columns] = average_precision_score(
+            own[:, columns], probabilities[:, columns], average=for_each
+        )
+    return auroc, average_precision
 
 
 def per_group(
