@@ -1,16 +1,18 @@
-"""Memory that is freed stays with the process: counted in page faults, not in time."""
+"""What a process keeps and limits: counted in page faults and threads, not in time."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
-COUNT = """
+# One process answers both questions: each would import torch for seconds.
+ASK = """
 import json, resource, torch
-from fdd_flower.threads import keep_freed_memory
+from fdd_flower.threads import keep_freed_memory, threads
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -20,43 +22,41 @@ def faults():
         del a, b
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
-given_back = faults()
-asked = keep_freed_memory()
-faults()
-print(json.dumps([asked, given_back, faults()]))
-"""
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's malloc alone is tuned")
-def test_freed_memory_is_used_again():
-    out = subprocess.run([sys.executable, "-c", COUNT], capture_output=True, text=True, check=True)
-    asked, given_back, kept = json.loads(out.stdout)
-    if not asked:
-        pytest.skip("this C library has no mallopt")
-    assert kept < given_back / 10
-
-
-LATER = """
-import json
-from fdd_flower.threads import threads
-
 def counts():
     from threadpoolctl import threadpool_info
     return {lib["filepath"]: lib["num_threads"] for lib in threadpool_info()}
 
+given_back = faults()
+asked = keep_freed_memory()
+faults()
+memory = [asked, given_back, faults()]
 with threads(3):
     before = counts()
 import sklearn.utils  # brings scikit-learn's own OpenMP
 own = counts()
 with threads(3):
     within = counts()
-print(json.dumps([before, own, within, counts()]))
+print(json.dumps([memory, [before, own, within, counts()]]))
 """
 
 
-def test_a_library_that_is_loaded_later_is_limited_too():
-    out = subprocess.run([sys.executable, "-c", LATER], capture_output=True, text=True, check=True)
-    before, own, within, after = json.loads(out.stdout)
+@pytest.fixture(scope="module")
+def told() -> tuple[list[Any], list[dict[str, int]]]:
+    out = subprocess.run([sys.executable, "-c", ASK], capture_output=True, text=True, check=True)
+    memory, limits = json.loads(out.stdout)
+    return memory, limits
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's malloc alone is tuned")
+def test_freed_memory_is_used_again(told):
+    asked, given_back, kept = told[0]
+    if not asked:
+        pytest.skip("this C library has no mallopt")
+    assert kept < given_back / 10
+
+
+def test_a_library_that_is_loaded_later_is_limited_too(told):
+    before, own, within, after = told[1]
     assert set(before) < set(own) == set(within)
     assert set(within.values()) == {3}
     assert after == own
