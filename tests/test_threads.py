@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
 import subprocess
 import sys
+import time
+from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from fdd_flower.threads import end_with_parent
 
 # One process answers both questions: each would import torch for seconds.
 ASK = """
@@ -60,3 +67,36 @@ def test_a_library_that_is_loaded_later_is_limited_too(told):
     assert set(before) < set(own) == set(within)
     assert set(within.values()) == {3}
     assert after == own
+
+
+def _worker(told: Connection) -> None:
+    end_with_parent()
+    told.send(os.getpid())
+    time.sleep(60)
+
+
+def _parent(told: Connection) -> None:
+    """Start a worker, and end as by `kill -9` once it is up."""
+    here, there = multiprocessing.Pipe()
+    multiprocessing.get_context("fork").Process(target=_worker, args=(there,)).start()
+    told.send(here.recv())
+    os._exit(9)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
+def test_a_worker_ends_when_its_parent_was_killed():
+    here, there = multiprocessing.Pipe()
+    multiprocessing.get_context("fork").Process(target=_parent, args=(there,)).start()
+    assert here.poll(10)
+    worker, until = here.recv(), time.monotonic() + 10
+    while _runs(worker) and time.monotonic() < until:
+        time.sleep(0.02)
+    assert not _runs(worker)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rsplit(")", 1)[1].split()[0] != "Z"

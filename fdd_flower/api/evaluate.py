@@ -132,8 +132,8 @@ def evaluate(model: nn.Module, x: object, y: object) -> Evaluation:
     split = Split(inputs=inputs, labels=labels, classes=schema.classes)
     found = evaluation.evaluate(model, moved(split, device_of(model)))
     shown = headline(EvaluationConfig(), schema.classes, found.labels)
-    numbers = measure(found.probabilities, found.labels, positive=shown.positive)
     each = per_class(found.probabilities, found.labels)
+    numbers = measure(found.probabilities, found.labels, positive=shown.positive, each=each)
     return Evaluation(
         accuracy=found.accuracy,
         loss=found.loss,

@@ -31,7 +31,7 @@ from fdd_flower.errors import DistillError
 from fdd_flower.report.pairs import draw_pairs
 from fdd_flower.rng import derive
 from fdd_flower.schema import Normalisation
-from fdd_flower.threads import threads
+from fdd_flower.threads import end_with_parent, threads
 from fdd_flower.wire.codecs.base import CODECS
 
 PAIRS = "pairs"
@@ -100,7 +100,9 @@ def do_all(work: Work, jobs: Sequence[Job], *, processes: int) -> Iterator[tuple
             yield job, do(work, job)
         return
     # processes that begin anew: a fork of one whose libraries run threads may hang
-    pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"))
+    pool = ProcessPoolExecutor(
+        processes, mp_context=get_context("spawn"), initializer=end_with_parent
+    )
     try:
         waiting = {pool.submit(_do_alone, work, job): job for job in jobs}
         for each in as_completed(waiting):

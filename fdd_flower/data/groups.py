@@ -11,7 +11,7 @@ import numpy as np
 from fdd_flower.config import DataConfig, PartitionConfig
 from fdd_flower.data.base import Dataset, Records, Source, refuse, shown
 from fdd_flower.data.checks import spelling
-from fdd_flower.data.subjects import tests_only
+from fdd_flower.data.subjects import names_of_array, names_of_column, tests_only
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,16 +73,7 @@ def column_of_groups(
             got=f"{column!r}, of {shown(frame.columns)}",
             remedy="Name another column; to split by class, set partition.name=classes.",
         )
-    names: pd.Series = frame[column]  # pyright: ignore[reportAssignmentType]
-    missing = np.flatnonzero(names.isna())
-    if len(missing):
-        raise refuse(
-            f"{what}: column {column!r}",
-            expected="a group in every row",
-            got=f"nothing in row {missing[0] + 1}, counted from 1 below the header",
-            remedy="Fill in or drop such rows.",
-        )
-    return names.tolist()
+    return names_of_column(what, frame, column, expected="a group")
 
 
 def array_of_groups(
@@ -102,15 +93,7 @@ def array_of_groups(
     """
     if not name or name not in arrays:
         return None
-    found = arrays[name]
-    if found.shape != (count,) or found.dtype.kind not in "iuU":
-        raise refuse(
-            f"{what}: {name}",
-            expected=f"integers or text of shape ({count},), one for each record",
-            got=f"{found.dtype} {found.shape}",
-            remedy="Save a number or a name of a group for each record.",
-        )
-    return found.tolist()
+    return names_of_array(f"{what}: {name}", arrays[name], count, expected="a group")
 
 
 def check_groups(cfg: DataConfig, source: Source) -> None:

@@ -6,12 +6,16 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import replace
 from inspect import signature
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fdd_flower.config import DataConfig
 from fdd_flower.data.base import SOURCES, Source, refuse
 from fdd_flower.schema import Schema
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def read_source(cfg: DataConfig, schema: Schema | None = None) -> Source:
@@ -67,6 +71,62 @@ def _composed(source: Source) -> Source:
 def tests_only(cfg: DataConfig) -> bool:
     """Tell whether all records are to test on: those of a server need no subject."""
     return cfg.test_fraction == 1
+
+
+def names_of_column(
+    what: str, frame: pd.DataFrame, column: str, *, expected: str = "a subject"
+) -> list[object]:
+    """Return the cells of the column of a table that says whose each record is.
+
+    Parameters
+    ----------
+    what
+        The table, for an error.
+    expected
+        What each row should have, for an error.
+
+    Raises
+    ------
+    DataError
+        If a row has none.
+    """
+    names: pd.Series = frame[column]  # pyright: ignore[reportAssignmentType]
+    missing = np.flatnonzero(names.isna())
+    if len(missing):
+        raise refuse(
+            f"{what}: column {column!r}",
+            expected=f"{expected} in every row",
+            got=f"nothing in row {missing[0] + 1}, counted from 1 below the header",
+            remedy="Fill in or drop such rows.",
+        )
+    return names.tolist()
+
+
+def names_of_array(
+    what: str, found: np.ndarray, count: int, *, expected: str = "a subject"
+) -> list[object]:
+    """Return the values of the array of an archive that says whose each record is.
+
+    Parameters
+    ----------
+    what
+        The archive and the array, for an error.
+    expected
+        What each record should have, for an error.
+
+    Raises
+    ------
+    DataError
+        If it does not hold an integer or a text for each of `count` records.
+    """
+    if found.shape != (count,) or found.dtype.kind not in "iuU":
+        raise refuse(
+            what,
+            expected=f"integers or text of shape ({count},), one for each record",
+            got=f"{found.dtype} {found.shape}",
+            remedy=f"Save a number or a name of {expected} for each record.",
+        )
+    return found.tolist()
 
 
 def numbered(names: Iterable[object]) -> np.ndarray:

@@ -14,7 +14,7 @@ from fdd_flower.data.archives.labels import label_names, numbered_classes
 from fdd_flower.data.base import SOURCES, Records, Source, refuse, shown
 from fdd_flower.data.groups import array_of_groups, grouped
 from fdd_flower.data.sources.paths import given_path
-from fdd_flower.data.subjects import numbered, tests_only
+from fdd_flower.data.subjects import names_of_array, numbered, tests_only
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,12 +120,4 @@ def _subjects(path: Path, arrays: dict[str, np.ndarray], name: str, count: int) 
             got=f"{name!r}, among {shown(sorted(arrays))}",
             remedy="Write it with numpy.savez(path, x=x, y=y, subject=subject).",
         )
-    found = arrays[name]
-    if found.shape != (count,) or found.dtype.kind not in "iuU":
-        raise refuse(
-            f"{path}: {name}",
-            expected=f"integers or text of shape ({count},), one for each record of x",
-            got=f"{found.dtype} {found.shape}",
-            remedy="Save a number or a name of a subject for each record.",
-        )
-    return numbered(found.tolist())
+    return numbered(names_of_array(f"{path}: {name}", arrays[name], count))

@@ -11,7 +11,7 @@ from fdd_flower.config import DataConfig
 from fdd_flower.data.base import Records, Source, refuse, shown
 from fdd_flower.data.columns import chosen_columns
 from fdd_flower.data.groups import column_of_groups, grouped
-from fdd_flower.data.subjects import numbered, tests_only
+from fdd_flower.data.subjects import names_of_column, numbered, tests_only
 from fdd_flower.data.tables.cells import cells_of
 from fdd_flower.data.tables.classes import class_key, joined, places
 from fdd_flower.data.tables.draft import draft_columns
@@ -151,15 +151,7 @@ def _subjects(what: str, frame: pd.DataFrame, cfg: DataConfig) -> np.ndarray | N
             got=repr(cfg.subject),
             remedy="Set data.subject to the column that says whose a record is.",
         )
-    missing = np.flatnonzero(frame[cfg.subject].isna())
-    if len(missing):
-        raise refuse(
-            f"{what}: column {cfg.subject!r}",
-            expected="a subject in every row",
-            got=f"nothing in row {missing[0] + 1}, counted from 1 below the header",
-            remedy="Fill in or drop such rows.",
-        )
-    return numbered(frame[cfg.subject])
+    return numbered(names_of_column(what, frame, cfg.subject))
 
 
 def _check_columns(what: str, frame: pd.DataFrame, label: str) -> None:
