@@ -142,9 +142,10 @@ def _rounds(
     rows = [_rows(distiller, own, cells) for own in counts]
     parts.append(_up(cfg, plan, max(rows)))
     if not distiller.bytes:
-        pace = Pace.of(cfg.training, sum(rows))
+        merged = sum(rows) * cells  # the server unpacks what a row holds
+        pace = Pace.of(cfg.training, merged)
         steps = f"{'' if pace.slack is None else 'up to '}{pace.steps:,} steps"
-        parts.append(f"{steps} of {name} on at most {sum(rows):,} merged rows")
+        parts.append(f"{steps} of {name} on at most {merged:,} merged rows")
     return ", ".join(parts)
 
 

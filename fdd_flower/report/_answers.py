@@ -85,7 +85,7 @@ def _calibration(axes: Axes, found: Answers, names: Sequence[str]) -> None:
     else:
         what = ""
     title = f"Reliability: calibration error {bins.ece:.3f}" if bins.records else "Reliability"
-    _words(axes, title, f"probability {what}".strip(), "how often it is so (share)")
+    _words(axes, title, f"probability {what}".strip(), "share that is so")
     _legend(axes, "upper left")
 
 

@@ -66,6 +66,14 @@ def test_a_run_says_first_what_it_is_about_to_do(done):
     assert int(found[2]) <= len(merged) <= int(found[4])
 
 
+def test_rows_that_hold_several_images_are_counted_as_the_server_unpacks_them(fdd, tmp_path):
+    result = fdd("run", *QUICK, "--out", tmp_path / "run", "--set", "distiller.packing=2")
+    said = re.search(r"at most (\d+) rows or .* on at most (\d+) merged rows", result.stdout)
+    assert said
+    merged = len(load_file(tmp_path / "run" / "synthetic.safetensors")["inputs"])
+    assert int(said[1]) < merged <= int(said[2]) < 2 * merged
+
+
 def test_only_some_of_many_classes_are_named():
     line = _classes([f"class {i}" for i in range(40)], np.arange(40))
     assert line.startswith("40 classes: class 0 (0), class 1 (1), ")

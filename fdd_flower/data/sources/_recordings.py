@@ -261,7 +261,8 @@ def _numbers(what: str, frame: pd.DataFrame, column: str) -> np.ndarray:
             f"{what}: column {column!r}",
             expected="numbers",
             got=repr(plain[0]) if plain else str(values.dtype),
-            remedy="Drop the column, or name it in data.recording, data.time or data.label.",
+            remedy="Drop the column, or name it in data.recording, data.time, data.label, "
+            "data.subject or partition.column.",
         )
     with np.errstate(over="ignore"):
         return found.astype(np.float32)
