@@ -58,8 +58,8 @@ class Plan:
         Names of all classes of the federation; a label is a place in this list.
     feature_shape, normalisation
         What one model input is, and the constants that make it.
-    columns, label
-        Of a table: what each column is, and the one with the class.
+    columns, label, prior
+        Of a table: what each column is, the one with the class, and the shares of the classes.
     model
         The global model, for `embedder = global` and `labels = global`; None before it has
         learned anything.
@@ -79,6 +79,7 @@ class Plan:
     normalisation: Normalisation
     columns: tuple[Column, ...] = ()
     label: str = ""
+    prior: tuple[float, ...] = ()
     model: Network | None = None
     peers: SyntheticSet | None = None
     codec: Codec | None = None
@@ -98,6 +99,7 @@ class Plan:
             normalisation=schema.normalisation,
             columns=schema.columns,
             label=schema.label,
+            prior=schema.prior,
             codec=codec,
         )
 

@@ -78,4 +78,6 @@ class AgedSets(Sequence[SyntheticSet]):
         return self.parts[at]
 
 
-MERGERS: Registry[Callable[[MergerConfig], Merger]] = Registry("merger", "fdd_flower.mergers")
+MERGERS: Registry[Callable[[MergerConfig], Merger]] = Registry(
+    "merger", "fdd_flower.mergers", helpers=("prior",)
+)

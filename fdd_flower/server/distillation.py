@@ -17,6 +17,7 @@ from fdd_flower.distillers.base import packing_of
 from fdd_flower.distillers.parts.options import settings_of_round, uses_model
 from fdd_flower.ledger import Staging, StoredSets, accepted_entry
 from fdd_flower.mergers.base import MERGERS, AgedSets
+from fdd_flower.mergers.prior import under_prior
 from fdd_flower.progress_log import say, say_steps
 from fdd_flower.rng import stream
 from fdd_flower.scoring import bound_shares
@@ -191,7 +192,8 @@ class FederatedDistillation(ServerEvaluates):
         bounded = bound_shares(each, side.cfg.scoring.quota, owners=owners)
         there = each_moved(bounded, side.device)
         aged = AgedSets(there, [one.factor for one in self.pool])
-        side.merged = on_host(self.merger.merge(aged, rng=rng))
+        merged = self.merger.merge(aged, rng=rng)
+        side.merged = on_host(under_prior(merged, side.plan.prior))
         side.sources = tuple(one.source for one in self.pool)
         return side.merged
 

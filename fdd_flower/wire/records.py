@@ -81,7 +81,9 @@ def plan_record(plan: Plan) -> ConfigRecord:
         }
     )
     if plan.label:
-        table = Schema.of_table(plan.columns, classes=plan.classes, label=plan.label)
+        table = Schema.of_table(
+            plan.columns, classes=plan.classes, label=plan.label, prior=plan.prior
+        )
         found[TABLE] = schema_text(table)
     return found
 
@@ -118,6 +120,7 @@ def read_plan(content: RecordDict) -> Plan:
             ),
             columns=table.columns if table else (),
             label=table.label if table else "",
+            prior=table.prior if table else (),
         )
     except (KeyError, TypeError, ValueError, DataError) as error:
         raise _cannot_read("plan", "every field of schema 1", repr(error)) from error

@@ -63,8 +63,9 @@ def test_the_schema_of_a_table_travels_with_the_plan():
         Column(name="age", kind="integer", low=0, high=1e2, centre=1 / 3, scale=0.1),
         Column(name="pain", kind="category", levels=("none", 'a "b"\n'), gaps=True),
     )
-    schema = Schema.of_table(columns, classes=("0", "1"), label="y")
+    schema = Schema.of_table(columns, classes=("0", "1"), label="y", prior=(0.9, 0.1))
     plan = Plan.of(schema, seed=1, run="r")
+    assert plan.prior == (0.9, 0.1)
     record = plan_record(plan)
     assert read_plan(_travel(RecordDict({CONFIG: record}))) == plan
     record["table"] = str(record["table"]).replace("category", "text")

@@ -1,0 +1,30 @@
+"""The classes of a merged set in the shares that the schema names, where it names them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from fdd_flower.device import wide
+from fdd_flower.synthetic_set import SyntheticSet
+
+
+def under_prior(merged: SyntheticSet, prior: Sequence[float]) -> SyntheticSet:
+    """Return the set with weights, of mean 1, whose sums by class are in the ratio of `prior`.
+
+    Within a class they keep their ratios, which the merge rule gave them. A class without a row
+    leaves its share to the others. A model that is trained on such a set says how likely a class
+    is, where equal weights have it say how much more likely than among classes of equal size.
+
+    Parameters
+    ----------
+    prior
+        Public shares of the classes, above 0; empty: the set as it is.
+    """
+    if not prior:
+        return merged
+    labels, weights = merged.labels, wide(merged.weights).clone()
+    for label in labels.unique():
+        rows = labels == label
+        weights[rows] *= prior[int(label)] / weights[rows].sum()
+    return replace(merged, weights=(weights / weights.mean()).float())
