@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from fdd_flower.config import DataConfig, PartitionConfig
-from fdd_flower.data.base import SOURCES, Dataset, Split, refuse, shown
+from fdd_flower.data.base import SOURCES, Dataset, Split, normalised, refuse, shown
 from fdd_flower.data.checks import check_classes, check_records, check_splits
 from fdd_flower.data.fit import fit_normalisation, hold_out
 from fdd_flower.data.groups import alike_groups, check_groups, held_out_groups, natural_groups
@@ -188,7 +188,7 @@ def load_own(
     # -1 is never looked up: every class that is held is known.
     table = np.array([place.get(name, -1) for name in source.classes])
     return Split(
-        inputs=normalisation.apply(records.inputs),
+        inputs=normalised(records.inputs, normalisation),
         labels=torch.from_numpy(table[records.labels]),
         classes=classes,
         subjects=None if records.subjects is None else torch.from_numpy(records.subjects),

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fdd_flower.data.large import by_tiles, taken, taken_rows
 from fdd_flower.errors import DataError
 from fdd_flower.registry import Registry
 from fdd_flower.schema import Column, Normalisation, Schema
@@ -46,7 +47,7 @@ class Records:
     def take(self, indices: np.ndarray) -> Records:
         """Return the records at `indices`, in that order."""
         return Records(
-            inputs=self.inputs[indices],
+            inputs=taken(self.inputs, indices),
             labels=self.labels[indices],
             subjects=None if self.subjects is None else self.subjects[indices],
             groups=None if self.groups is None else self.groups[indices],
@@ -90,7 +91,7 @@ class Split:
     def take(self, places: Tensor) -> Split:
         """Return the records at `places`, or where a mask is true, in that order."""
         return Split(
-            inputs=self.inputs[places],
+            inputs=taken_rows(self.inputs, places),
             labels=self.labels[places],
             classes=self.classes,
             subjects=None if self.subjects is None else self.subjects[places],
@@ -157,12 +158,19 @@ class Dataset:
     def split(self, records: Records) -> Split:
         """Return `records` normalised."""
         return Split(
-            inputs=self.normalisation.apply(records.inputs),
+            inputs=normalised(records.inputs, self.normalisation),
             labels=torch.from_numpy(records.labels),
             classes=self.classes,
             subjects=None if records.subjects is None else torch.from_numpy(records.subjects),
             groups=None if records.groups is None else torch.from_numpy(records.groups),
         )
+
+
+def normalised(inputs: np.ndarray, normalisation: Normalisation) -> Tensor:
+    """Return float32 model inputs of the same shape; those too large for memory lie in a file."""
+    return torch.from_numpy(
+        by_tiles(lambda some: normalisation.apply(inputs[some]).numpy(), len(inputs))
+    )
 
 
 Reader = Callable[..., Source]  # of a DataConfig; one of tables takes `schema` too

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fdd_flower.data.base import Records, refuse, shown
+from fdd_flower.data.large import all_finite
 
 MANY_EMPTY = 100  # classes without a record, more of which are no oversight
 MANY_CLASSES = 20  # numbers as labels, more of which may be a quantity
@@ -61,7 +62,7 @@ def check_records(
             got=f"{subjects.dtype} {subjects.shape}",
             remedy=remedy,
         )
-    if inputs.dtype == np.float32 and not np.isfinite(inputs).all():
+    if inputs.dtype == np.float32 and not all_finite(inputs):
         raise refuse(
             "data: inputs",
             expected="finite numbers",

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fdd_flower.data.base import Records, refuse
+from fdd_flower.data.large import mean_and_std
 from fdd_flower.rng import derive
 from fdd_flower.schema import Normalisation
 
@@ -22,10 +23,8 @@ def fit_normalisation(records: Records) -> Normalisation:
     uint8 is measured on the [0, 1] scale; a spread below `STD_FLOOR` counts as 1.
     """
     x = records.inputs
-    axes = (0, *range(2, x.ndim))
     scale = 255 if x.dtype == np.uint8 else 1
-    mean = x.mean(axis=axes, dtype=np.float64) / scale
-    std = x.std(axis=axes, dtype=np.float64) / scale
+    mean, std = (found / scale for found in mean_and_std(x))
     std[std < STD_FLOOR] = 1
     return Normalisation(mean=tuple(mean.tolist()), std=tuple(std.tolist()))
 

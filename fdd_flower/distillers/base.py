@@ -11,6 +11,7 @@ from torch import Tensor
 
 from fdd_flower.config import DistillerConfig
 from fdd_flower.data.base import Split
+from fdd_flower.data.large import by_class
 from fdd_flower.distillers.parts.packing import Packing
 from fdd_flower.errors import DistillError
 from fdd_flower.models.base import Network
@@ -229,8 +230,8 @@ def usable_classes(
         If none is large enough.
     """
     usable, withheld, sizes = [], [], []
-    for label, name in enumerate(data.classes):
-        inputs = data.inputs[data.labels == label]
+    held = by_class(data.inputs, data.labels, len(data.classes))
+    for label, (name, inputs) in enumerate(zip(data.classes, held, strict=True)):
         if len(inputs) >= cfg.min_records:
             usable.append(ClassRecords(label=label, inputs=inputs, rows=cfg.ipc))
         elif len(inputs):

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from fdd_flower.config import Config
 from fdd_flower.data.base import Split
+from fdd_flower.data.large import by_class
 from fdd_flower.device import HOST, on_host
 from fdd_flower.distillers.base import Plan
 from fdd_flower.models.base import Network
@@ -174,8 +175,8 @@ class Release(ABC):
         """
         total = torch.zeros(self.classes, self.block, dtype=torch.int64)
         shared = torch.zeros(self.shared, dtype=torch.int64)
-        for label in range(self.classes):
-            inputs = data.inputs[data.labels == label]
+        held = by_class(data.inputs, data.labels, self.classes)
+        for label, inputs in enumerate(held):
             for part in inputs.split(self.at_once) if len(inputs) else ():
                 with torch.no_grad():
                     found = on_host(self.whole_sum(part, most))

@@ -74,11 +74,11 @@ def test_means_of_a_group_are_dealt_back_to_it():
 
 def test_groups_of_a_part_have_all_of_its_records_and_rows():
     part = ClassRecords(label=3, inputs=torch.randn(50, 1, 6, 6), rows=10)
-    found = parts_of(part, cells=4, size=8)
+    found = list(parts_of(part, cells=4, size=8))
     assert [p.rows for p in found] == [2] * 5
     assert sum(len(p.inputs) for p in found) == 50
     assert {p.label for p in found} == {3}
-    assert parts_of(part, cells=4, size=0) == [part]
+    assert list(parts_of(part, cells=4, size=0)) == [part]
 
 
 def test_a_class_of_few_images_is_matched_whole():

@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from fdd_flower.data.base import refuse, shown
+from fdd_flower.data.images.colour import as_deep, with_channels
 from fdd_flower.data.images.pixels import read_image
+from fdd_flower.data.large import room
 from fdd_flower.errors import DataError
 
 MOST_THREADS = 8  # each may hold a large picture while it is made small
@@ -67,11 +69,11 @@ def read_images(
 def _stored(found: np.ndarray | None, pixels: np.ndarray, place: int, count: int) -> np.ndarray:
     """Return all images with one more, (c, h, w), at `place`: as deep and coloured as it."""
     if found is None:
-        found = np.zeros((count, *pixels.shape), dtype=pixels.dtype)
+        found = room((count, *pixels.shape), pixels.dtype)
     if pixels.shape[0] > found.shape[1]:
-        found = np.repeat(found, pixels.shape[0], axis=1)
+        found = with_channels(found, pixels.shape[0])
     if pixels.dtype != found.dtype and found.dtype == np.uint8:
-        found = found.astype(np.float32) / 255
+        found = as_deep(found)
     elif pixels.dtype != found.dtype:
         pixels = pixels.astype(np.float32) / 255
     found[place] = pixels  # a grey one fills all channels

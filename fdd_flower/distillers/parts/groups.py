@@ -6,12 +6,13 @@ more, the smaller it is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from fdd_flower.data.large import IN_MEMORY
 from fdd_flower.device import wide
 from fdd_flower.distillers.base import ClassRecords
 from fdd_flower.distillers.parts.clock import evenly
@@ -67,7 +68,8 @@ def _deal(records: Tensor, rows: Tensor, held: Group, groups: int) -> list[Group
 
 def _ranked(table: Tensor, held: Tensor, axis: Tensor, cut: int) -> Sequence[Tensor]:
     """Return the `cut` places of `held` that lie lowest along `axis`, and the others."""
-    along = table[held].to(axis.dtype) @ axis
+    tiles = held.split(max(1, IN_MEMORY // table[:1].nbytes))
+    along = torch.cat([table[tile].to(axis.dtype) @ axis for tile in tiles])
     return held[along.argsort(stable=True)].tensor_split([cut])
 
 
@@ -88,17 +90,16 @@ def principal_axis(inputs: Tensor) -> Tensor:
     return axis
 
 
-def parts_of(part: ClassRecords, *, cells: int, size: int) -> list[ClassRecords]:
-    """Return the groups of `part` as parts of their own, before there is a row.
+def parts_of(part: ClassRecords, *, cells: int, size: int) -> Iterator[ClassRecords]:
+    """Yield the groups of `part` as parts of their own, before there is a row.
 
     Each has its share of the rows of `part`: together as many as it has.
     """
     groups = count_of(part.rows, cells=cells, size=size)
     if groups == 1:
-        return [part]
+        yield part
+        return
     records = part.inputs.flatten(1)
     places = records.new_zeros(part.rows, records.shape[1])  # only their number counts
-    dealt = deal(records, places, groups)
-    return [
-        replace(part, inputs=part.inputs[group.records], rows=len(group.rows)) for group in dealt
-    ]
+    for group in deal(records, places, groups):
+        yield replace(part, inputs=part.inputs[group.records], rows=len(group.rows))

@@ -170,9 +170,9 @@ class Job:
             if self.start is not None and bool((self.start.labels == part.label).any()):
                 rows.append(self.start.inputs[self.start.labels == part.label])
                 continue
-            groups = parts_of(part, cells=self.packing.cells, size=self._size)
-            ends = self.clock.turns(len(groups), turn)
-            pairs = zip(groups, ends, strict=True)
+            split = {"cells": self.packing.cells, "size": self._size}
+            ends = self.clock.turns(count_of(part.rows, **split), turn)
+            pairs = zip(parts_of(part, **split), ends, strict=True)
             fresh = [self.fresh_rows(g, self.cfg.start, until=end) for g, end in pairs]
             rows.append(torch.cat(fresh))
         return rows

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fdd_flower.data.large import IN_MEMORY
 from fdd_flower.device import on_host
 from fdd_flower.distillers.base import ClassRecords
-from fdd_flower.distillers.parts.clock import Clock
+from fdd_flower.distillers.parts.clock import Clock, evenly
 from fdd_flower.distillers.parts.groups import deal
 from fdd_flower.rng import fork
 
@@ -30,7 +31,8 @@ def class_means(
     """Return `count` means of many records each: k-means centres, or else means of equal groups.
 
     k-means clusters are uneven: of wine they fill 10 of the 15 rows that `min_records` has room
-    for. And k-means may take longer than there is time.
+    for. And k-means may take longer than there is time. Of records too many for memory it is
+    given evenly spaced ones.
 
     Parameters
     ----------
@@ -43,6 +45,9 @@ def class_means(
     """
     import sklearn.cluster  # noqa: F401 (takes seconds the first time, which the pilot is not to see)
 
+    most = max(1, IN_MEMORY // inputs[0].nbytes)
+    if len(inputs) > most:
+        inputs = inputs[evenly(len(inputs), most, device=inputs.device)]
     count = min(count, max(1, len(inputs) // min_records))
     some = inputs[::PART]
     few = min(count, len(some), max(2, count // PART))
