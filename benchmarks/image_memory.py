@@ -2,9 +2,9 @@
 
     python benchmarks/image_memory.py FOLDER --images 20000 --size 160
 
-Makes the folder if it is not there: two classes of noise in colour, as JPEG. Linux only: memory that
-is the process's own (`RssAnon`) is told from pages of files, which the system drops when it needs
-them.
+Makes the folder if it is not there: two classes of noise in colour, as JPEG. Linux only: memory
+that is the process's own (`RssAnon`) is told from pages of files, which the system drops when it
+needs them.
 """
 
 from __future__ import annotations

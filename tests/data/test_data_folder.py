@@ -228,6 +228,35 @@ def test_a_link_to_above_is_no_class(tmp_path: Path) -> None:
     assert read(tmp_path, 4).classes == ("cat", "dog")
 
 
+def test_links_are_followed(tmp_path: Path) -> None:
+    root, elsewhere = tmp_path / "data", tmp_path / "elsewhere"
+    for i in range(3):
+        save(elsewhere / f"{i}.png", pixels(i))
+    save(root / "cat" / "own.png", pixels(3))
+    save(root / "dog" / "own.png", pixels(4))
+    (root / "cat" / "more").symlink_to(elsewhere)
+    (root / "dog" / "one.png").symlink_to(elsewhere / "0.png")
+    (elsewhere / "back").symlink_to(elsewhere)
+    (root / "dog" / "above").symlink_to(root)
+    source = read(root)
+    assert source.train.labels.tolist() == [0, 0, 0, 0, 1, 1]
+    assert source.notes == ()
+    (root / "dog" / "lost.png").symlink_to(elsewhere / "9.png")
+    with pytest.raises(DataError, match=r"lost\.png.*No such file"):
+        read(root)
+
+
+def test_files_named_by_numbers_are_read_for_what_they_are(tmp_path: Path) -> None:
+    names = ["1.2.840.113619.2.55", "scan.001", "plain"]
+    for i, name in enumerate(names):
+        save(tmp_path / "cat" / "x.png", pixels(i)).rename(tmp_path / "cat" / name)
+    save(tmp_path / "dog" / "x.png", pixels(3))
+    (tmp_path / "dog" / "log.1").write_text("2024-12-31 started")
+    source = read(tmp_path)
+    assert source.train.labels.tolist() == [0, 0, 0, 1]
+    assert source.notes == ("left out 1 file: dog/log.1",)
+
+
 def test_a_packed_folder_is_to_be_unpacked(tmp_path: Path) -> None:
     (tmp_path / "images.zip").write_bytes(b"PK")
     with pytest.raises(DataError, match=r"expected a folder of images; got a file\. Unpack it"):

@@ -18,6 +18,7 @@ from pydicom.uid import (
 
 from fdd_flower.data.images.many import read_images
 from fdd_flower.data.images.pixels import read_image
+from fdd_flower.data.images.tiff import read_deep_tiff
 from fdd_flower.errors import DataError
 
 RAMP = np.arange(16, dtype=np.uint16).reshape(4, 4) * 4_000
@@ -53,6 +54,43 @@ def test_any_tiff(kind: type, channels: int, tmp_path: Path) -> None:
     np.testing.assert_allclose(found, values / scale, rtol=1e-6)
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.uint32])
+@pytest.mark.parametrize("pillow", [True, False])
+def test_white_may_be_zero(kind: type, pillow: bool, tmp_path: Path) -> None:
+    values = (np.arange(16).reshape(4, 4) * 15).astype(kind)
+    tifffile.imwrite(tmp_path / "x.tif", values, photometric="miniswhite")
+    top = np.iinfo(kind).max
+    wanted = (top - values) / (1 if kind == np.uint8 else top)
+    found = read_image(tmp_path / "x.tif", (4, 4)) if pillow else read_deep_tiff(tmp_path / "x.tif")
+    np.testing.assert_allclose(found[:, :, 0], wanted, rtol=1e-6)
+
+
+def test_values_of_another_unit_are_not_mixed_with_bytes(tmp_path: Path) -> None:
+    Image.new("L", (4, 4), 100).save(tmp_path / "a.png")
+    tifffile.imwrite(tmp_path / "b.tif", np.full((4, 4), -800, np.int16))
+    tifffile.imwrite(tmp_path / "c.tif", np.zeros((4, 4), np.float32))
+    paths = [tmp_path / name for name in ("a.png", "b.tif", "c.tif")]
+    with pytest.raises(DataError, match=r"a\.png of 8 bits, and b\.tif with values below 0"):
+        read_images(tmp_path, paths, (4, 4))
+    assert read_images(tmp_path, paths[1:], (4, 4)).min() == -800  # nothing contradicts it
+    assert read_images(tmp_path, paths[::2], (4, 4)).max() == np.float32(100 / 255)
+
+
+def test_a_palette_of_greys_is_grey(tmp_path: Path) -> None:
+    Image.fromarray(np.uint8(RAMP // 256)).quantize(16).save(tmp_path / "x.png")
+    with Image.open(tmp_path / "x.png") as made:
+        assert made.mode == "P"
+    found = read_image(tmp_path / "x.png", (4, 4))
+    np.testing.assert_array_equal(found[:, :, 0], RAMP // 256)
+
+
+def test_an_empty_file_is_called_so(tmp_path: Path) -> None:
+    for name in ("x.jpg", "x.dcm"):
+        (tmp_path / name).touch()
+        with pytest.raises(DataError, match="got an empty file"):
+            read_image(tmp_path / name, (4, 4))
+
+
 def test_a_deep_tiff_without_tifffile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tifffile.imwrite(tmp_path / "x.tif", np.zeros((4, 4, 3), np.float64), photometric="rgb")
     monkeypatch.setitem(sys.modules, "tifffile", None)
@@ -70,13 +108,13 @@ def test_what_is_transparent_shows_the_ground(mode: str, ground: str, tmp_path: 
     path = tmp_path / "x.png"
     if mode == "P":
         flat = Image.new("P", (4, 4), 1)
-        flat.putpalette([0, 0, 0, 100, 100, 100])
+        flat.putpalette([0, 0, 0, 100, 100, 90])
         flat.putpixel((0, 0), 0)
         flat.save(path, transparency=0)
         found = read_image(path, (4, 4), ground=ground)
         behind = 255 if ground == "white" else 0
         assert found[0, 0].tolist() == [behind] * 3
-        assert found[3, 3].tolist() == [100] * 3
+        assert found[3, 3].tolist() == [100, 100, 90]
         return
     picture.convert(mode).save(path)
     found = read_image(path, (4, 4), ground=ground)

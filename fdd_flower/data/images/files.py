@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
+
+from fdd_flower.data.base import refuse
 
 DICOM = (".dcm", ".dicom", ".ima")
 # what systems leave in a folder without being asked
@@ -17,15 +19,48 @@ def is_litter(name: str) -> bool:
 
 
 def visible_files(root: Path) -> list[Path]:
-    """Return the files below a folder, except hidden ones and litter, sorted."""
-    paths = (path for path in root.rglob("*") if path.is_file())
+    """Return the files below a folder, except hidden ones and litter, sorted.
+
+    Links are followed, except to above where they are. One that leads nowhere counts as a file: its
+    record is not to be missing without a word.
+    """
     # Names in a fixed order, or a record's place would depend on the file system.
-    return sorted(p for p in paths if not any(map(is_litter, p.relative_to(root).parts)))
+    return sorted(path for path, hidden in _walk(root, _and_above(root)) if not hidden)
+
+
+def hidden_files(root: Path) -> int:
+    """Return how many hidden files and litter are below a folder."""
+    return sum(hidden for _, hidden in _walk(root, _and_above(root)))
+
+
+def _walk(root: Path, above: frozenset[Path], hidden: bool = False) -> Iterator[tuple[Path, bool]]:
+    """Yield each file below `root`, and whether it is hidden or litter."""
+    try:
+        inside = list(root.iterdir())
+    except OSError as error:
+        if hidden:
+            return
+        raise refuse(
+            str(root),
+            expected="a folder that may be read",
+            got=error.strerror,
+            remedy="Allow it, or move the folder away.",
+        ) from error
+    for path in inside:
+        unseen = hidden or is_litter(path.name)
+        if not path.is_dir():
+            yield path, unseen
+        elif (real := path.resolve()) not in above:
+            yield from _walk(path, above | {real}, unseen)
+
+
+def _and_above(folder: Path) -> frozenset[Path]:
+    return frozenset({folder.resolve(), *folder.resolve().parents})
 
 
 def visible_folders(root: Path) -> list[Path]:
     """Return the folders in a folder, sorted, except hidden ones, litter and links to above it."""
-    above = {root.resolve(), *root.resolve().parents}
+    above = _and_above(root)
     return sorted(
         path
         for path in root.iterdir()
@@ -36,12 +71,13 @@ def visible_folders(root: Path) -> list[Path]:
 def parted(files: Iterable[Path]) -> tuple[list[Path], list[Path]]:
     """Return the files that are meant to be images, by their names, and the others.
 
-    A file without an ending counts as one if it begins as an image or as DICOM does.
+    A file without an ending counts as one if it begins as an image or as DICOM does. Digits after a
+    dot are no ending: scanners name files by numbers such as 1.2.840.10008.
     """
     images: list[Path] = []
     others: list[Path] = []
     for path in files:
-        suffix = path.suffix.lower()
+        suffix = _ending(path)
         wanted = suffix in image_suffixes() if suffix else _begins_as_one(path)
         (images if wanted else others).append(path)
     return images, others
@@ -68,11 +104,13 @@ def image_suffixes() -> frozenset[str]:
 
 def is_dicom(path: Path) -> bool:
     """Tell whether a file is DICOM: by its ending, or by its mark after 128 bytes."""
-    if path.suffix.lower() in DICOM:
-        return True
-    if path.suffix:
-        return False
-    return _head(path)[128:132] == b"DICM"
+    ending = _ending(path)
+    return ending in DICOM or (not ending and _head(path)[128:132] == b"DICM")
+
+
+def _ending(path: Path) -> str:
+    ending = path.suffix.lower()
+    return "" if ending[1:].isdigit() else ending
 
 
 def _begins_as_one(path: Path) -> bool:

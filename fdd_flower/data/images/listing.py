@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from fdd_flower.data.base import refuse, shown
-from fdd_flower.data.images.files import parted, visible_files, visible_folders
+from fdd_flower.data.images.files import hidden_files, parted, visible_files, visible_folders
 from fdd_flower.data.images.labels import labels_of, tables_in
 
 Part = Literal["train", "val", "test", ""]  # "": there are no splits
@@ -99,8 +99,7 @@ def listing(root: Path, *, label: str) -> Listing:
     if left:
         names = shown((path.relative_to(root).as_posix() for path in left), limit=5)
         notes.append(f"left out {len(left):,} file{'s' if len(left) > 1 else ''}: {names}")
-    hidden = sum(path.is_file() for path in root.rglob("*")) - len(files) if root.is_dir() else 0
-    if hidden:
+    if root.is_dir() and (hidden := hidden_files(root)):
         notes.append(f"left out {hidden:,} hidden or of the system, such as Thumbs.db")
     return Listing(items=tuple(items), notes=tuple(notes))
 

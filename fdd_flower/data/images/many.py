@@ -15,6 +15,7 @@ from fdd_flower.data.images.pixels import read_image
 from fdd_flower.data.large import room
 from fdd_flower.errors import DataError
 
+BITS, OTHER, EITHER = "from black to white", "another", "cannot be told"
 MOST_THREADS = 8  # each may hold a large picture while it is made small
 
 
@@ -35,7 +36,8 @@ def read_images(
     Raises
     ------
     DataError
-        If some cannot be read; all of them are counted, and the first twenty named.
+        If some cannot be read: all of them are counted, and the first twenty named. Or if some have
+        8 bits, and others values of a unit of their own.
     """
 
     def read(path: Path) -> np.ndarray | DataError:
@@ -45,12 +47,14 @@ def read_images(
             return error
 
     found: np.ndarray | None = None
+    units: dict[str, Path] = {}  # an image of each
     bad: list[tuple[Path, DataError]] = []
     with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as threads:
         for place, pixels in enumerate(threads.map(read, paths)):
             if isinstance(pixels, DataError):
                 bad.append((paths[place], pixels))
             elif not bad:
+                units.setdefault(_unit(pixels), paths[place])
                 found = _stored(found, pixels.transpose(2, 0, 1), place, len(paths))
     if len(bad) == 1:
         raise bad[0][1]
@@ -62,8 +66,22 @@ def read_images(
             got=f"{len(bad):,} of {len(paths):,} that cannot: {names}",
             remedy="Replace or remove these files.",
         ) from bad[0][1]
+    if {BITS, OTHER} <= units.keys():
+        names = [units[unit].relative_to(root).as_posix() for unit in (BITS, OTHER)]
+        raise refuse(
+            str(root),
+            expected="images of one unit",
+            got="{} of 8 bits, and {} with values below 0 or above 1".format(*names),
+            remedy="Save all of them as 8 or 16 bits without a sign, or all with those values.",
+        )
     assert found is not None  # no caller asks for none
     return found
+
+
+def _unit(pixels: np.ndarray) -> str:
+    if pixels.dtype == np.uint8:
+        return BITS
+    return OTHER if pixels.min() < 0 or pixels.max() > 1 else EITHER
 
 
 def _stored(found: np.ndarray | None, pixels: np.ndarray, place: int, count: int) -> np.ndarray:

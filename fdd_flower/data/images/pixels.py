@@ -70,6 +70,8 @@ def _decoded(path: Path, channels: int | None, ground: str) -> list[Picture]:
     """Return an image as one picture of mode L or RGB, or as one of mode F for each channel."""
     from PIL import Image, UnidentifiedImageError
 
+    if not path.stat().st_size:
+        raise ValueError("an empty file")
     if is_dicom(path):
         return _pictures(_as_asked(read_dicom(path), channels))
     try:
@@ -100,18 +102,32 @@ def _opened(opened: Picture, channels: int | None, ground: str) -> list[Picture]
     mode = opened.mode
     upright = ImageOps.exif_transpose(opened)
     if mode.startswith(DEEP):
-        return _pictures(_as_asked(_scaled(np.asarray(upright))[:, :, None], channels))
+        values = _scaled(np.asarray(upright), white_is_zero=_white_is_zero(opened))
+        return _pictures(_as_asked(values[:, :, None], channels))
     if upright.has_transparency_data:
         seen = upright.convert("RGBA")
         upright = Image.alpha_composite(Image.new("RGBA", seen.size, ground), seen)
-    grey = mode in GREY if channels is None else channels == 1
+    grey = _is_grey(opened) if channels is None else channels == 1
     return [upright.convert("L" if grey else "RGB")]
 
 
-def _scaled(values: np.ndarray) -> np.ndarray:
-    """Return float32 in which the largest value of a type of 16 bits is 1."""
+def _is_grey(opened: Picture) -> bool:
+    if opened.mode != "P":
+        return opened.mode in GREY
+    table = np.array(opened.getpalette("RGB"), dtype=np.uint8).reshape(-1, 3)
+    return bool((table == table[:, :1]).all())
+
+
+def _white_is_zero(opened: Picture) -> bool:
+    """Tell whether the largest value of a TIFF is black: Pillow turns 8 bits round, and no more."""
+    return opened.format == "TIFF" and opened.tag_v2.get(262) == 0  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _scaled(values: np.ndarray, *, white_is_zero: bool) -> np.ndarray:
+    """Return float32 in which the brightest value of a type of 16 bits is 1."""
     if values.dtype.itemsize == 2 and values.dtype.kind == "u":
-        return values.astype(np.float32) / 65_535
+        bright = values.astype(np.float32) / 65_535
+        return 1 - bright if white_is_zero else bright
     return values.astype(np.float32)
 
 

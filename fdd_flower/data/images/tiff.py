@@ -39,12 +39,14 @@ def read_deep_tiff(path: Path) -> np.ndarray:
         most = Image.MAX_IMAGE_PIXELS or page.size
         if page.imagewidth * page.imagelength > most or page.size > 4 * most:
             raise ValueError(f"{page.imagewidth}x{page.imagelength} pixels, more than {most}")
-        values = page.asarray()
+        values, white_is_zero = page.asarray(), page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
         if page.axes in ("SYX", "CYX"):
             values = np.moveaxis(values, 0, 2)
     values = values[:, :, None] if values.ndim == 2 else values
     if values.ndim != 3 or values.shape[2] not in (1, 3) or values.dtype.kind not in "uif":
         raise ValueError(f"{values.dtype} of shape {values.shape}, neither grey nor colour")
+    if white_is_zero and values.dtype.kind == "u":
+        values = np.iinfo(values.dtype).max - values
     if values.dtype == np.uint8:
         return values
     scale = np.iinfo(values.dtype).max if values.dtype.kind == "u" else 1
