@@ -8,6 +8,9 @@ of the records is held out, stratified by class, and each method runs once on th
 the column that says where a record is from. The schema is drafted from the training records: that
 is the public knowledge that a federation would agree on first. Prints a line for each run, and
 their means; AUROC and average precision are of the rarer outcome that each table asks about.
+
+Other models on the same merged set are named with `--set server.models=mlp,gradient-boosting`. How
+well the set keeps columns and correlations is printed beside them (`table_marginals.py`).
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from pathlib import Path
 
 import pandas as pd
 from sklearn.model_selection import train_test_split
+from table_marginals import kept
 
 import fdd_flower as fdd
 from fdd_flower.config import Scalar, find_key
@@ -61,6 +65,7 @@ METHODS: Mapping[str, Mapping[str, Scalar]] = {
     "FedAvg": {"strategy_name": "fedavg"},
 }
 ROUNDS = {"FedAvg": 50}  # of the others one is all
+SHOWN = ("auroc", "average_precision", "words", "numbers", "correlations")
 
 
 def main() -> None:
@@ -75,20 +80,28 @@ def main() -> None:
     parser.add_argument("--holdout", type=float, default=0.0, help="choose on training records")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     asked = parser.parse_args()
-    found: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    found: dict[str, list[Mapping[str, float]]] = defaultdict(list)
     for seed in map(int, asked.seeds.split(",")):
         folder = prepared(TABLES[asked.table], asked.file, asked.runs / f"data-{seed}", seed)
         for method in asked.methods.split(","):
             run = one_run(asked, method, folder, seed)
-            metrics = run.summary.metrics
-            found[method].append((metrics["auroc"], metrics["average_precision"]))
-            sent = run.summary.bytes_up_per_client
-            line = {"method": method, "seed": seed, "bytes_up": sent, **metrics}
-            print(json.dumps(line), flush=True)
-    for method, each in found.items():
-        for name, values in zip(("AUROC", "AP"), zip(*each, strict=True), strict=True):
-            spread = statistics.stdev(values) if len(values) > 1 else 0.0
-            print(f"{method}: {name} {statistics.mean(values):.3f} ({spread:.3f})")
+            sent = {"method": method, "seed": seed, "bytes_up": run.summary.bytes_up_per_client}
+            measured = {asked.model: run.summary.metrics, **run.summary.metrics_by_model}
+            if method not in ROUNDS:
+                records, rows = (
+                    pd.read_csv(folder / "train.csv"),
+                    run.synthetic.to_frame(label="label"),
+                )
+                measured["rows"] = kept(records, rows, run.synthetic.schema.columns)
+            for what, numbers in measured.items():
+                found[f"{method}, {what}"].append(numbers)
+                print(json.dumps({**sent, "of": what, **numbers}), flush=True)
+    for what, each in found.items():
+        for name in SHOWN:
+            values = [one[name] for one in each if name in one]
+            if values:
+                spread = statistics.stdev(values) if len(values) > 1 else 0.0
+                print(f"{what}: {name} {statistics.mean(values):.3f} ({spread:.3f})")
 
 
 def prepared(table: Table, file: Path, folder: Path, seed: int) -> Path:
