@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MAX_CLASSES = 25
 MAX_WINDOWS = 6  # of a series side by side
+FAINT = 0.1  # from black to white, below which a picture would be grey on grey
 ALIKE = 10.0  # times the smallest spread of a channel: up to here all share one axis
 
 
@@ -47,11 +48,11 @@ def synthetic_figure(
     may stand for similar records.
 
     Images of 1 or 3 channels are shown in the units of the data, clipped to [0, 1]; where the data
-    had other units, from black at their lowest to white at their highest. Series are drawn over
-    time, in the units of the data unless channels differ in scale. Records of any other shape are
-    lines of a heat map, in normalised units, which features of different units share. A
-    class without records keeps its row; of more than `MAX_CLASSES` classes only the
-    first so many that have records are shown.
+    had other units, or they would be grey on grey, from black at their lowest to white at their
+    highest. Series are drawn over time, in the units of the data unless channels differ in scale.
+    Records of any other shape are lines of a heat map, in normalised units, which features of
+    different units share. A class without records keeps its row; of more than `MAX_CLASSES` classes
+    only the first so many that have records are shown.
     """
     from fdd_flower.report._heat_map import heat_map
     from fdd_flower.report._images import image_grid
@@ -75,8 +76,11 @@ def synthetic_figure(
     shape = set_.feature_shape
     if len(shape) == 3 and shape[0] in (1, 3):
         pixels = normalisation.invert(set_.inputs)
-        if not normalisation.of_unit_range:
-            low, high = _ends(pixels)
+        low, high = _ends(pixels)
+        faint = normalisation.of_unit_range and bool(0 < high - low < FAINT)
+        if faint:
+            note += "; contrast is raised"
+        if faint or not normalisation.of_unit_range:
             pixels = (pixels - low) / (high - low).clamp_min(1e-12)
         shown_pixels = pixels.clamp(0, 1)
         return image_grid([shown_pixels[rows] for rows in picks], labels, title, note, DPI)

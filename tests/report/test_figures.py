@@ -70,6 +70,19 @@ def test_values_outside_the_range_are_cut(tmp_path: Path) -> None:
     assert (grey == 0).sum() >= 36 * 36
 
 
+def test_the_contrast_of_faint_images_is_raised(tmp_path: Path) -> None:
+    # a scan over the whole range of its bits: all of it lies within a hundredth of that
+    levels = torch.linspace(-1, 1, 16).view(1, 1, 4, 4)
+    scale = Normalisation(mean=(0.5,), std=(0.005,))
+    figure = synthetic_figure(make(levels, [0], 2), ["a", "b"], scale)
+    assert any("contrast is raised" in text.get_text() for text in figure.texts)
+    draw_synthetic(make(levels, [0], 2), ["a", "b"], scale, tmp_path / "s.png")
+    picture = pixels(tmp_path / "s.png")
+    blocks = [level for level in range(256) if (picture == level).sum() > 900]
+    assert (blocks[0], blocks[-1]) == (0, 255)
+    assert len(blocks) > 12
+
+
 def test_a_missing_class_keeps_an_empty_row(tmp_path: Path) -> None:
     scale = Normalisation(mean=(0.0,), std=(1.0,))
     grey = torch.full((2, 1, 4, 4), 100 / 255)
