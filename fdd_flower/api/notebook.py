@@ -28,7 +28,8 @@ def in_notebook() -> bool:
 
 def set_picture(part: SyntheticSet) -> bytes:
     """Return a PNG: a row a class, images as they are, series over time, all else a heat map."""
-    return png(synthetic_figure(part, part.classes, part.schema.normalisation))
+    schema = part.schema
+    return png(synthetic_figure(part, part.classes, schema.normalisation, features=schema.features))
 
 
 def set_html(part: SyntheticSet) -> str:

@@ -13,7 +13,7 @@ import torch
 from fdd_flower import synthetic_set
 from fdd_flower.api.labels import names_of
 from fdd_flower.data.base import refuse
-from fdd_flower.data.tables.encode import frame_of
+from fdd_flower.data.tables.decode import frame_of
 from fdd_flower.report.units import human_bytes
 from fdd_flower.run_folder.files import write_atomic
 from fdd_flower.run_folder.saved_set import SavedSet, Source, load_set

@@ -31,9 +31,11 @@ def draw_synthetic(
     normalisation: Normalisation,
     path: Path,
     max_columns: int = 10,
+    *,
+    features: Sequence[str] = (),
 ) -> None:
     """Draw `set_` into the PNG `path`; see `synthetic_figure`."""
-    save(synthetic_figure(set_, classes, normalisation, max_columns), path)
+    save(synthetic_figure(set_, classes, normalisation, max_columns, features=features), path)
 
 
 def synthetic_figure(
@@ -41,6 +43,8 @@ def synthetic_figure(
     classes: Sequence[str],
     normalisation: Normalisation,
     max_columns: int = 10,
+    *,
+    features: Sequence[str] = (),
 ) -> Figure:
     """Return a picture of `set_`: one row per class, in the set's own order.
 
@@ -53,6 +57,11 @@ def synthetic_figure(
     Records of any other shape are lines of a heat map, in normalised units, which features of
     different units share. A class without records keeps its row; of more than `MAX_CLASSES` classes
     only the first so many that have records are shown.
+
+    Parameters
+    ----------
+    features
+        Names of a table's features.
     """
     from fdd_flower.report._heat_map import heat_map
     from fdd_flower.report._images import image_grid
@@ -90,7 +99,8 @@ def synthetic_figure(
         unit = "values in the units of the data" if alike else "values in standard deviations"
         return line_rows([windows[rows] for rows in picks], labels, title, note, unit)
     lines = [set_.inputs[rows].flatten(1) for rows in picks]
-    return heat_map(lines, labels, title, note, DPI)
+    named = features if len(features) == lines[0].shape[1] else ()
+    return heat_map(lines, labels, title, note, DPI, named)
 
 
 def draw_curves(rows: Sequence[RoundRow], path: Path, metric: str = "accuracy") -> None:

@@ -9,14 +9,24 @@ from pathlib import Path
 
 from fdd_flower.config import Config, Scalar, flatten, from_run_config, without_removed
 from fdd_flower.errors import ConfigError, DataError
-from fdd_flower.run_folder.evaluation_file import load_evaluation
+from fdd_flower.run_folder.facts.columns_file import load_columns
+from fdd_flower.run_folder.facts.evaluation_file import load_evaluation
+from fdd_flower.run_folder.facts.schema_file import load_schema
 from fdd_flower.run_folder.rows import RoundRow, Summary
-from fdd_flower.run_folder.run_dir import CONFIG, EVALUATION, ROUNDS, SCHEMA, SUMMARY, SYNTHETIC
+from fdd_flower.run_folder.run_dir import (
+    COLUMNS,
+    CONFIG,
+    EVALUATION,
+    ROUNDS,
+    SCHEMA,
+    SUMMARY,
+    SYNTHETIC,
+)
 from fdd_flower.run_folder.saved_set import SavedSet, load_set
-from fdd_flower.run_folder.schema_file import load_schema
 from fdd_flower.run_folder.trust import check_plain
 from fdd_flower.schema import Schema
 from fdd_flower.training.metrics import Answers
+from fdd_flower.training.metrics.likeness import Likeness
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +42,9 @@ class Run:
         None where it ended before its first round.
     answers
         How its model answers on the test records; None in runs from before that was kept.
+    likeness
+        Test records beside synthetic rows, of a table; else None, as in runs from before that was
+        kept.
     lost
         Settings of an older version, by name, that this one has no way to follow.
     trust
@@ -45,8 +58,14 @@ class Run:
     synthetic: SavedSet | None
     schema: Schema | None
     answers: Answers | None = None
+    likeness: Likeness | None = None
     lost: Mapping[str, Scalar] = field(default_factory=dict)
     trust: bool = False
+
+    def class_names(self, count: int) -> tuple[str, ...]:
+        """Return the names of `count` classes, or numbers where the run does not name so many."""
+        names = self.schema.classes if self.schema else ()
+        return names if len(names) == count else tuple(map(str, range(count)))
 
 
 def load_run(path: Path, *, trust: bool = False) -> Run:
@@ -79,6 +98,7 @@ def load_run(path: Path, *, trust: bool = False) -> Run:
         synthetic=synthetic,
         schema=_read_schema(path / SCHEMA, synthetic),
         answers=load_evaluation(path / EVALUATION) if (path / EVALUATION).exists() else None,
+        likeness=load_columns(path / COLUMNS) if (path / COLUMNS).exists() else None,
         lost=lost,
         trust=trust,
     )

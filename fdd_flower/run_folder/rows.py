@@ -136,6 +136,11 @@ class Summary(_Record):
         For `evaluation.recall` or `evaluation.precision`, by the name of the model: `value`, and
         what it gives on the half of the test records that did not choose it, `recall, precision,
         called, records`. Empty where none is asked for.
+    distance_per_column
+        Of a table, by the name of the column, the label too: how far the synthetic rows' marginal
+        is from that of the test records, from 0 to 1: `distance` by the rows' weights, and
+        `same_classes` with the classes as frequent as among the test records. Empty of other
+        data, and of a run without synthetic rows.
     """
 
     strategy: str
@@ -165,6 +170,7 @@ class Summary(_Record):
     metrics_per_client: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     metrics_by_model: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    distance_per_column: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Return this summary indented; a number that is not finite becomes null."""

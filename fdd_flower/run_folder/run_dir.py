@@ -15,15 +15,17 @@ from torch import Tensor
 from fdd_flower.config import Config, nested, to_run_config
 from fdd_flower.errors import ConfigError, DataError
 from fdd_flower.run_folder.checkpoint import Checkpoint, load_checkpoint
-from fdd_flower.run_folder.evaluation_file import evaluation_bytes
+from fdd_flower.run_folder.facts.columns_file import columns_bytes
+from fdd_flower.run_folder.facts.evaluation_file import evaluation_bytes
+from fdd_flower.run_folder.facts.schema_file import schema_bytes
 from fdd_flower.run_folder.files import append_line, sweep, sync_folder, write_atomic, write_new
 from fdd_flower.run_folder.rows import RoundRow, Summary
 from fdd_flower.run_folder.saved_set import SavedSet, Source
-from fdd_flower.run_folder.schema_file import schema_bytes
 from fdd_flower.run_folder.tensor_file import pack
 from fdd_flower.schema import Normalisation, Schema
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.training.metrics import Answers
+from fdd_flower.training.metrics.likeness import Likeness
 
 ROUNDS = "rounds.jsonl"
 SUMMARY = "summary.json"
@@ -33,9 +35,12 @@ MODEL = "model.safetensors"
 SCHEMA = "schema.json"
 LEDGER = "ledger"
 EVALUATION = "evaluation.json"
+COLUMNS = "columns.json"
 SYNTHETIC_PICTURE = "synthetic.png"
 CURVES_PICTURE = "curves.png"
 ANSWERS_PICTURE = "metrics.png"
+COLUMNS_PICTURE = "columns.png"
+PAIRS_PICTURE = "correlations.png"
 REPORT = "report.html"
 # of a run that is under way, or was killed; a run that completed leaves neither
 CHECKPOINT = "checkpoint.safetensors"
@@ -54,6 +59,9 @@ _LEFT_BY_A_RUN = (
     CURVES_PICTURE,
     EVALUATION,
     ANSWERS_PICTURE,
+    COLUMNS,
+    COLUMNS_PICTURE,
+    PAIRS_PICTURE,
     REPORT,
     CHECKPOINT,
     CLIENTS,
@@ -231,6 +239,10 @@ class RunDir:
     def write_evaluation(self, found: Answers) -> None:
         """Write `evaluation.json`: how the model answers, for the pictures of the report."""
         write_atomic(self.path / EVALUATION, evaluation_bytes(found))
+
+    def write_columns(self, found: Likeness) -> None:
+        """Write `columns.json`: a table's test records beside its synthetic rows, in sums."""
+        write_atomic(self.path / COLUMNS, columns_bytes(found))
 
     def write_synthetic(
         self,

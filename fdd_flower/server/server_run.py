@@ -38,6 +38,7 @@ from fdd_flower.server.checks import (
 )
 from fdd_flower.server.extra_models import check_models, extra_models
 from fdd_flower.server.grid import CountingGrid
+from fdd_flower.server.likeness import compared
 from fdd_flower.server.measured import Measured
 from fdd_flower.server.resumed_strategy import Resumable, ResumedStrategy, Stateful
 from fdd_flower.server.side import RoundTally, ServerSide
@@ -294,15 +295,19 @@ class ServerRun:
                     self.plan.normalisation,
                     self.side.sources,
                 )
+        distances: Mapping[str, Mapping[str, float]] = {}
+        if self.rows and (alike := compared(self.dataset.schema, self.test, self.side.merged)):
+            found, distances = alike
+            self.folder.write_columns(found)
         # Last of the data: a folder that has a summary has all that the summary speaks of.
-        summary = self._summary(status)
+        summary = self._summary(status, distances)
         for name, found in summary.thresholds.items():
             say(f"threshold of {name}: {threshold_words(found)}")
         self.folder.write_summary(summary)
         self.tracking.end(summary)
         write_report(self.folder.path)
 
-    def _summary(self, status: str) -> Summary:
+    def _summary(self, status: str, distances: Mapping[str, Mapping[str, float]]) -> Summary:
         cfg, distils = self.cfg, self.method.distils
         up = sum(row.bytes_up for row in self.rows)
         model = resolve_name(cfg.model.name, self.plan.feature_shape)
@@ -325,5 +330,6 @@ class ServerRun:
             versions=versions(),
             status=status,
             privacy=card_of(cfg, rows=distils).to_dict(),
+            distance_per_column=distances,
             **self.measured.summary(model, self.last, self.by_model),
         )

@@ -18,8 +18,9 @@ from fdd_flower.data.base import Dataset
 from fdd_flower.data.schema_toml import schema_text
 from fdd_flower.data.tables.cells import cells_of
 from fdd_flower.data.tables.constants import with_constants
+from fdd_flower.data.tables.decode import frame_of
 from fdd_flower.data.tables.draft import draft_columns
-from fdd_flower.data.tables.encode import features_of, frame_of, table_inputs
+from fdd_flower.data.tables.encode import features_of, table_inputs
 from fdd_flower.data.tables.files import read_frame
 from fdd_flower.data.tables.numbers import days, numbers
 from fdd_flower.data.tables.words import held

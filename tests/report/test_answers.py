@@ -13,7 +13,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from fdd_flower.errors import DataError
 from fdd_flower.report.figures import draw_answers
-from fdd_flower.run_folder.evaluation_file import evaluation_bytes, load_evaluation
+from fdd_flower.run_folder.facts.evaluation_file import evaluation_bytes, load_evaluation
 from fdd_flower.training.metrics import answers
 from tests.report.samples import CLASSES
 from tests.training.test_metrics import answers as sample

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -140,6 +141,19 @@ def test_the_heat_map_has_the_signs_of_the_values(tmp_path: Path) -> None:
     upper = red[0] < np.median(np.concatenate([red[0], blue[0]]))
     assert (red[1][upper] <= middle).mean() > 0.97
     assert (red[1][~upper] >= middle).mean() > 0.97
+
+
+@pytest.mark.parametrize("count", [3, 400])
+def test_the_heat_map_names_the_features_of_a_table(count: int) -> None:
+    scale = Normalisation(mean=(0.0,) * count, std=(1.0,) * count)
+    set_ = make(torch.zeros(2, count), [0, 1], 2)
+    names = [f"$site$={i}" for i in range(count)]
+    figure = synthetic_figure(set_, ["a", "b"], scale, features=names)
+    found = [label for axes in figure.axes for label in axes.get_xticklabels()]
+    shown = [label.get_text() for label in found if label.get_text() in names]
+    assert shown == names[:: math.ceil(count / len(shown))]
+    assert len(shown) >= min(count, 100)
+    assert not any(label.get_parse_math() for label in found if label.get_text() in names)
 
 
 def test_class_names_are_no_formulas(tmp_path: Path) -> None:

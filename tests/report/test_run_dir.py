@@ -66,6 +66,7 @@ SUMMARY_KEYS = [
     "metrics_per_client",
     "metrics_by_model",
     "thresholds",
+    "distance_per_column",
 ]
 
 

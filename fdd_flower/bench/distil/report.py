@@ -42,7 +42,8 @@ def write_set(
         saved = SavedSet(set=part, classes=classes, normalisation=scale)
         write_atomic(folder.tensors(name), saved.to_bytes())
     if picture and _there("matplotlib"):
-        draw_synthetic(part, classes, scale, folder.picture(name))
+        features = dataset.schema.features
+        draw_synthetic(part, classes, scale, folder.picture(name), features=features)
 
 
 def _there(package: str) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fdd_flower.data.tables.encode import frame_of
+from fdd_flower.data.tables.decode import frame_of
 from fdd_flower.distillers.base import declares
 from fdd_flower.results.predict import free_names
 from fdd_flower.results.train import kept_set

@@ -1,0 +1,1 @@
+"""Pictures of a table's columns: test records beside synthetic rows."""

@@ -1,0 +1,1 @@
+"""What a run is about and found, as JSON files of their own."""
