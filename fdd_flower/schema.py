@@ -259,6 +259,10 @@ class Schema:
         The column that holds the class; empty: not known.
     prior
         Public shares of the classes, in their order; empty: not known.
+    channels
+        Of a series, the names of its channels, in order; empty: not known.
+    rate
+        Of a series, samples a second; 0: not known.
     """
 
     classes: tuple[str, ...]
@@ -267,6 +271,8 @@ class Schema:
     columns: tuple[Column, ...] = ()
     label: str = ""
     prior: tuple[float, ...] = ()
+    channels: tuple[str, ...] = ()
+    rate: float = 0.0
 
     @classmethod
     def of_table(
@@ -305,6 +311,10 @@ class Schema:
     def features(self) -> tuple[str, ...]:
         """Names of a table's features, one a model input; empty where they have none."""
         return feature_names(self.columns)
+
+    def samples(self) -> list[str]:
+        """Return names for the values of a series, flattened: each channel's, and a number."""
+        return [f"{name}_{n}" for name in self.channels for n in range(self.feature_shape[-1])]
 
 
 def feature_names(columns: Iterable[Column]) -> tuple[str, ...]:

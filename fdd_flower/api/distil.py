@@ -26,7 +26,7 @@ from fdd_flower.errors import ConfigError
 from fdd_flower.rng import stream
 from fdd_flower.schema import Column, Schema
 from fdd_flower.threads import threads
-from fdd_flower.wire.codecs.base import CODECS, array_bytes
+from fdd_flower.wire.codecs.base import array_bytes, build_codec, resolved
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,7 +114,7 @@ def distill(
     data, schema = _records(x, y, kind, schema, classes, columns)
     data = moved(data, resolve(cfg.runtime.device))
     check_options(cfg.distiller, schema.feature_shape, rounds=1)
-    codec = CODECS.get(cfg.codec.name)(cfg.codec)
+    codec = build_codec(cfg.codec, schema.feature_shape)
     plan = Plan.of(schema, seed=cfg.seed, run="distill", round_=ROUND, codec=codec)
     rng = stream(cfg.seed, "client", CLIENT, ROUND)
     with threads(cfg.runtime.client_threads):
@@ -132,7 +132,8 @@ def distill(
             f"records: {shown(found.withheld)}",
             stacklevel=2,
         )
-    meta = {**found.synthetic.meta, "codec": cfg.codec.name, BYTES: str(array_bytes(arrays))}
+    name = resolved(cfg.codec, schema.feature_shape).name
+    meta = {**found.synthetic.meta, "codec": name, BYTES: str(array_bytes(arrays))}
     return SyntheticSet(
         inputs=part.inputs,
         targets=part.targets,

@@ -28,8 +28,7 @@ def in_notebook() -> bool:
 
 def set_picture(part: SyntheticSet) -> bytes:
     """Return a PNG: a row a class, images as they are, series over time, all else a heat map."""
-    schema = part.schema
-    return png(synthetic_figure(part, part.classes, schema.normalisation, features=schema.features))
+    return png(synthetic_figure(part, part.classes, part.schema.normalisation, schema=part.schema))
 
 
 def set_html(part: SyntheticSet) -> str:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from torch.utils.data import TensorDataset
 
 COLUMNS = "columns"  # of `meta`: the names of a table's columns, in JSON
+CHANNELS = "channels"  # of `meta`: of a series samples a second, and the channels' names, in JSON
 LABEL = "label"  # of `meta`: the column of a table's classes and their public shares, in JSON
 BYTES = "bytes"  # of `meta`: what the set took in a message
 
@@ -175,7 +176,8 @@ class SyntheticSet(synthetic_set.SyntheticSet):
         if self.schema.columns:
             frame = frame_of(self.inputs, self.schema)
         else:
-            frame = pd.DataFrame(flat, columns=[f"x{i}" for i in range(flat.shape[1])])
+            names = self.schema.samples() or [f"x{i}" for i in range(flat.shape[1])]
+            frame = pd.DataFrame(flat, columns=pd.Index(names))
         columns = list(frame.columns)
         taken = [name for name in (label, weight) if name in columns]
         if taken or label == weight:
@@ -211,6 +213,8 @@ class SyntheticSet(synthetic_set.SyntheticSet):
         meta = dict(self.meta)
         if self.schema.columns:
             meta[COLUMNS] = json.dumps([column.to_dict() for column in self.schema.columns])
+        if self.schema.channels:
+            meta[CHANNELS] = json.dumps([self.schema.rate, *self.schema.channels])
         if self.schema.label:
             meta[LABEL] = json.dumps([self.schema.label, *self.schema.prior])
         saved = SavedSet(
@@ -240,11 +244,14 @@ def from_saved(saved: SavedSet, schema: Schema | None = None) -> SyntheticSet:
     meta = dict(saved.set.meta)
     named = json.loads(meta.pop(COLUMNS, "[]"))
     label, *prior = json.loads(meta.pop(LABEL, '[""]'))
+    rate, *channels = json.loads(meta.pop(CHANNELS, "[0.0]"))
     known = replace(
         saved.schema,
         columns=tuple(map(Column.from_dict, named)),
         label=str(label),
         prior=tuple(map(float, prior)),
+        channels=tuple(map(str, channels)),
+        rate=float(rate),
     )
     return SyntheticSet(
         inputs=saved.set.inputs,

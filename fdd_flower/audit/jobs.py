@@ -32,7 +32,7 @@ from fdd_flower.report.pairs import draw_pairs
 from fdd_flower.rng import derive
 from fdd_flower.schema import Normalisation
 from fdd_flower.threads import end_with_parent, threads
-from fdd_flower.wire.codecs.base import CODECS
+from fdd_flower.wire.codecs.base import build_codec
 
 PAIRS = "pairs"
 SHOWN = 10  # pairs of a picture
@@ -128,7 +128,7 @@ def material(cfg: Config, canaries: int, seed: int) -> tuple[Normalisation, Cana
     dataset = load_dataset(cfg.data, seed=cfg.seed)
     records = thinned(pooled(dataset), canaries * 9 // 5, seed=cfg.seed)
     drawn, reference = draw_canaries(records, count=canaries, seed=derive(cfg.seed, seed))
-    codec = CODECS.get(cfg.codec.name)(cfg.codec)
+    codec = build_codec(cfg.codec, dataset.feature_shape)
     plan = Plan.of(dataset.schema, seed=cfg.seed + seed, run="audit", round_=1, codec=codec)
     return dataset.normalisation, drawn, Known(cfg=cfg, plan=plan, reference=reference)
 

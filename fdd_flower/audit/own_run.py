@@ -22,7 +22,7 @@ from fdd_flower.data.base import Split, refuse
 from fdd_flower.distillers.base import Plan, declares
 from fdd_flower.results.train import kept_set, test_split
 from fdd_flower.run_folder.load import Run
-from fdd_flower.wire.codecs.base import CODECS
+from fdd_flower.wire.codecs.base import build_codec
 
 MOST = 2000  # records that were in, and as many that were not
 SOURCES = {".npz": "npz", ".csv": "table", ".parquet": "table"}
@@ -48,6 +48,7 @@ def audit_run(run: Run, records: Path, folder: Path) -> Outcome:
     part, schema, cfg = kept_set(run).set, run.schema, run.config
     assert schema is not None  # a run with a set has one
     name = SOURCES.get(records.suffix.lower(), "folder") if records.is_file() else "folder"
+    name = cfg.data.name if cfg.data.name == "series" else name
     members = load_own(
         replace(cfg.data, name=name),
         path=str(records.expanduser().absolute()),
@@ -56,6 +57,8 @@ def audit_run(run: Run, records: Path, folder: Path) -> Outcome:
         normalisation=schema.normalisation,
         columns=schema.columns,
         label=schema.label,
+        channels=schema.channels,
+        rate=schema.rate,
     )
     others, reference = _halves(test_split(run, cfg), seed=cfg.seed)
     count = min(len(members), len(others), MOST)
@@ -67,7 +70,7 @@ def audit_run(run: Run, records: Path, folder: Path) -> Outcome:
             remedy="Give more records: from so few nothing follows.",
         )
     drawn = _side_by_side(thinned(members, count, seed=1), thinned(others, count, seed=2))
-    codec = CODECS.get(cfg.codec.name)(cfg.codec)
+    codec = build_codec(cfg.codec, schema.feature_shape)
     plan = Plan.of(schema, seed=cfg.seed, run="audit", round_=run.summary.rounds, codec=codec)
     known = Known(cfg=cfg, plan=plan, reference=reference)
     release = Rows(part, known)

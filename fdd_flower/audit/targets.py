@@ -23,7 +23,7 @@ from fdd_flower.privacy.modes import FOLLOWED
 from fdd_flower.releases.terms import spend_of
 from fdd_flower.rng import stream
 from fdd_flower.synthetic_set import SyntheticSet
-from fdd_flower.wire.codecs.base import CODECS
+from fdd_flower.wire.codecs.base import build_codec
 
 RAW, FEDAVG, SKETCH = "raw-copy", "fedavg", "sketch"
 ROUNDS = {FEDAVG: 1, "fedavg-20-rounds": 20}
@@ -144,7 +144,7 @@ def distilled(records: Split, known: Known, *, seed: int) -> SyntheticSet:
     cfg, plan = known.cfg, known.plan
     distiller = DISTILLERS.get(cfg.distiller.name)(cfg.distiller)
     found = distiller.distill(records, plan=plan, start=None, rng=stream(seed, "client"))
-    codec = found.codec or plan.codec or CODECS.get(cfg.codec.name)(cfg.codec)
+    codec = found.codec or plan.codec or build_codec(cfg.codec, plan.feature_shape)
     sent = codec.decode(
         codec.encode(found.synthetic),
         feature_shape=plan.feature_shape,

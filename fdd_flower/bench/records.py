@@ -12,7 +12,7 @@ from fdd_flower.data.base import Dataset, Split
 from fdd_flower.device import moved, resolve
 from fdd_flower.distillers.base import Plan
 from fdd_flower.rng import numpy_stream
-from fdd_flower.wire.codecs.base import CODECS, Tunable
+from fdd_flower.wire.codecs.base import Tunable, build_codec
 from fdd_flower.wire.resolution import WHOLE
 
 HELD_OUT = 0.1
@@ -71,7 +71,7 @@ def load_material(cfg: Config, *, holdout: bool, limit: int = 0) -> Material:
 
 def make_plan(cfg: Config, dataset: Dataset, seed: int, *, resolution: int = WHOLE) -> Plan:
     """Return the plan of the first round that a run of `seed` would send."""
-    codec = CODECS.get(cfg.codec.name)(cfg.codec)
+    codec = build_codec(cfg.codec, dataset.feature_shape)
     if isinstance(codec, Tunable):
         codec = codec.at_resolution(resolution)
     return Plan.of(dataset.schema, seed=seed, run="bench", round_=1, codec=codec)

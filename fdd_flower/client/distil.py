@@ -17,7 +17,7 @@ from fdd_flower.models.base import Network
 from fdd_flower.progress_log import say
 from fdd_flower.rng import stream
 from fdd_flower.synthetic_set import SyntheticSet
-from fdd_flower.wire.codecs.base import CODECS, Codec
+from fdd_flower.wire.codecs.base import CODECS, Codec, build_codec
 from fdd_flower.wire.records import read_set, set_record
 
 
@@ -47,7 +47,7 @@ def distilled_set(side: ClientSide, guidance: Guidance | None = None) -> Distill
         starts from the last good set.
     """
     cfg = settings_of_round(side.cfg.distiller, side.plan.round)
-    codec = CODECS.get(side.cfg.codec.name)(side.cfg.codec)
+    codec = build_codec(side.cfg.codec, side.plan.feature_shape)
     plan = replace(
         side.plan, model=_model(side, cfg), peers=_peers(side, cfg), codec=codec, guidance=guidance
     )

@@ -114,6 +114,8 @@ def client_data(cfg: Config, plan: Plan, context: Context) -> Split:
             normalisation=plan.normalisation,
             columns=plan.columns,
             label=plan.label,
+            channels=plan.channels,
+            rate=plan.rate,
         )
     if "partition-id" in node and "num-partitions" in node:
         dataset = load_dataset(cfg.data, seed=cfg.seed)

@@ -45,8 +45,8 @@ class DataConfig:
     )
     columns: str = setting(
         "",
-        "table, hub: names of the columns to use, separated by commas, or with a dash before each "
-        "those to leave out; empty: all",
+        "table, series, hub: names of the columns to use, separated by commas, or with a dash "
+        "before each those to leave out; empty: all",
     )
     image_size: int = setting(32, "folder, hub: height and width in pixels", low=4, high=1_024)
     resize: str = setting(
@@ -84,6 +84,9 @@ class DataConfig:
         "both sides of the test split",
     )
     time: str = setting("time", "series: name of the column with the time of a row")
+    rate: float = setting(
+        0.0, "series: samples a second; 0: as the times of a table say", low=0, high=1e9
+    )
     holdout: float = setting(
         0.0,
         "share of the training records of each class to measure on instead of the test split, for "

@@ -155,5 +155,9 @@ class SketchConfig:
 class CodecConfig:
     """How a set is written into a message."""
 
-    name: str = setting("uint8", "avif, float16, float32, series, uint8, webp", first=True)
+    name: str = setting(
+        "auto",
+        "auto, avif, float16, float32, series, uint8, webp",
+        first=True,
+    )
     quality: int = setting(30, "avif, series, webp: quality; 100 is best", low=0, high=100)

@@ -15,6 +15,7 @@ from fdd_flower.data.fit import fit_normalisation, hold_out
 from fdd_flower.data.groups import alike_groups, check_groups, held_out_groups, natural_groups
 from fdd_flower.data.images.colour import with_channels
 from fdd_flower.data.partition import partition_indices
+from fdd_flower.data.recordings.times import check_series
 from fdd_flower.data.schema_toml import read_schema
 from fdd_flower.data.shift import shifted, shifted_in_turn
 from fdd_flower.data.sources.paths import given_path
@@ -99,6 +100,8 @@ def _load(cfg: DataConfig, seed: int, schema: Schema | None) -> Dataset:
         notes=(*source.notes, *drafted, *notes, *check_splits(source.classes, train, test)),
         label=source.label,
         prior=source.prior,
+        channels=source.channels,
+        rate=source.rate,
     )
 
 
@@ -135,6 +138,8 @@ def load_own(
     normalisation: Normalisation,
     columns: tuple[Column, ...] = (),
     label: str = "",
+    channels: tuple[str, ...] = (),
+    rate: float = 0.0,
 ) -> Split:
     """Return a node's own training records, read from `path`, as the federation sees them.
 
@@ -146,6 +151,9 @@ def load_own(
         The federation's. Classes are matched by name; the node need not hold them all.
     columns, label
         Of the federation's tables: what each column is, and the one with the class.
+    channels, rate
+        Of the federation's series: the names of the channels, and samples a second. A node of which
+        they are not known is believed.
 
     Raises
     ------
@@ -164,6 +172,8 @@ def load_own(
     if source.in_cells:
         records = encoded(records, source.columns)
     check_records(own.name, source.train, source.classes, in_cells=source.in_cells)
+    if channels and source.channels:
+        check_series(path, source, channels, rate)
     held = [source.classes[i] for i in np.unique(records.labels)]
     unknown = [name for name in held if name not in classes]
     if unknown:

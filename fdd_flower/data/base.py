@@ -108,6 +108,7 @@ class Source:
     those of a table, and `group_names` what `Records.groups` number. With `in_cells` the inputs are
     a table's cells, float64 (n, number of columns), which are yet to be encoded; `label` is then
     the column of the class, and `prior` the schema's, if it has one.
+    `channels` are the names of a series' channels, and `rate` its samples a second; 0: not known.
     `notes` say what a user should know of the reading: what was ignored, filled in or taken for
     something, a line each; a run begins with them.
     """
@@ -122,6 +123,8 @@ class Source:
     in_cells: bool = False
     label: str = ""
     prior: tuple[float, ...] = ()
+    channels: tuple[str, ...] = ()
+    rate: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +140,8 @@ class Dataset:
     notes: tuple[str, ...] = ()
     label: str = ""
     prior: tuple[float, ...] = ()
+    channels: tuple[str, ...] = ()
+    rate: float = 0.0
 
     @property
     def feature_shape(self) -> tuple[int, ...]:
@@ -153,6 +158,8 @@ class Dataset:
             columns=self.columns,
             label=self.label,
             prior=self.prior,
+            channels=self.channels,
+            rate=self.rate,
         )
 
     def split(self, records: Records) -> Split:

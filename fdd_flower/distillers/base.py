@@ -61,6 +61,8 @@ class Plan:
         What one model input is, and the constants that make it.
     columns, label, prior
         Of a table: what each column is, the one with the class, and the shares of the classes.
+    channels, rate
+        Of a series: the names of its channels, and samples a second, 0 if not known.
     model
         The global model, for `embedder = global` and `labels = global`; None before it has
         learned anything.
@@ -81,6 +83,8 @@ class Plan:
     columns: tuple[Column, ...] = ()
     label: str = ""
     prior: tuple[float, ...] = ()
+    channels: tuple[str, ...] = ()
+    rate: float = 0.0
     model: Network | None = None
     peers: SyntheticSet | None = None
     codec: Codec | None = None
@@ -101,6 +105,8 @@ class Plan:
             columns=schema.columns,
             label=schema.label,
             prior=schema.prior,
+            channels=schema.channels,
+            rate=schema.rate,
             codec=codec,
         )
 

@@ -20,7 +20,7 @@ from fdd_flower.models.base import Network
 from fdd_flower.report.units import human_bytes, one_line
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.training.pace import Pace
-from fdd_flower.wire.codecs.base import CODECS
+from fdd_flower.wire.codecs.base import build_codec, resolved
 from fdd_flower.wire.records import (
     ARRAYS,
     CONFIG,
@@ -137,7 +137,7 @@ def _rounds(
     if not method.distils:
         parts += [] if method.synthesises else [f"as much up: the weights of {name}"]
         return ", ".join(parts)
-    codec = CODECS.get(cfg.codec.name)(cfg.codec)
+    codec = build_codec(cfg.codec, plan.feature_shape)
     cells = packing_of(distiller, plan.feature_shape, codec).cells
     rows = [_rows(distiller, own, cells) for own in counts]
     parts.append(_up(cfg, plan, max(rows)))
@@ -165,7 +165,7 @@ def _up(cfg: Config, plan: Plan, rows: int) -> str:
     """Return what a client sends at most: of as many rows as any has, if that fixes the bytes."""
     if cfg.distiller.bytes:
         return f"at most {human_bytes(cfg.distiller.bytes)} up"
-    if cfg.codec.name not in EXACT or rows == 0:
+    if resolved(cfg.codec, plan.feature_shape).name not in EXACT or rows == 0:
         return f"at most {rows:,} rows up"
     classes = len(plan.classes)
     targets = torch.eye(classes)[torch.arange(rows) % classes]
@@ -175,5 +175,5 @@ def _up(cfg: Config, plan: Plan, rows: int) -> str:
         inputs=torch.zeros(rows, *plan.feature_shape), targets=targets, weights=torch.ones(rows)
     )
     envelope = Envelope(client="0", nonce=plan.nonce, round=1, seconds=1.0)
-    arrays = set_record(part, CODECS.get(cfg.codec.name)(cfg.codec))
+    arrays = set_record(part, build_codec(cfg.codec, plan.feature_shape))
     return f"at most {rows:,} rows or {human_bytes(message_bytes(reply(arrays, envelope, {})))} up"

@@ -118,5 +118,7 @@ def _own_labels(cfg: Config, dataset: Dataset, path: str) -> np.ndarray:
         normalisation=dataset.normalisation,
         columns=dataset.columns,
         label=dataset.label,
+        channels=dataset.channels,
+        rate=dataset.rate,
     )
     return own.labels.numpy()

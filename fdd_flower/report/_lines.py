@@ -21,21 +21,32 @@ SOFT = 0.02  # share of the values beyond either end of the scale
 
 
 def line_rows(
-    rows: Sequence[Tensor], labels: Sequence[str], title: str, note: str, unit: str
+    rows: Sequence[Tensor],
+    labels: Sequence[str],
+    title: str,
+    note: str,
+    *,
+    unit: str,
+    channels: Sequence[str],
+    rate: float,
 ) -> Figure:
     """Return a figure with a panel for each of `rows`, (n, channels, steps); n may be 0.
 
-    The windows of a panel stand side by side, under one scale for all panels: time in samples, and
-    values, of which the furthest may be cut. Channels above `MOST_CHANNELS` are left out.
+    The windows of a panel stand side by side, under one scale for all panels: time, and values, of
+    which the furthest may be cut. Channels above `MOST_CHANNELS` are left out.
 
     Parameters
     ----------
     unit
         Of the values.
+    channels
+        Their names.
+    rate
+        Samples a second; 0: time is in samples.
     """
     every = torch.cat([row.flatten() for row in rows])
-    channels, steps = rows[0].shape[1:]
-    shown, most = min(channels, MOST_CHANNELS), max(1, *(len(row) for row in rows))
+    steps = rows[0].shape[2]
+    shown, most = min(len(channels), MOST_CHANNELS), max(1, *(len(row) for row in rows))
     low, high = np.quantile(every.numpy(), [SOFT / 2, 1 - SOFT / 2])
     room = max(0.15 * (high - low), 1e-3)
     figure = paper((WIDE, TALL * len(rows) + 1.4))
@@ -45,13 +56,12 @@ def line_rows(
     for axes, row, label in zip(panels, rows, labels, strict=True):
         for place, window in enumerate(row.numpy()):
             for channel in range(shown):
-                name = f"channel {channel}"
                 axes.plot(
                     time + place * apart,
                     window[channel],
                     color=COLOURS[channel],
                     lw=0.8,
-                    label=name,
+                    label=channels[channel],
                 )
             axes.axvspan(place * apart, place * apart + steps - 1, color="0.97", zorder=0)
         if not len(row):
@@ -68,11 +78,23 @@ def line_rows(
     marks = [
         (place * apart + at, at) for place in range(most) for at in dict.fromkeys((0, steps // 2))
     ]
-    last.set_xticks([at for at, _ in marks], [str(sample) for _, sample in marks])
-    last.set_xlabel(f"time in samples, windows side by side; {unit}", fontsize=8)
+    word, size = _unit(steps, rate)
+    last.set_xticks([at for at, _ in marks], [f"{sample * size:.3g}" for _, sample in marks])
+    last.set_xlabel(f"time in {word}, windows side by side; {unit}", fontsize=8)
     figure.suptitle(title, x=0.01, ha="left", fontsize=10, fontweight="bold")
-    if shown < channels:
-        note += f"; {shown} of {channels} channels"
+    if shown < len(channels):
+        note += f"; {shown} of {len(channels)} channels"
     panels[0].set_title(note, loc="left", fontsize=7.5, color="0.35")
     legend_below(figure, list(panels))
     return figure
+
+
+def _unit(steps: int, rate: float) -> tuple[str, float]:
+    """Return the unit that suits a window of so many samples, and how much of it a sample takes."""
+    if not rate:
+        return "samples", 1.0
+    seconds = steps / rate
+    units = ((1.0, "milliseconds", 1e3), (120.0, "seconds", 1.0), (7200.0, "minutes", 1 / 60))
+    found = ((word, size) for end, word, size in units if seconds < end)
+    word, size = next(found, ("hours", 1 / 3600))
+    return word, size / rate

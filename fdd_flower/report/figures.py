@@ -12,7 +12,7 @@ from torch import Tensor
 from fdd_flower.report.chart import DPI, save
 from fdd_flower.report.units import one_line
 from fdd_flower.run_folder.rows import RoundRow
-from fdd_flower.schema import Normalisation, kind_of
+from fdd_flower.schema import Normalisation, Schema, kind_of
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.training.metrics import Answers
 
@@ -32,10 +32,10 @@ def draw_synthetic(
     path: Path,
     max_columns: int = 10,
     *,
-    features: Sequence[str] = (),
+    schema: Schema | None = None,
 ) -> None:
     """Draw `set_` into the PNG `path`; see `synthetic_figure`."""
-    save(synthetic_figure(set_, classes, normalisation, max_columns, features=features), path)
+    save(synthetic_figure(set_, classes, normalisation, max_columns, schema=schema), path)
 
 
 def synthetic_figure(
@@ -44,7 +44,7 @@ def synthetic_figure(
     normalisation: Normalisation,
     max_columns: int = 10,
     *,
-    features: Sequence[str] = (),
+    schema: Schema | None = None,
 ) -> Figure:
     """Return a picture of `set_`: one row per class, in the set's own order.
 
@@ -53,15 +53,16 @@ def synthetic_figure(
 
     Images of 1 or 3 channels are shown in the units of the data, clipped to [0, 1]; where the data
     had other units, or they would be grey on grey, from black at their lowest to white at their
-    highest. Series are drawn over time, in the units of the data unless channels differ in scale.
-    Records of any other shape are lines of a heat map, in normalised units, which features of
-    different units share. A class without records keeps its row; of more than `MAX_CLASSES` classes
-    only the first so many that have records are shown.
+    highest. Series are drawn over time, in seconds where `schema` knows their rate, and in the
+    units of the data unless channels differ in scale: then in standard deviations, and the legend
+    has each channel's. Records of any other shape are lines of a heat map, in normalised units,
+    which features of different units share. A class without records keeps its row; of more than
+    `MAX_CLASSES` classes only the first so many that have records are shown.
 
     Parameters
     ----------
-    features
-        Names of a table's features.
+    schema
+        Knows the names of features, or of a series' channels, and their rate.
     """
     from fdd_flower.report._heat_map import heat_map
     from fdd_flower.report._images import image_grid
@@ -96,11 +97,29 @@ def synthetic_figure(
     if series:
         alike = max(normalisation.std) <= ALIKE * min(normalisation.std)
         windows = normalisation.invert(set_.inputs) if alike else set_.inputs
-        unit = "values in the units of the data" if alike else "values in standard deviations"
-        return line_rows([windows[rows] for rows in picks], labels, title, note, unit)
+        return line_rows(
+            [windows[rows] for rows in picks],
+            labels,
+            title,
+            note,
+            unit="values in the units of the data" if alike else "values in standard deviations",
+            channels=_channels(shape[0], schema, None if alike else normalisation),
+            rate=schema.rate if schema else 0.0,
+        )
     lines = [set_.inputs[rows].flatten(1) for rows in picks]
+    features = schema.features if schema else ()
     named = features if len(features) == lines[0].shape[1] else ()
     return heat_map(lines, labels, title, note, DPI, named)
+
+
+def _channels(count: int, schema: Schema | None, scale: Normalisation | None) -> list[str]:
+    """Return what to call channels: by their names, and with what 0 and 1 of `scale` stand for."""
+    known = schema.channels if schema else ()
+    names = [one_line(name, 30) for name in known] or [f"channel {n}" for n in range(count)]
+    if scale is None:
+        return names
+    ends = zip(names, scale.mean, scale.std, strict=True)
+    return [f"{name} (0: {mean:.3g}, 1: +{std:.2g})" for name, mean, std in ends]
 
 
 def draw_curves(rows: Sequence[RoundRow], path: Path, metric: str = "accuracy") -> None:

@@ -17,8 +17,10 @@ from fdd_flower.methods.base import COMMON, Method, method_of
 from fdd_flower.models.base import Network
 from fdd_flower.privacy.modes import check_mode
 from fdd_flower.server.tracking import check_track
-from fdd_flower.wire.codecs.base import CODECS
+from fdd_flower.wire.codecs.base import AUTO, CODECS, build_codec
 
+# What stored settings hold of a key whose default has changed since.
+EARLIER = {"codec.name": "uint8"}
 # Of settings that one strategy alone uses; each is named like it.
 OWN_SECTIONS = ("dynafed", "fedaf", "fedlgd", "sketch")
 
@@ -41,6 +43,8 @@ def check_components(cfg: Config) -> Method:
     if not isinstance(method, Method):
         raise _no_component("strategy", cfg.strategy.name, f"a {type(method).__name__}")
     for registry, part in ((DISTILLERS, cfg.distiller), (MERGERS, cfg.merger), (CODECS, cfg.codec)):
+        if registry is CODECS and part.name == AUTO:
+            continue
         factory: Any = registry.get(part.name)
         try:
             factory(part)
@@ -97,7 +101,7 @@ def refuse_changed(cfg: Config, unused: Collection[str], where: str) -> None:
     """
     values = to_run_config(cfg)
     for key in (keys()[name] for name in unused):
-        if values[key.name] != key.default:
+        if values[key.name] not in (key.default, EARLIER.get(key.name)):
             default = str(key.default).lower() if key.kind is bool else key.default
             raise ConfigError(
                 key.name,
@@ -153,5 +157,5 @@ def check_distiller(cfg: Config, plan: Plan, model: Network) -> None:
         If one does not fit the records, the codec or the number of rounds.
     """
     check_options(cfg.distiller, plan.feature_shape, rounds=cfg.num_server_rounds)
-    codec = CODECS.get(cfg.codec.name)(cfg.codec)
+    codec = build_codec(cfg.codec, plan.feature_shape)
     check_plan(settings_of_round(cfg.distiller, 1), replace(plan, model=model, codec=codec))

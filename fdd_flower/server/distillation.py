@@ -31,7 +31,7 @@ from fdd_flower.server.sampling import Sampler
 from fdd_flower.server.side import ServerEvaluates, ServerSide
 from fdd_flower.synthetic_set import LazySets, SyntheticSet, each_moved
 from fdd_flower.training.loop import train_on
-from fdd_flower.wire.codecs.base import CODECS
+from fdd_flower.wire.codecs.base import build_codec, resolved
 from fdd_flower.wire.records import ARRAYS, CONFIG, PEERS, read_set, set_record
 
 
@@ -46,7 +46,7 @@ class FederatedDistillation(ServerEvaluates):
 
     def __init__(self, side: ServerSide) -> None:
         self.side = side
-        self.codec = CODECS.get(side.cfg.codec.name)(side.cfg.codec)
+        self.codec = build_codec(side.cfg.codec, side.plan.feature_shape)
         self.merger = MERGERS.get(side.cfg.merger.name)(side.cfg.merger)
         self.arrays, self.round = ArrayRecord(), 0
         self.pool: Sequence[Pooled] = ()  # what was merged last
@@ -56,8 +56,9 @@ class FederatedDistillation(ServerEvaluates):
     def summary(self) -> None:
         """Log the parts of the method."""
         cfg = self.side.cfg
+        codec = resolved(cfg.codec, self.side.plan.feature_shape).name
         say(
-            f"distiller {cfg.distiller.name} (ipc {cfg.distiller.ipc}), codec {cfg.codec.name}, "
+            f"distiller {cfg.distiller.name} (ipc {cfg.distiller.ipc}), codec {codec}, "
             f"merger {cfg.merger.name}"
         )
 

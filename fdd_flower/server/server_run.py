@@ -45,6 +45,7 @@ from fdd_flower.server.side import RoundTally, ServerSide
 from fdd_flower.server.tracking import Tracking
 from fdd_flower.threads import threads
 from fdd_flower.training.evaluation import Evaluation, evaluate
+from fdd_flower.wire.codecs.base import resolved
 from fdd_flower.wire.records import plan_record
 
 
@@ -315,7 +316,7 @@ class ServerRun:
             strategy=cfg.strategy.name,
             distiller=cfg.distiller.name if distils else "",
             merger=cfg.merger.name if distils else "",
-            codec=cfg.codec.name if distils else "",
+            codec=resolved(cfg.codec, self.plan.feature_shape).name if distils else "",
             model=model,
             data=cfg.data.name,
             partition=cfg.partition.name,

@@ -26,6 +26,7 @@ SCHEMA, MINOR = 1, 0
 EXTENSION = "x-"  # begins a key that nobody has to know
 ARRAYS, CONFIG, META, METRICS, PEERS = "arrays", "config", "meta", "metrics", "peers"
 LOGITS = "class-logits"
+CHANNELS, RATE = "channels", "rate"  # of the plan, where the records are series that have them
 TABLE = "table"  # of the plan: the schema of the records, in TOML, where they are rows of a table
 COUNT, STEPS = "num-examples", "num-steps"  # metrics of a client that trained
 MAX_SECONDS = 1e7
@@ -36,7 +37,7 @@ _META = {"client": str, "nonce": str, "round": int}
 _METRICS = ("seconds", COUNT, STEPS)
 _PLAN = (
     "server-round", "seed", "nonce", "classes", "feature-shape", "mean", "std", "proximal-mu",
-    "settings", TABLE,
+    "settings", TABLE, CHANNELS, RATE,
 )  # fmt: skip
 _KEY = Code.CLIENT_KEY
 
@@ -85,6 +86,8 @@ def plan_record(plan: Plan) -> ConfigRecord:
             plan.columns, classes=plan.classes, label=plan.label, prior=plan.prior
         )
         found[TABLE] = schema_text(table)
+    if plan.channels:
+        found[CHANNELS], found[RATE] = list(plan.channels), plan.rate
     return found
 
 
@@ -121,6 +124,8 @@ def read_plan(content: RecordDict) -> Plan:
             columns=table.columns if table else (),
             label=table.label if table else "",
             prior=table.prior if table else (),
+            channels=tuple(map(str, fields.get(CHANNELS, ()))),  # type: ignore[arg-type]
+            rate=float(fields.get(RATE, 0.0)),  # type: ignore[arg-type]
         )
     except (KeyError, TypeError, ValueError, DataError) as error:
         raise _cannot_read("plan", "every field of schema 1", repr(error)) from error

@@ -48,6 +48,16 @@ def test_a_saved_set_is_the_file_that_a_run_leaves(tmp_path):
         fdd.SyntheticSet.load(tmp_path / "none")
 
 
+def test_a_series_keeps_its_channels_and_rate(tmp_path):
+    plain = make((2, 3))
+    named = replace(plain, schema=replace(plain.schema, channels=("x", "y"), rate=50.0))
+    again = fdd.SyntheticSet.load(named.save(tmp_path / "s.safetensors"))
+    assert again.schema == named.schema
+    assert again.meta == plain.meta
+    wide = ["x_0", "x_1", "x_2", "y_0", "y_1", "y_2"]
+    assert again.to_frame().columns.tolist() == [*wide, "class", "weight"]
+
+
 def test_it_says_what_it_is():
     assert repr(make((1, 4, 4))) == (
         "SyntheticSet(8 rows of 2 classes for 36 real records; images of 1x4x4; 1.23 kB)"

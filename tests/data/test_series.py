@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,14 +36,21 @@ def windows_by_loop(frame: pd.DataFrame, window: int, step: int) -> list[tuple[s
         rows = own.fillna({"label": ""}).to_dict("records")
         first = 0
         for start in range(len(rows)):
-            if start and rows[start]["label"] != rows[start - 1]["label"]:
+            if start and not follows(rows[start - 1], rows[start]):
                 first = start
             part = rows[start : start + window]
-            same = len({row["label"] for row in part}) == 1 and part[0]["label"]
-            if len(part) == window and same and (start - first) % step == 0:
+            whole = all(map(follows, part, part[1:])) and part[0]["label"]
+            if len(part) == window and whole and (start - first) % step == 0:
                 values = [[row[name] for row in part] for name in sorted(CHANNELS)]
-                found.append((part[0]["label"], values))
+                if not np.isnan(values).any():
+                    found.append((part[0]["label"], values))
     return found
+
+
+def follows(before: dict, after: dict) -> bool:
+    late = after["time"] - before["time"] > 0.03
+    lacking = [any(row[name] != row[name] for name in CHANNELS) for row in (before, after)]
+    return before["label"] == after["label"] and not late and lacking[0] == lacking[1]
 
 
 def save(frame: pd.DataFrame, path: Path) -> str:
@@ -63,6 +71,71 @@ def test_windows_of_a_long_table(suffix: str, window: int, step: int, tmp_path: 
     ):
         assert found.classes[label] == name
         np.testing.assert_array_equal(inputs, np.array(values, np.float32))
+
+
+def test_no_window_reaches_across_a_gap_or_has_a_missing_value(tmp_path: Path):
+    frame = change(long_table())
+    frame.loc[[5, 60], "acc"] = np.nan
+    frame.loc[61, "gyro"] = np.nan
+    frame = frame.drop(index=[30, 31, 90])
+    frame = pd.concat([frame, frame.iloc[10:13]])  # copied in twice
+    found = series(DataConfig(path=save(frame, tmp_path / "x.csv"), window=4, step=3))
+    expected = windows_by_loop(frame.drop_duplicates(), 4, 3)
+    np.testing.assert_array_equal(
+        found.train.inputs, np.array([values for _, values in expected], np.float32)
+    )
+    assert found.notes[0] == "rows that are there twice count once: 3 left out"
+    assert found.notes[1].startswith("2 gaps in time, in 2 recordings")
+    assert found.notes[2].startswith("3 samples lack a value")
+    assert "of the samples with a class are in no window" in found.notes[3]
+    assert found.notes[4] == "channels acc, deg C, gyro, at 50 samples a second"
+
+
+def test_what_no_window_fits_into_is_named(tmp_path: Path):
+    frame = change(long_table(), label="walk")
+    found = series(DataConfig(path=save(frame, tmp_path / "x.csv"), window=20))
+    assert found.notes[0] == "no window of 20 samples fits into c"
+    # 20 of 23, 30 of 31, none of 9, 40 of 40
+    assert found.notes[1].startswith("12.6% of the samples")
+
+
+@pytest.mark.parametrize(
+    ("name", "times", "rate"),
+    [
+        ("time", lambda t: t, 50.0),
+        ("time", lambda t: t - t % 1 + 1.7e9 + t, 50.0),
+        ("time_ms", lambda t: (1000 * t).round().astype(int), 50.0),
+        ("t [us]", lambda t: (1e6 * t).round(), 50.0),
+        ("time", lambda t: (1_700_000_000_000 + 1000 * t).round().astype("int64"), 50.0),
+        ("time", lambda t: (50 * t).round().astype(int), 0.0),
+        ("minutes", lambda t: t, 50 / 60),
+        ("time", lambda t: pd.to_datetime(t, unit="s").dt.strftime("%d.%m.%Y %H:%M:%S.%f"), 50.0),
+        ("time", lambda t: pd.to_datetime(t, unit="s").dt.strftime("%H:%M:%S,%f"), 50.0),
+        ("time", lambda t: pd.to_datetime(t + 1e8, unit="s").astype(str), 50.0),
+    ],
+)
+def test_the_rate_in_samples_a_second(name: str, times, rate: float, tmp_path: Path):
+    frame = long_table().rename(columns={"time": name})
+    frame[name] = times(frame[name])
+    cfg = DataConfig(path=save(frame, tmp_path / "x.csv"), window=5, time=name)
+    found = series(cfg)
+    assert found.rate == pytest.approx(rate, rel=1e-4)
+    assert found.channels == ("acc", "deg C", "gyro")
+    asked = replace(cfg, rate=25.0)
+    if rate:
+        with pytest.raises(DataError, match=r"data.rate: expected .* as the times say; got 25"):
+            series(asked)
+    else:
+        assert series(asked).rate == 25
+
+
+def test_columns_are_chosen(tmp_path: Path):
+    frame = long_table().assign(comment="none")
+    cfg = DataConfig(path=save(frame, tmp_path / "x.csv"), window=5)
+    with pytest.raises(DataError, match="'comment': expected numbers"):
+        series(cfg)
+    assert series(replace(cfg, columns="-comment")).channels == ("acc", "deg C", "gyro")
+    assert series(replace(cfg, columns="gyro, acc")).channels == ("acc", "gyro")
 
 
 def test_dates_are_times(tmp_path: Path):
@@ -139,22 +212,30 @@ def test_no_recording_is_on_both_sides(tmp_path: Path):
     assert not set(train.recordings.tolist()) & set(test.recordings.tolist())
     # 2 of 10 recordings of 5 windows, one of each class
     assert np.bincount(test.labels).tolist() == [5, 5]
-    own = load_own(
-        cfg,
-        path=cfg.path,
-        classes=("b", "a"),
-        feature_shape=(1, 10),
-        normalisation=dataset.normalisation,
-    )
-    assert len(own) == 50
+    assert (dataset.schema.channels, dataset.schema.rate) == (("x",), 0)
+
+    def own(channels: tuple[str, ...], rate: float) -> int:
+        return len(
+            load_own(
+                replace(cfg, rate=10.0),
+                path=cfg.path,
+                classes=("b", "a"),
+                feature_shape=(1, 10),
+                normalisation=dataset.normalisation,
+                channels=channels,
+                rate=rate,
+            )
+        )
+
+    assert own((), 0) == own(("x",), 10) == own(("x",), 0) == 50
+    with pytest.raises(DataError, match="channels: expected y, as on the server; got x"):
+        own(("y",), 0)
+    with pytest.raises(DataError, match=r"rate: expected 20 samples a second.*got 10"):
+        own(("x",), 20)
 
 
 def change(frame: pd.DataFrame, **columns: object) -> pd.DataFrame:
     return frame.sort_values(["recording", "time"], ignore_index=True).assign(**columns)
-
-
-def gap(frame: pd.DataFrame) -> pd.DataFrame:
-    return change(frame).drop(index=[30, 31])
 
 
 def twice(frame: pd.DataFrame) -> pd.DataFrame:
@@ -169,10 +250,10 @@ def slower(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def hole(frame: pd.DataFrame) -> pd.DataFrame:
+def faster_later(frame: pd.DataFrame) -> pd.DataFrame:
     frame = change(frame)
-    frame.loc[5, "acc"] = np.nan
-    return frame
+    late = (frame.recording == "d") & (frame.time > 5.4)
+    return frame.drop(index=frame[late].index[::2])
 
 
 def one_channel_less(frame: pd.DataFrame) -> pd.DataFrame:
@@ -184,10 +265,11 @@ def one_channel_less(frame: pd.DataFrame) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
-        (gap, "'b'.*a sample every 0.02.*5.12 and then 5.18"),
         (twice, "'a'.*5.04 and then 5.04, the same time"),
         (slower, "rates.*0.02 in '[acd]' and 0.04 in 'b'"),
-        (hole, "'acc'.*sample 5 of recording 'a'"),
+        (faster_later, "'d'.*a sample every 0.02.*5.4 and then 5.44"),
+        (lambda f: change(f, acc=np.where(f.index % 2, f.acc, np.nan)), "'acc'.*49.5% of the rows"),
+        (lambda f: change(f, acc=[np.inf, *f.acc[1:]]), "'acc'.*sample 0 of recording 'a'"),
         (one_channel_less, "'acc'.*all of recording 'b': channels"),
         (lambda f: change(f, acc="high"), "'acc'.*expected numbers; got 'high'"),
         (lambda f: change(f, label=None), "'label'.*got none at all"),

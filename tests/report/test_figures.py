@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from fdd_flower.report.figures import _evenly, draw_curves, draw_synthetic, synthetic_figure
-from fdd_flower.schema import Normalisation
+from fdd_flower.schema import Column, Normalisation, Schema
 from fdd_flower.synthetic_set import SyntheticSet
 from tests.report.samples import make_row, make_set
 
@@ -148,7 +148,13 @@ def test_the_heat_map_names_the_features_of_a_table(count: int) -> None:
     scale = Normalisation(mean=(0.0,) * count, std=(1.0,) * count)
     set_ = make(torch.zeros(2, count), [0, 1], 2)
     names = [f"$site$={i}" for i in range(count)]
-    figure = synthetic_figure(set_, ["a", "b"], scale, features=names)
+    schema = Schema(
+        classes=("a", "b"),
+        feature_shape=(count,),
+        normalisation=scale,
+        columns=tuple(Column(name=name) for name in names),
+    )
+    figure = synthetic_figure(set_, ["a", "b"], scale, schema=schema)
     found = [label for axes in figure.axes for label in axes.get_xticklabels()]
     shown = [label.get_text() for label in found if label.get_text() in names]
     assert shown == names[:: math.ceil(count / len(shown))]
@@ -243,6 +249,7 @@ def test_series_are_lines_over_time_in_the_units_of_the_data() -> None:
             np.testing.assert_allclose(y, values[record, channel], rtol=1e-6)
             assert np.diff(x).tolist() == [1.0] * 11
     assert "no records" in [text.get_text() for text in figure.axes[1].texts]
+    assert figure.axes[2].get_xlabel().startswith("time in samples")
     assert "units of the data" in figure.axes[2].get_xlabel()
     assert figure.axes[2].get_ylabel() == "$sit (7)"
 
@@ -254,3 +261,25 @@ def test_channels_of_unlike_scales_share_an_axis_in_deviations() -> None:
     assert "standard deviations" in figure.axes[1].get_xlabel()
     line = figure.axes[0].get_lines()[1]
     np.testing.assert_array_equal(np.asarray(line.get_ydata()), set_.inputs[0, 1])
+    assert line.get_label() == "channel 1 (0: 1e+05, 1: +1e+03)"
+
+
+@pytest.mark.parametrize(
+    ("rate", "unit", "half"),
+    [(0.0, "samples", "64"), (50.0, "seconds", "1.28"), (12_800.0, "milliseconds", "5"),
+     (0.1, "minutes", "10.7"), (1 / 60, "hours", "1.07")],
+)  # fmt: skip
+def test_time_is_in_seconds_where_the_rate_is_known(rate: float, unit: str, half: str) -> None:
+    scale = Normalisation(mean=(0.0, 0.0), std=(1.0, 1.0))
+    schema = Schema(
+        classes=("a", "b"),
+        feature_shape=(2, 128),
+        normalisation=scale,
+        channels=("x [g]", "y [g]"),
+        rate=rate,
+    )
+    set_ = make(torch.randn(2, 2, 128), [0, 1], 2)
+    axes = synthetic_figure(set_, ["a", "b"], scale, schema=schema).axes[1]
+    assert axes.get_xlabel().startswith(f"time in {unit},")
+    assert [mark.get_text() for mark in axes.get_xticklabels()] == ["0", half]
+    assert [line.get_label() for line in axes.get_lines()] == ["x [g]", "y [g]"]

@@ -11,7 +11,7 @@ import torch
 from fdd_flower.config import CodecConfig
 from fdd_flower.errors import WireError
 from fdd_flower.synthetic_set import SyntheticSet
-from fdd_flower.wire.codecs.base import CODECS, Codec
+from fdd_flower.wire.codecs.base import CODECS, Codec, build_codec, resolved
 
 SHAPES = [(1, 8, 8), (3, 32, 32), (2, 5), (13,)]
 CLASSES = 5
@@ -158,6 +158,18 @@ def test_a_value_takes_the_bytes_that_the_name_says(name: str, size: int) -> Non
     arrays = codec(name).encode(part((3, 32, 32)))
     assert arrays["inputs"].nbytes == ROWS * 3 * 32 * 32 * size
     assert arrays["targets"].nbytes == ROWS * CLASSES * size
+
+
+@pytest.mark.parametrize(
+    ("shape", "name"),
+    [((6, 128), "series"), ((1, 8), "series"), ((3, 7), "uint8"), ((13,), "uint8"),
+     ((3, 32, 32), "uint8")],
+)  # fmt: skip
+def test_auto_is_chosen_by_the_shape(shape: tuple[int, ...], name: str) -> None:
+    chosen = resolved(CodecConfig(name="auto", quality=40), shape)
+    assert chosen == CodecConfig(name=name, quality=40)
+    assert type(build_codec(CodecConfig(name="auto"), shape)) is CODECS.get(name)
+    assert resolved(CodecConfig(name="float16"), shape).name == "float16"
 
 
 def test_float32_is_exact() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
@@ -70,6 +71,15 @@ def test_the_schema_of_a_table_travels_with_the_plan():
     assert read_plan(_travel(RecordDict({CONFIG: record}))) == plan
     record["table"] = str(record["table"]).replace("category", "text")
     with pytest.raises(WireError, match="kind"):
+        read_plan(RecordDict({CONFIG: record}))
+
+
+def test_what_a_series_is_travels_with_the_plan():
+    plan = replace(plan_for(blobs()), channels=("x [g]", "y"), rate=50.0)
+    record = plan_record(plan)
+    assert read_plan(_travel(RecordDict({CONFIG: record}))) == plan
+    record["rate"] = "often"
+    with pytest.raises(WireError, match="often"):
         read_plan(RecordDict({CONFIG: record}))
 
 

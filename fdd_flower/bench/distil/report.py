@@ -42,8 +42,7 @@ def write_set(
         saved = SavedSet(set=part, classes=classes, normalisation=scale)
         write_atomic(folder.tensors(name), saved.to_bytes())
     if picture and _there("matplotlib"):
-        features = dataset.schema.features
-        draw_synthetic(part, classes, scale, folder.picture(name), features=features)
+        draw_synthetic(part, classes, scale, folder.picture(name), schema=dataset.schema)
 
 
 def _there(package: str) -> bool:

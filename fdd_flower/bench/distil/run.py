@@ -31,6 +31,7 @@ from fdd_flower.bench.rows import BASELINE, DISTILLED, FULL, SUMMED_GRAM, Row, p
 from fdd_flower.errors import DistillError
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.threads import threads
+from fdd_flower.wire.codecs.base import resolved
 
 
 def run(bench: Bench, path: Path, *, say: Say, material: Material | None = None) -> list[Row]:
@@ -42,6 +43,8 @@ def run(bench: Bench, path: Path, *, say: Say, material: Material | None = None)
         If the input is wrong: before any work.
     """
     material = material or prepare(bench)
+    shape = material.dataset.feature_shape
+    bench = replace(bench, cfg=replace(bench.cfg, codec=resolved(bench.cfg.codec, shape)))
     runner = Runner(bench, BenchDir.open(path, bench), material, say)
     with threads(bench.cfg.runtime.server_threads):
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fdd_flower.bench.lists import check_list
@@ -11,7 +11,9 @@ from fdd_flower.config import Config, Scalar, from_run_config, to_run_config
 from fdd_flower.errors import ConfigError
 from fdd_flower.run_folder.versions import versions
 from fdd_flower.server.checks import check_components
+from fdd_flower.wire.codecs.base import resolved
 
+SHAPE = (1, 28, 28)  # of the records, as Fashion-MNIST has them
 MOST_CLIENTS = 100_000
 LEAST_KILOBYTES, MOST_KILOBYTES = 2.0, 100_000.0
 # All else is for clients, or for the training that comes after.
@@ -84,5 +86,6 @@ def config_from(assignments: Sequence[tuple[str, Scalar]]) -> Config:
                 remedy="Leave it out: nothing is distilled and no model trained.",
             )
     cfg = from_run_config(to_run_config(Config()) | dict(assignments))
+    cfg = replace(cfg, codec=resolved(cfg.codec, SHAPE))
     check_components(cfg)
     return cfg

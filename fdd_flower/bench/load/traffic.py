@@ -8,15 +8,15 @@ import torch
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
-from fdd_flower.bench.load.settings import Load
+from fdd_flower.bench.load.settings import SHAPE, Load
 from fdd_flower.distillers.base import Plan
 from fdd_flower.rng import derive, stream
 from fdd_flower.schema import Normalisation
 from fdd_flower.synthetic_set import SyntheticSet
-from fdd_flower.wire.codecs.base import CODECS, array_bytes
+from fdd_flower.wire.codecs.base import array_bytes, build_codec
 from fdd_flower.wire.records import Envelope, reply, set_record
 
-SHAPE, CLASSES = (1, 28, 28), 10  # of Fashion-MNIST
+CLASSES = 10  # as Fashion-MNIST has
 PROBES = 10, 60  # rows of two sets whose sizes tell the bytes of a row
 
 
@@ -25,7 +25,7 @@ class Traffic:
 
     def __init__(self, load: Load) -> None:
         self.load = load
-        self.codec = CODECS.get(load.cfg.codec.name)(load.cfg.codec)
+        self.codec = build_codec(load.cfg.codec, SHAPE)
         self.plan = Plan(
             round=1,
             seed=derive(load.cfg.seed, "plan"),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,9 @@ import numpy as np
 from fdd_flower.config import DataConfig
 from fdd_flower.data.base import SOURCES, Records, Source, refuse, shown
 from fdd_flower.data.groups import grouped
-from fdd_flower.data.sources._recordings import Recording, from_table
+from fdd_flower.data.recordings.table import Recorded, Recording, from_table
+from fdd_flower.data.recordings.times import differ
+from fdd_flower.data.recordings.windows import Windows, cut_up, step_of
 from fdd_flower.data.sources.paths import given_path
 from fdd_flower.data.subjects import numbered
 from fdd_flower.data.tables.files import SUFFIXES, read_frame
@@ -33,14 +34,14 @@ def series(cfg: DataConfig) -> Source:
     of. Of an archive, as `npz` reads it, each of `x` (n, channels, samples) is a recording.
 
     A window begins every `cfg.step` samples (0: half a window) of each stretch of one recording
-    and one class; what is left at its end is dropped, and so are moments without a class. With
-    `cfg.window` 0 each recording is one window.
+    and one class, without a gap in time or a missing value; what is left at its end is dropped, and
+    so are moments without a class. With `cfg.window` 0 each recording is one window.
 
     Raises
     ------
     DataError
-        If a file cannot be read, a column is missing, no window fits, a value is missing, times
-        have gaps, or rates, channels or (without `cfg.window`) lengths differ.
+        If a file cannot be read, a column is missing, no window fits, two rows are of one time, or
+        rates, channels or (without `cfg.window`) lengths differ.
     """
     path = given_path(cfg)
     return _archive(path, cfg) if path.suffix.lower() == ".npz" else _tables(path, cfg)
@@ -54,6 +55,7 @@ def _archive(path: Path, cfg: DataConfig) -> Source:
         source,
         train=train,
         test=None if test is None else _cut_records(f"{path}: x_test", test, cfg),
+        rate=cfg.rate,
     )
 
 
@@ -69,7 +71,7 @@ def _cut_records(what: str, records: Records, cfg: DataConfig) -> Records:
     window = cfg.window or length
     if window > length:
         raise _too_short(what, length, window)
-    starts = np.arange(0, length - window + 1, _step(cfg, window))
+    starts = np.arange(0, length - window + 1, step_of(cfg.step, window))
     own = records.subjects
     whole = replace(records, recordings=np.arange(len(records)) if own is None else own)
     each = whole.take(np.repeat(np.arange(len(records)), len(starts)))
@@ -82,7 +84,7 @@ def _cut_records(what: str, records: Records, cfg: DataConfig) -> Records:
 class _Part:
     """The windows of one table: float32 (n, c, t), the class of each, and its recording."""
 
-    channels: tuple[str, ...]
+    found: Recorded
     windows: np.ndarray
     labels: list[str]
     recordings: list[Recording]
@@ -92,27 +94,56 @@ def _tables(path: Path, cfg: DataConfig) -> Source:
     files = _files(path)
     parts = [_part(file, cfg) for file in files]
     first, last = parts[0], parts[-1]
-    if last.channels != first.channels or last.windows.shape[1:] != first.windows.shape[1:]:
+    length, channels = first.windows.shape[2], first.found.channels
+    if last.found.channels != channels or last.windows.shape[2] != length:
         raise refuse(
             str(files[-1]),
-            expected=f"windows of {first.windows.shape[2]} samples of {shown(first.channels)}",
-            got=f"{last.windows.shape[2]} samples of {shown(last.channels)}",
+            expected=f"windows of {length} samples of {shown(channels)}",
+            got=f"{last.windows.shape[2]} samples of {shown(last.found.channels)}",
             remedy="Write both files with the same channels, and set data.window.",
+        )
+    rates = [part.found.rate for part in parts]
+    if all(rates) and differ(rates[0], rates[-1]):
+        raise refuse(
+            str(files[-1]),
+            expected=f"{rates[0]:g} samples a second, as in {files[0].name}",
+            got=f"{rates[-1]:g}",
+            remedy="Resample to one rate.",
         )
     classes = sorted({label for part in parts for label in part.labels})
     train, *test = [_records(part, classes, cfg) for part in parts]
     if cfg.subject in first.recordings[0].beside:
         train = replace(train, subjects=train.recordings)
-    found = Source(train=train, test=test[0] if test else None, classes=tuple(classes))
+    notes = [
+        f"{file.name}: {note}" if len(files) > 1 else note
+        for file, part in zip(files, parts, strict=True)
+        for note in part.found.notes
+    ]
+    found = Source(
+        train=train,
+        test=test[0] if test else None,
+        classes=tuple(classes),
+        channels=channels,
+        rate=rates[0],
+        notes=(*notes, _said(channels, rates[0])),
+    )
     groups = [_groups(part, cfg.column) for part in parts]
     return found if groups[0] is None else grouped(found, *groups)
 
 
+def _said(channels: Sequence[str], rate: float) -> str:
+    often = f"at {rate:g} samples a second" if rate else "at a rate that is not known (data.rate)"
+    return f"channels {shown(channels)}, {often}"
+
+
 def _part(path: Path, cfg: DataConfig) -> _Part:
-    channels, recordings = from_table(str(path), _read(path, cfg), cfg, [cfg.subject, cfg.column])
+    found = from_table(str(path), _read(path, cfg), cfg, [cfg.subject, cfg.column])
+    recordings = found.recordings
     if not cfg.window:
         _check_whole(path, recordings)
-    cut = [(one, windows, label) for one in recordings for windows, label in cut_up(one, cfg)]
+    window = cfg.window or recordings[0].values.shape[1]
+    step = step_of(cfg.step, window)
+    cut = [(one, part) for one in recordings for part in cut_up(one, window=window, step=step)]
     if not cut:
         longest = max(recordings, key=lambda one: one.values.shape[1])
         if not any((one.labels != "").any() for one in recordings):
@@ -122,32 +153,29 @@ def _part(path: Path, cfg: DataConfig) -> _Part:
                 got="none at all",
                 remedy="Set data.label to the column that holds the class.",
             )
-        raise _too_short(str(path), longest.values.shape[1], cfg.window)
+        raise _too_short(str(path), longest.values.shape[1], window)
     return _Part(
-        channels=channels,
-        windows=np.concatenate([windows for _, windows, _ in cut]),
-        labels=[label for _, windows, label in cut for _ in windows],
-        recordings=[one for one, windows, _ in cut for _ in windows],
+        found=replace(found, notes=(*found.notes, *_left_out(recordings, cut, window))),
+        windows=np.concatenate([part.values for _, part in cut]),
+        labels=[part.label for _, part in cut for _ in part.starts],
+        recordings=[one for one, part in cut for _ in part.starts],
     )
 
 
-def cut_up(recording: Recording, cfg: DataConfig) -> Iterator[tuple[np.ndarray, str]]:
-    """Yield the windows (m, channels, window) of each stretch of one class, and the class."""
-    length = recording.values.shape[1]
-    window = cfg.window or length
-    edges = np.flatnonzero(recording.labels[1:] != recording.labels[:-1]) + 1
-    for first, end in pairwise([0, *edges.tolist(), length]):
-        label = str(recording.labels[first])
-        if not label or end - first < window:
-            continue
-        views = np.lib.stride_tricks.sliding_window_view(
-            recording.values[:, first:end], window, axis=1
-        )
-        yield views[:, :: _step(cfg, window)].swapaxes(0, 1), label
-
-
-def _step(cfg: DataConfig, window: int) -> int:
-    return cfg.step or max(1, window // 2)
+def _left_out(
+    recordings: list[Recording], cut: list[tuple[Recording, Windows]], window: int
+) -> list[str]:
+    """Return which recordings have no window, and how many samples of a class are in none."""
+    used = {id(one) for one, _ in cut}
+    without = [one.name for one in recordings if id(one) not in used]
+    notes = []
+    if without:
+        notes.append(f"no window of {window} samples fits into {shown(without, limit=5)}")
+    held = sum(part.samples for _, part in cut)
+    labelled = sum(int((one.labels != "").sum()) for one in recordings)
+    if held < labelled:
+        notes.append(f"{1 - held / labelled:.1%} of the samples with a class are in no window")
+    return notes
 
 
 def _check_whole(path: Path, recordings: list[Recording]) -> None:
@@ -192,7 +220,7 @@ def _too_short(what: str, longest: int, window: int) -> Exception:
         f"{what}: data.window",
         expected=f"at most {longest}, the samples of the longest recording",
         got=window,
-        remedy="Lower data.window; it must fit into a stretch of one class.",
+        remedy="Lower data.window; it must fit into a stretch of one class, without a gap.",
     )
 
 

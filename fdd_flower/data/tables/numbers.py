@@ -17,7 +17,7 @@ _DATES = (
     *("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d"),
     *("%d %b %Y", "%d-%b-%Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y"),
 )
-_TIMES = ("", " %H:%M", " %H:%M:%S")
+_TIMES = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f")
 
 
 def is_text(values: Series) -> bool:
@@ -81,13 +81,15 @@ def numbers(values: Series, *, comma: bool = False) -> np.ndarray | None:
     return found
 
 
-def days(what: str, values: Series) -> np.ndarray | None:
+def days(what: str, values: Series, *, relative: bool = False) -> np.ndarray | None:
     """Return dates as days since 1970-01-01, float64 (n,), NaN where missing; None: not dates.
 
     Parameters
     ----------
     what
         The column, for an error.
+    relative
+        Count from the first one: dates of one day say it, whichever of day and month comes first.
 
     Raises
     ------
@@ -97,7 +99,7 @@ def days(what: str, values: Series) -> np.ndarray | None:
     import pandas as pd
 
     if pd.api.types.is_datetime64_any_dtype(values):
-        return _in_days(values)
+        return _in_days(values, relative)
     if not is_text(values):
         return None
     text = words(values)
@@ -106,14 +108,14 @@ def days(what: str, values: Series) -> np.ndarray | None:
         return None
     if held.str.match(r"\d{4}-\d{1,2}-\d{1,2}").all():
         made = pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True)
-        return None if made.isna().sum() > text.isna().sum() else _in_days(made)
+        return None if made.isna().sum() > text.isna().sum() else _in_days(made, relative)
     fits = []
     for form in [day + time for day in _DATES for time in _TIMES]:
         if pd.isna(pd.to_datetime(held.iloc[0], format=form, errors="coerce")):
             continue
         made = pd.to_datetime(text, format=form, errors="coerce")
         if made.isna().sum() == text.isna().sum():
-            fits.append(_in_days(made))
+            fits.append(_in_days(made, relative))
     if not fits:
         return None
     if not all(np.array_equal(fits[0], other, equal_nan=True) for other in fits[1:]):
@@ -126,8 +128,9 @@ def days(what: str, values: Series) -> np.ndarray | None:
     return fits[0]
 
 
-def _in_days(values: Series) -> np.ndarray:
+def _in_days(values: Series, relative: bool) -> np.ndarray:
     import pandas as pd
 
     plain = pd.to_datetime(values, utc=True)
-    return ((plain - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)).to_numpy(dtype=np.float64)
+    start = plain.min() if relative else pd.Timestamp(0, tz="UTC")
+    return ((plain - start) / pd.Timedelta(days=1)).to_numpy(dtype=np.float64)

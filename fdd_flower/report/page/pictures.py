@@ -22,8 +22,7 @@ def draw_missing(run: Run) -> None:
     synthetic, curves = run.path / SYNTHETIC_PICTURE, run.path / CURVES_PICTURE
     if run.synthetic is not None and not synthetic.exists():
         saved = run.synthetic
-        features = run.schema.features if run.schema else ()
-        draw_synthetic(saved.set, saved.classes, saved.normalisation, synthetic, features=features)
+        draw_synthetic(saved.set, saved.classes, saved.normalisation, synthetic, schema=run.schema)
     answers = run.path / ANSWERS_PICTURE
     if run.answers is not None and not answers.exists():
         draw_answers(run.answers, run.class_names(len(run.answers.confusion)), answers)

@@ -69,10 +69,13 @@ class Rows:
     def columns(self) -> list[str]:
         """Return names for the features of a record, flattened: `pixel_<row>_<column>`, say.
 
-        Of a colour image `pixel_<channel>_<row>_<column>`; a table has its own names.
+        Of a colour image `pixel_<channel>_<row>_<column>`; a table has its own names, and of a
+        series with names it is `<channel>_<sample>`.
         """
         if self.schema.columns:
             return list(self.schema.features)
+        if self.schema.channels:
+            return self.schema.samples()
         shape = self.schema.feature_shape
         if self.schema.kind == "image" and shape[0] == 1:
             shape = shape[1:]

@@ -38,6 +38,8 @@ def load_schema(path: Path) -> Schema:
             columns=tuple(map(Column.from_dict, found["columns"])),
             label=str(found.get("label", "")),
             prior=tuple(map(float, found.get("prior", ()))),
+            channels=tuple(map(str, found.get("channels", ()))),
+            rate=float(found.get("rate", 0)),
         )
     except (*_BROKEN, DataError) as error:
         raise DataError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from io import BytesIO
 from typing import Protocol, Self, TypeGuard, runtime_checkable
 
@@ -71,3 +72,28 @@ def _npy_bytes(array: np.ndarray) -> int:
 
 
 CODECS: Registry[Callable[[CodecConfig], Codec]] = Registry("codec", "fdd_flower.wire.codecs")
+
+AUTO, SHORTEST = "auto", 8  # steps of a series that has frequencies worth coding
+
+
+def resolved(cfg: CodecConfig, feature_shape: tuple[int, ...]) -> CodecConfig:
+    """Return the settings with a codec's name in place of `auto`: it depends on the shape alone.
+
+    `series` for series of `SHORTEST` steps or more, `uint8` for all else.
+    """
+    if cfg.name != AUTO:
+        return cfg
+    series = kind_of(feature_shape) == "series" and feature_shape[-1] >= SHORTEST
+    return replace(cfg, name="series" if series else "uint8")
+
+
+def build_codec(cfg: CodecConfig, feature_shape: tuple[int, ...]) -> Codec:
+    """Return the codec that `cfg` names for inputs of a shape.
+
+    Raises
+    ------
+    ConfigError
+        If the name is unknown.
+    """
+    chosen = resolved(cfg, feature_shape)
+    return CODECS.get(chosen.name)(chosen)

@@ -1,0 +1,1 @@
+"""Recordings of sensors: from a table, in time, and cut into windows."""
