@@ -10,14 +10,14 @@ from flwr.app import ArrayRecord, ConfigRecord, Context, Message
 from fdd_flower.client.identity import client_key
 from fdd_flower.client.own_settings import with_own
 from fdd_flower.client.records import client_data, guard_own_data, has_owners_words
+from fdd_flower.client.refusing import refused
 from fdd_flower.client.side import ClientSide
 from fdd_flower.config import Config, flatten, from_run_config
 from fdd_flower.device import moved, resolve
 from fdd_flower.distillers.base import Plan
-from fdd_flower.errors import FddError, WireError
+from fdd_flower.errors import WireError
 from fdd_flower.methods.base import method_of
 from fdd_flower.privacy.modes import check_mode
-from fdd_flower.progress_log import say
 from fdd_flower.releases.terms import is_private
 from fdd_flower.threads import threads
 from fdd_flower.wire.records import (
@@ -27,7 +27,6 @@ from fdd_flower.wire.records import (
     PEERS,
     Envelope,
     read_plan,
-    refusal,
     reply,
 )
 
@@ -49,9 +48,8 @@ def respond(message: Message, context: Context) -> Message:
         try:
             arrays, metrics = _work(message, context, cfg, plan, client)
             content = reply(arrays, _envelope(client, plan, started), metrics)
-        except FddError as error:
-            say(f"client {client} refuses: {error}")
-            content = refusal(type(error).__name__, _envelope(client, plan, started))
+        except Exception as error:  # of any kind: Flower would send the server what it says
+            content = refused(error, _envelope(client, plan, started))
     return Message(content, reply_to=message)
 
 

@@ -18,10 +18,10 @@ import torch
 from flwr.app import ArrayRecord, ConfigRecord, Context, Message
 
 from fdd_flower.client.identity import client_key, introduce
+from fdd_flower.client.refusing import refused
 from fdd_flower.device import on_host
 from fdd_flower.distillers.base import Plan
-from fdd_flower.errors import FddError, WireError
-from fdd_flower.progress_log import say
+from fdd_flower.errors import WireError
 from fdd_flower.secure_sum.identity import SIGNED, Company, signed
 from fdd_flower.secure_sum.keys import KEY, SEALED, Keys
 from fdd_flower.secure_sum.masks import RING, to_ring
@@ -33,7 +33,6 @@ from fdd_flower.wire.records import (
     PEERS,
     Envelope,
     read_plan,
-    refusal,
     reply,
     to_array_record,
     to_numpy,
@@ -79,9 +78,8 @@ def answer(message: Message, context: Context, *, least: int = LEAST) -> Message
         arrays = _arrays(message.content.get(PEERS))
         arrays = _STEPS[step](_Question(arrays, plan, context, least))
         return Message(reply(to_array_record(arrays), envelope, {}), reply_to=message)
-    except FddError as error:
-        say(f"client {envelope.client} refuses: {error}")
-        return Message(refusal(type(error).__name__, envelope), reply_to=message)
+    except Exception as error:  # of any kind: Flower would send the server what it says
+        return Message(refused(error, envelope), reply_to=message)
 
 
 def masked_values(

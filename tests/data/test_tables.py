@@ -23,7 +23,7 @@ from fdd_flower.data.tables.draft import draft_columns
 from fdd_flower.data.tables.encode import features_of, table_inputs
 from fdd_flower.data.tables.files import read_frame
 from fdd_flower.data.tables.numbers import days, numbers
-from fdd_flower.data.tables.words import held
+from fdd_flower.data.tables.words import allowed, held
 from fdd_flower.errors import DataError
 from fdd_flower.schema import Column, Schema, normalisation_of
 
@@ -116,6 +116,32 @@ def test_dates_are_days(written: str) -> None:
     found = days("a", pd.Series([written, beside], dtype=object))
     assert found is not None
     assert found[0] == 10
+
+
+def test_an_open_end_is_a_date_far_away(tmp_path: Path) -> None:
+    ends = pd.Series(["2020-01-02", "9999-12-31", "0001-01-01", None, "2020-01-02T12:00+00:00"])
+    assert days("it", ends) == pytest.approx(
+        [18263, 2932896, -719162, np.nan, 18263.5], nan_ok=True
+    )
+    rows = [f"20{year}-01-02,{label}" for year in range(10, 40) for label in ("a", "b")]
+    file = tmp_path / "until.csv"
+    file.write_text("\n".join(["until,label", *rows, "9999-12-31,a"]))
+    its = load_dataset(DataConfig(name="table", path=str(file)), seed=0)
+    (until,) = its.columns
+    assert until.high is not None
+    assert until.high < 40_000  # it does not stretch the range
+    assert float(its.split(its.train).inputs[:, 0].abs().max()) < 5
+    open_ended = Column(name="until", kind="date", low=0, high=2_932_896, centre=1.5e6, scale=1e6)
+    assert allowed(open_ended) == "1970-01-01 to 9999-12-31"
+    schema = Schema.of_table([open_ended], classes=("a", "b"), label="label")
+    back = frame_of(torch.full((1, 5), 1.5), schema)
+    assert back["until"].tolist() == ["9999-12-31"]
+
+
+def test_a_cell_that_is_far_too_long_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "long.csv").write_text("a,label\n" + "x" * 140_000 + ",0\n")
+    with pytest.raises(DataError, match="a table that pandas can read"):
+        read_frame(tmp_path / "long.csv")
 
 
 def test_a_date_that_can_be_read_two_ways_is_refused() -> None:

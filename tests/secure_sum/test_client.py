@@ -131,6 +131,17 @@ def test_a_step_that_is_none_is_refused(step: Any) -> None:
     assert Client().ask(step) is None
 
 
+def test_what_a_library_raises_does_not_leave(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: Any) -> None:
+        raise ValueError("secret")
+
+    monkeypatch.setattr("fdd_flower.secure_sum.client.Keys.draw", fail)
+    assert Client().ask("keys") is None
+    assert "secret" in caplog.text
+
+
 @pytest.mark.parametrize("again", [{}, {"round_": 2}, {"nonce": "f" * 16}])
 def test_a_client_takes_part_in_one_sum_of_a_run(again):
     client = Client()

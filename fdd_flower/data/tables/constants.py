@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from fdd_flower.data.fit import STD_FLOOR
+from fdd_flower.data.tables.numbers import FIRST_DAY, LAST_DAY
 from fdd_flower.schema import Column
 
 # Quartile distances from the median within which cells are taken for what they say. A normal
@@ -59,6 +60,8 @@ def _with_constants(column: Column, values: np.ndarray) -> Column:
     low, high = column.low, column.high
     if ranged and (low is None or high is None):
         found = _range(held, whole=column.kind != "number")
+        if column.kind == "date":
+            found = _in_calendar(*found)
         low, high = found[0] if low is None else low, found[1] if high is None else high
     inside = np.clip(held, -np.inf if low is None else low, np.inf if high is None else high)
     spread = float(inside.std())
@@ -89,6 +92,14 @@ def _range(held: np.ndarray, *, whole: bool) -> tuple[float | None, float | None
     if most <= 0:
         high = min(0.0, high)
     return float(low), float(high)
+
+
+def _in_calendar(low: float | None, high: float | None) -> tuple[float | None, float | None]:
+    """Return a range of days that the calendar has."""
+    return (
+        None if low is None else max(low, FIRST_DAY),
+        None if high is None else min(high, LAST_DAY),
+    )
 
 
 def _fence(values: np.ndarray) -> tuple[float, float]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import Tensor
 
+from fdd_flower.data.tables.numbers import FIRST_DAY, LAST_DAY
 from fdd_flower.schema import OTHER, Column, Schema
 
 if TYPE_CHECKING:
@@ -83,8 +84,8 @@ def _column(cells: np.ndarray, column: Column) -> pd.Series:
         names = np.array([*column.levels, OTHER], dtype=object)
         return pd.Series(names[filled.astype(int)]).where(~missing, None)
     if column.kind == "date":
-        dates = pd.Series(pd.Timestamp(0) + pd.to_timedelta(filled, unit="D"))
-        return dates.dt.strftime("%Y-%m-%d").astype(object).where(~missing, None)
+        whole = np.clip(filled, FIRST_DAY, LAST_DAY).astype("datetime64[D]")
+        return pd.Series(np.datetime_as_string(whole), dtype=object).where(~missing, None)
     if column.kind == "integer":
         return pd.Series(filled).astype("Int64").where(~missing, pd.NA)
     # digits that a model cannot tell apart are noise to a reader

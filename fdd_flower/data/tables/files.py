@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import zipfile
 from io import StringIO
@@ -71,7 +72,7 @@ def read_frame(path: Path, *, text: str = "") -> pd.DataFrame:
     try:
         frame = _read_text(path, text) if kind in TEXT else _read_binary(path, kind, text)
     # Parser errors of pandas and pyarrow are all ValueErrors.
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, csv.Error) as error:
         raise refuse(
             str(path),
             expected="a table that pandas can read",

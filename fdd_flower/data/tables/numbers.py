@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,8 @@ _DATES = (
     *("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d"),
     *("%d %b %Y", "%d-%b-%Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y"),
 )
+FIRST_DAY, LAST_DAY = -719_162, 2_932_896  # 0001-01-01 and 9999-12-31, in days since 1970-01-01
+_ISO = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(\D.*)?")
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f")
 
 
@@ -108,7 +112,12 @@ def days(what: str, values: Series, *, relative: bool = False) -> np.ndarray | N
         return None
     if held.str.match(r"\d{4}-\d{1,2}-\d{1,2}").all():
         made = pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True)
-        return None if made.isna().sum() > text.isna().sum() else _in_days(made, relative)
+        if made.isna().sum() == text.isna().sum():
+            return _in_days(made, relative)
+        # pandas before 3 ends in 2262
+        found = np.array([np.nan if cell is None else day(cell) for cell in text], dtype=float)
+        broken = np.isnan(found) & text.notna().to_numpy()
+        return None if broken.any() else found - (np.nanmin(found) if relative else 0)
     fits = []
     for form in [day + time for day in _DATES for time in _TIMES]:
         if pd.isna(pd.to_datetime(held.iloc[0], format=form, errors="coerce")):
@@ -128,9 +137,29 @@ def days(what: str, values: Series, *, relative: bool = False) -> np.ndarray | N
     return fits[0]
 
 
+def day(cell: str) -> float | None:
+    """Return a date as ISO 8601 writes it, in days since 1970-01-01; None: it is none.
+
+    >>> day("1970-01-02 12:00"), day("9999-12-31"), day("2.1.1970")
+    (1.5, 2932896.0, None)
+    """
+    match = _ISO.fullmatch(cell.strip())
+    if match is None:
+        return None
+    year, month, of_month, time = match.groups(default="")
+    try:
+        moment = datetime.fromisoformat(f"{year}-{month:0>2}-{of_month:0>2}{time}")
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return (moment - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(days=1)
+    except (ValueError, OverflowError):
+        return None
+
+
 def _in_days(values: Series, relative: bool) -> np.ndarray:
     import pandas as pd
 
-    plain = pd.to_datetime(values, utc=True)
-    start = plain.min() if relative else pd.Timestamp(0, tz="UTC")
-    return ((plain - start) / pd.Timedelta(days=1)).to_numpy(dtype=np.float64)
+    plain = pd.to_datetime(values, utc=True).dt.tz_localize(None)
+    # in microseconds, which reach to year 9999: an open end is often written as 9999-12-31
+    moments = plain.to_numpy().astype("datetime64[us]")
+    start = np.nanmin(moments) if relative else np.datetime64(0, "us")
+    return (moments - start) / np.timedelta64(1, "D")

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from fdd_flower.data.tables.numbers import Series
+from fdd_flower.data.tables.numbers import FIRST_DAY, LAST_DAY, Series
 from fdd_flower.schema import Column
 
 MOST_LEVELS = 8  # that are named
@@ -26,7 +26,10 @@ def allowed(column: Column) -> str:
     if column.low is None or column.high is None:
         return ""
     if column.kind == "date":
-        ends = [date(1970, 1, 1) + timedelta(days=end) for end in (column.low, column.high)]
+        ends = [
+            date(1970, 1, 1) + timedelta(days=min(max(end, FIRST_DAY), LAST_DAY))
+            for end in (column.low, column.high)
+        ]
         return " to ".join(map(str, ends))
     return f"{column.low:g} to {column.high:g} {column.unit}".rstrip()
 
