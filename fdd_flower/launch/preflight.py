@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fdd_flower.config import Config, find_key
@@ -67,6 +68,7 @@ def preflight(
     from fdd_flower.client.side import new_model
     from fdd_flower.data import load_dataset, shares
     from fdd_flower.launch.outline import outline
+    from fdd_flower.run_folder.resume import check_schema
     from fdd_flower.scoring import server_records
     from fdd_flower.server.checks import (
         check_components,
@@ -92,6 +94,8 @@ def preflight(
     method = check_components(cfg)
     with threads(cfg.runtime.server_threads):
         dataset = load_dataset(cfg.data, seed=cfg.seed)
+        if cfg.resume:
+            check_schema(Path(cfg.resume), dataset.schema)
         if own_data:
             held = [_own_labels(cfg, dataset, path) for path in own_data.values()]
         else:

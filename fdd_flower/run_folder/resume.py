@@ -7,10 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from fdd_flower.config import Config, Scalar, from_run_config, keys, to_run_config
-from fdd_flower.errors import ConfigError
+from fdd_flower.errors import ConfigError, DataError
+from fdd_flower.run_folder.facts.schema_file import load_schema
 from fdd_flower.run_folder.load import read_config
-from fdd_flower.run_folder.run_dir import CONFIG
+from fdd_flower.run_folder.run_dir import CONFIG, SCHEMA
 from fdd_flower.run_folder.trust import check_plain, outside_names, require_trust
+from fdd_flower.schema import Schema
 
 # how long to wait, and for whom: a run that ended below its quorum may resume with others
 FREE = ("strategy.deadline", "strategy.min-nodes", "strategy.quorum")
@@ -87,3 +89,44 @@ def resumed_settings(cfg: Config) -> Config:
         name: value for name, value in to_run_config(cfg).items() if value != keys()[name].default
     }
     return changed_settings(kept, folder, given)
+
+
+def check_schema(folder: Path, found: Schema) -> None:
+    """Check that records are still what they were when the run in `folder` began.
+
+    Its ledger and its model are encoded by the schema of that time.
+
+    Raises
+    ------
+    DataError
+        If `data.schema` was edited, or the records that it was drafted from.
+    """
+    if not (folder / SCHEMA).exists():
+        return  # of a version that wrote it at the end
+    changed = _changed(load_schema(folder / SCHEMA), found)
+    if changed:
+        raise DataError(
+            f"schema: {changed[0]}",
+            expected=f"as in {folder / SCHEMA}, with which the run began",
+            got="another" if len(changed) == 1 else f"another, and {len(changed) - 1} more changes",
+            remedy="Put data.schema or the data back as it was; or start a new run.",
+        )
+
+
+def _changed(before: Schema, now: Schema) -> list[str]:
+    """Return what differs by more than rounding, the classes first."""
+    names = ("classes", "feature_shape", "label", "prior")
+    found = [
+        name.replace("_", " ") for name in names if getattr(before, name) != getattr(now, name)
+    ]
+    old, new = ({c.name: c.to_dict() for c in schema.columns} for schema in (before, now))
+    return found + [
+        f"column {name!r}"
+        for name in dict.fromkeys((*old, *new))
+        if _rounded(old.get(name, {})) != _rounded(new.get(name, {}))
+    ]
+
+
+def _rounded(column: Mapping[str, object]) -> dict[str, object]:
+    # another machine may add up in another order
+    return {k: f"{v:.9g}" if isinstance(v, float) else v for k, v in column.items()}

@@ -186,7 +186,9 @@ class _ReplayRun(ServerRun):
     def __init__(self, cfg: Config, run: Run, client: str, scope: Scope) -> None:
         grid: Any = None  # nobody is asked
         source = Ledger(run.path / LEDGER)
-        super().__init__(cfg, grid, run_id=run.path.name)
+        # the ledger's rows are encoded by the run's schema, whatever its file says now
+        schema = run.schema if run.schema and run.schema.label else None
+        super().__init__(cfg, grid, run_id=run.path.name, schema=schema)
         nonce = next(entry.plan for entry in source.entries())
         self.plan = self.side.plan = replace(self.plan, nonce=nonce)
         self.source, self.old_rows = source, run.rows

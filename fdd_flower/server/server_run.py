@@ -26,10 +26,11 @@ from fdd_flower.report.headline import threshold_words
 from fdd_flower.report.html import write_report
 from fdd_flower.run_folder.checkpoint import Checkpoint
 from fdd_flower.run_folder.lock import hold
-from fdd_flower.run_folder.resume import resumed_settings
+from fdd_flower.run_folder.resume import check_schema, resumed_settings
 from fdd_flower.run_folder.rows import COMPLETED, RoundRow, Summary
 from fdd_flower.run_folder.run_dir import LEDGER, REPORT, RunDir, resolve, settings_text
 from fdd_flower.run_folder.versions import versions
+from fdd_flower.schema import Schema
 from fdd_flower.scoring import Root, server_records
 from fdd_flower.server.checks import (
     check_components,
@@ -96,12 +97,20 @@ def _tidy(folder: RunDir) -> None:
 
 
 class ServerRun:
-    """One run, from checked settings to a written folder."""
+    """One run, from checked settings to a written folder.
 
-    def __init__(self, cfg: Config, grid: Grid, run_id: str) -> None:
+    Parameters
+    ----------
+    schema
+        Of a table, in place of what `cfg.data` says.
+    """
+
+    def __init__(
+        self, cfg: Config, grid: Grid, run_id: str, *, schema: Schema | None = None
+    ) -> None:
         self.cfg = cfg
         self.method = check_components(cfg)
-        self.dataset = load_dataset(cfg.data, seed=cfg.seed)
+        self.dataset = load_dataset(cfg.data, seed=cfg.seed, schema=schema)
         self.plan = make_plan(cfg, self.dataset, run_id)
         there = device.resolve(cfg.runtime.device)
         self.test, records = device.moved(server_records(cfg, self.dataset), there)
@@ -111,6 +120,7 @@ class ServerRun:
         self._check_options()
         self.measured = Measured(cfg.evaluation, self.test, self.dataset.group_names, seed=cfg.seed)
         if cfg.resume:
+            check_schema(Path(cfg.resume), self.dataset.schema)
             self.folder = RunDir.reopen(Path(cfg.resume))
         else:
             self.folder = RunDir.create(resolve(cfg.output.dir, run_id), cfg)
@@ -142,6 +152,8 @@ class ServerRun:
             # with the lock on: until now another process may have been at work
             if self.folder.status() == COMPLETED:
                 return self.folder.path
+            # first: who resumes the run must know what its records were
+            self.folder.write_schema(self.dataset.schema)
             checkpoint = self.folder.read_checkpoint()
             if checkpoint is None:
                 self._begin()
@@ -285,7 +297,6 @@ class ServerRun:
 
     def _finish_run(self, status: str) -> None:
         if self.rows:
-            self.folder.write_schema(self.dataset.schema)
             self.folder.write_model(self.model.state_dict())
             if self.last is not None:
                 self.folder.write_evaluation(self.measured.answers(self.last))
