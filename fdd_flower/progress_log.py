@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable
 
 MARK = "[fdd]"
+DATA, NOTE = "data: ", "note: "  # begin lines about what the server has read
+OUTPUT = "output: "  # begins the last line
 
 
 def say(text: str) -> None:

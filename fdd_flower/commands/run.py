@@ -194,5 +194,5 @@ def _show(folder: Path, progress: Progress, as_json: bool) -> int:
         print_table(rounds_table(found.rows, headline_of(found.summary)))
         progress.say(summary_line(found.summary))
         # the last line, and whole: scripts read the path from it
-        typer.echo(f"pictures and report: {folder}")
+        progress.say(f"pictures and report: {folder}")
     return COMPLETED

@@ -8,12 +8,14 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.table import Table
 
+from fdd_flower.report.console import SteadyConsole
+
 UNBOUNDED = 200  # columns
 
 
 def print_table(table: Table) -> None:
     """Print `table`; where no terminal sets a width, as wide as the table is."""
-    console = Console()
+    console = SteadyConsole()
     if not console.is_terminal:
         console.width = UNBOUNDED
     console.print(table)

@@ -17,7 +17,9 @@ from fdd_flower.launch.reach import check_reach
 from fdd_flower.methods.base import Method
 from fdd_flower.models import resolve_name
 from fdd_flower.models.base import Network
-from fdd_flower.report.units import human_bytes, one_line
+from fdd_flower.progress_log import NOTE
+from fdd_flower.report.units import human_bytes
+from fdd_flower.server.about import classes_line, counted, records_line
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.training.pace import Pace
 from fdd_flower.wire.codecs.base import build_codec, resolved
@@ -31,8 +33,6 @@ from fdd_flower.wire.records import (
     set_record,
 )
 
-MOST_NAMES = 12  # of classes or groups, in a line
-LONGEST_NAME = 24
 EXACT = ("uint8", "float16", "float32")  # codecs whose bytes do not depend on the values
 
 
@@ -65,36 +65,13 @@ def outline(
     reach = check_reach(cfg, method, dataset.classes, counts)
     training = sum(sizes) if own_data else len(dataset.train)
     return [
-        f"data: {cfg.data.name}, {training:,} training and {len(dataset.test.labels):,} test "
-        f"records, {_shape(dataset.feature_shape)} each",
-        _classes(dataset.classes, np.sum(counts, axis=0)),
+        records_line(cfg, dataset, training),
+        classes_line(dataset.classes, np.sum(counts, axis=0)),
         _clients("data of their own" if own_data else f"split: {_split(cfg)}", sizes),
         *([] if own_data else _groups(cfg, dataset, sizes)),
-        *(f"note: {note}" for note in (*dataset.notes, *reach)),
+        *(f"{NOTE}{note}" for note in (*dataset.notes, *reach)),
         _rounds(cfg, method, plan, model, counts),
     ]
-
-
-def _shape(shape: tuple[int, ...]) -> str:
-    if len(shape) == 1:
-        return f"{shape[0]} columns"
-    if len(shape) == 2:
-        return f"{shape[0]} channels of {shape[1]} values"
-    channels = {1: "grey", 3: "colour"}.get(shape[0], f"{shape[0]}-channel")
-    return f"a {channels} image of {shape[1]}x{shape[2]}"
-
-
-def _classes(names: Sequence[str], counts: np.ndarray) -> str:
-    return f"{len(names)} classes: {_counted(names, counts.tolist())}"
-
-
-def _counted(names: Sequence[str], counts: Sequence[int]) -> str:
-    shown = [
-        f"{one_line(name, LONGEST_NAME)} ({count:,})"
-        for name, count in zip(names[:MOST_NAMES], counts, strict=False)
-    ]
-    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    return f"{', '.join(shown)}{more}"
 
 
 def _split(cfg: Config) -> str:
@@ -113,12 +90,12 @@ def _groups(cfg: Config, dataset: Dataset, sizes: Sequence[int]) -> list[str]:
     lines, names, column = [], dataset.group_names, cfg.partition.column
     if cfg.partition.name == "column":
         chosen = natural_groups(dataset, cfg.partition, clients=len(sizes)).tolist()
-        lines.append(f"{column}: {_counted([names[g] for g in chosen], sizes)}")
+        lines.append(f"{column}: {counted([names[g] for g in chosen], sizes)}")
         assert dataset.train.groups is not None
         counts = np.bincount(dataset.train.groups, minlength=len(names))
         out = [g for g in np.argsort(-counts, kind="stable") if counts[g] and g not in chosen]
         if out:
-            lines.append(f"no client: {_counted([names[g] for g in out], counts[out].tolist())}")
+            lines.append(f"no client: {counted([names[g] for g in out], counts[out].tolist())}")
     if cfg.data.test_groups:
         lines.append(f"tested on {column}: {cfg.data.test_groups}")
     return lines

@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.text import Text
 
 from fdd_flower.launch.bar import Bar
-from fdd_flower.progress_log import MARK
+from fdd_flower.progress_log import DATA, MARK, NOTE, OUTPUT
+from fdd_flower.report.console import SteadyConsole
 
 ERROR = "error: "
 
@@ -45,14 +45,14 @@ class Progress:
     def __init__(self, *, to_stderr: bool = False) -> None:
         self.errors: list[str] = []
         self._bar: Bar | None = None
-        self.console = Console(stderr=to_stderr, highlight=False, soft_wrap=True)
-        self._stderr = Console(stderr=True, highlight=False, soft_wrap=True)
+        self.console = SteadyConsole(stderr=to_stderr, highlight=False, soft_wrap=True)
+        self._stderr = SteadyConsole(stderr=True, highlight=False, soft_wrap=True)
 
     def log_line(self, line: str) -> None:
         """Show `line` of Flower's log if it is marked; on a terminal a step moves the bar."""
         text = marked(line)
-        # the folder is the last line of all, and not this one
-        if text is None or text.startswith("output: "):
+        # the folder is the last line of all, and not this one; of the data it was said before
+        if text is None or text.startswith((OUTPUT, DATA, NOTE)):
             return
         if self._bar is not None and self._bar.move(text):
             return

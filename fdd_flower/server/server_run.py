@@ -20,7 +20,7 @@ from fdd_flower.data import load_dataset
 from fdd_flower.errors import DataError, FddError
 from fdd_flower.ledger import Ledger
 from fdd_flower.models import resolve_name
-from fdd_flower.progress_log import complain, say
+from fdd_flower.progress_log import OUTPUT, complain, say
 from fdd_flower.releases.terms import card_of
 from fdd_flower.report.headline import threshold_words
 from fdd_flower.report.html import write_report
@@ -32,6 +32,7 @@ from fdd_flower.run_folder.run_dir import LEDGER, REPORT, RunDir, resolve, setti
 from fdd_flower.run_folder.versions import versions
 from fdd_flower.schema import Schema
 from fdd_flower.scoring import Root, server_records
+from fdd_flower.server.about import about
 from fdd_flower.server.checks import (
     check_components,
     check_method,
@@ -73,7 +74,7 @@ def serve(grid: Grid, context: Context) -> None:
         )
         complain(str(named))
         raise named from error
-    say(f"output: {folder}")
+    say(f"{OUTPUT}{folder}")
 
 
 def _serve(grid: Grid, context: Context) -> Path:
@@ -86,7 +87,10 @@ def _serve(grid: Grid, context: Context) -> Path:
             _tidy(folder)
             return folder.path
     with threads(cfg.runtime.server_threads):
-        return ServerRun(cfg, grid, str(context.run_id)).run()
+        run = ServerRun(cfg, grid, str(context.run_id))
+        for line in about(cfg, run.dataset):
+            say(line)
+        return run.run()
 
 
 def _tidy(folder: RunDir) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 
 import pytest
 
 from fdd_flower.launch.progress import Progress, instead_of_flower_log, marked
 from fdd_flower.progress_log import complain, say, say_steps
+from fdd_flower.report.console import SteadyConsole
 
 
 @pytest.mark.parametrize(
@@ -34,6 +36,23 @@ def test_an_error_goes_to_stderr_once(capsys):
     assert shown.out == "hello [bold]you[/bold]\n"
     assert shown.err == "error: it broke\n"
     assert progress.errors == ["it broke"]
+
+
+def test_what_the_server_read_was_said_before(capsys):
+    progress = Progress()
+    for line in ("[fdd] data: digits", "[fdd] note: 2 classes", "[fdd] output: /x", "[fdd] on"):
+        progress.log_line(line)
+    assert capsys.readouterr().out == "on\n"
+
+
+def test_a_reader_that_leaves_does_not_end_the_run():
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "w") as file:
+        console = SteadyConsole(file=file)
+        os.close(reader)
+        for text in ("one", "two"):
+            console.print(text)
+        print("and what others write there vanishes", file=file, flush=True)
 
 
 def test_a_long_line_stays_one_line(capsys):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from fdd_flower.launch.outline import _classes
+from fdd_flower.server.about import classes_line
 from tests.cli.conftest import QUICK
 
 
@@ -75,7 +75,7 @@ def test_rows_that_hold_several_images_are_counted_as_the_server_unpacks_them(fd
 
 
 def test_only_some_of_many_classes_are_named():
-    line = _classes([f"class {i}" for i in range(40)], np.arange(40))
+    line = classes_line([f"class {i}" for i in range(40)], np.arange(40))
     assert line.startswith("40 classes: class 0 (0), class 1 (1), ")
     assert line.endswith("class 11 (11) and 28 more")
 

@@ -32,7 +32,7 @@ def edit(path: Path) -> None:
 
 
 def test_an_edited_schema_stops_a_resumed_run_and_not_a_forgotten_client(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     rng = np.random.default_rng(0)
     sick = rng.integers(0, 2, 150)
@@ -53,6 +53,10 @@ def test_an_edited_schema_stops_a_resumed_run_and_not_a_forgotten_client(
         killing(patch, ServerRun, "_append", 1, after=True)
         with pytest.raises(Killed):
             start(settings)
+    said = [message for message in caplog.messages if message.startswith("[fdd] ")]
+    read = "table, 120 training and 30 test records, 2 columns"  # a server by itself says it too
+    assert said[0] == f"[fdd] data: {read} each"
+    assert said[1].startswith("[fdd] data: 2 classes: 0 (")
     edit(schema)
     with pytest.raises(DataError, match=r"column 'age': expected as in .*began"):
         resume(folder)
