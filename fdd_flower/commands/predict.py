@@ -28,7 +28,8 @@ def predict(
     file: Annotated[
         Path,
         typer.Argument(
-            metavar="FILE", help="A CSV or Parquet table, an .npz, an image, a folder of images."
+            metavar="FILE",
+            help="A table of records or recordings, an .npz, an image, a folder of images.",
         ),
     ],
     out: Annotated[
@@ -44,20 +45,38 @@ def predict(
             "run's own.",
         ),
     ] = "",
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            "--threshold",
+            min=0,
+            max=1,
+            help="Two classes: the probability from which on a record is called positive; by "
+            "default what the run chose for evaluation.recall or evaluation.precision, else 0.5.",
+        ),
+    ] = None,
     trust: Trust = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Write the probability of each class for each record of FILE.
 
     FILE needs no labels. Of a table the run's columns are used, by name; of an .npz the array
-    `x`. The output has a line a record: `record` (the path of an image, else the number of the
-    record, from 0), a column for each class, and `predicted`, the most probable class.
+    `x`; recordings are cut into windows as the run's were. The output has a line a record: `record`
+    (the path of an image, else the number of the record, from 0), of a window `recording` and
+    `start`, a column for each class, and `predicted`: the most probable class, or by the threshold.
     """
     from fdd_flower.commands._runs import find_run
     from fdd_flower.commands.screen import print_table
     from fdd_flower.data.base import shown
     from fdd_flower.data.unlabelled import read_unlabelled
-    from fdd_flower.results.predict import FORMATS, predictions, probabilities, write_table
+    from fdd_flower.results.predict import (
+        FORMATS,
+        called,
+        cut_of,
+        predictions,
+        probabilities,
+        write_table,
+    )
     from fdd_flower.run_folder.load import load_run
     from fdd_flower.run_folder.new_file import check_new
     from fdd_flower.threads import threads
@@ -66,13 +85,15 @@ def predict(
         path = check_new(out, FORMATS)
         found = load_run(find_run(run), trust=trust)
         network = _network(found, model)
+        cut = cut_of(found, model, threshold)
         schema = found.schema
         assert schema is not None  # or it would have no network
         data = read_unlabelled(file.expanduser(), schema, found.config.data)
         with threads(found.config.runtime.server_threads):
             shares = probabilities(network, data.inputs)
-        write_table(predictions(data.names, shares, schema.classes), path)
-    counts = shares.argmax(dim=1).bincount(minlength=len(schema.classes)).tolist()
+        table = predictions(data.names, shares, schema.classes, cut=cut, beside=data.beside)
+        write_table(table, path)
+    counts = called(shares, cut).bincount(minlength=len(schema.classes)).tolist()
     means = shares.mean(dim=0).tolist()
     if as_json:
         document = {
@@ -81,10 +102,16 @@ def predict(
             "predicted": dict(zip(schema.classes, counts, strict=True)),
             "mean_probability": dict(zip(schema.classes, means, strict=True)),
             "ignored": list(data.ignored),
+            "notes": list(data.notes),
+            "threshold": cut and {"class": schema.classes[cut.positive], "value": cut.value},
         }
         typer.echo(json.dumps(document, indent=2))
         return
     print_table(_summary(schema.classes, counts, means))
+    if cut is not None:
+        typer.echo(f"called {schema.classes[cut.positive]!r} from a probability of {cut.value:.4g}")
+    for note in data.notes:
+        typer.echo(f"note: {note}", err=True)
     if data.ignored:
         typer.echo(f"not used: {shown(data.ignored)}", err=True)
     # the last line, and whole: scripts read the path from it

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 from torch import Tensor
 
 from fdd_flower.config import DataConfig
@@ -14,9 +16,15 @@ from fdd_flower.data.archives.inputs import as_inputs
 from fdd_flower.data.base import refuse, shown
 from fdd_flower.data.images.files import image_suffixes, parted, visible_files
 from fdd_flower.data.images.many import read_images
+from fdd_flower.data.recordings.table import from_table
+from fdd_flower.data.recordings.times import check_rate
+from fdd_flower.data.recordings.windows import cut_up, step_of
 from fdd_flower.data.tables.encode import table_inputs
 from fdd_flower.data.tables.files import SUFFIXES, ending, read_frame
 from fdd_flower.schema import Schema
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NPZ = ".npz"
 
@@ -33,23 +41,31 @@ class Unlabelled:
         Of the records: paths of images, or numbers from 0 in the order of the file.
     ignored
         What was there beside: columns that the run does not know, files that are no images.
+    beside
+        What else says which record is which, by column, one for each: the recording that a window
+        is of, and when it begins.
+    notes
+        What a user should know of the reading, a line each.
     """
 
     inputs: Tensor
     names: Sequence[str | int]
     ignored: tuple[str, ...] = ()
+    beside: Mapping[str, Sequence[object]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def read_unlabelled(path: Path, schema: Schema, cfg: DataConfig | None = None) -> Unlabelled:
     """Return the records in `path`: a CSV or Parquet table, an archive, an image, or a folder.
 
     Labels are not needed and not read. A table's columns are found by their names, in any order;
-    an archive's array is `x`; images are resized, and made grey or coloured, to fit.
+    an archive's array is `x`; images are resized, and made grey or coloured, to fit. Recordings are
+    cut into windows as the run's were.
 
     Parameters
     ----------
     cfg
-        How the run reads images; None: by the defaults.
+        How the run reads images and recordings; None: by the defaults.
 
     Raises
     ------
@@ -65,7 +81,8 @@ def read_unlabelled(path: Path, schema: Schema, cfg: DataConfig | None = None) -
         )
     suffix = path.suffix.lower()
     if path.is_file() and ending(path) in SUFFIXES:
-        return _table(path, schema)
+        series = schema.kind == "series"
+        return _recordings(path, schema, cfg or DataConfig()) if series else _table(path, schema)
     if path.is_file() and suffix == NPZ:
         return _archive(path, schema, cfg or DataConfig())
     if path.is_dir() or suffix in image_suffixes():
@@ -86,6 +103,16 @@ def _table(path: Path, schema: Schema) -> Unlabelled:
             got="a table, and the run knows no names of columns",
             remedy="Save the records with numpy.savez(path, x=x), as the run's data has them.",
         )
+    frame = _rows(path)
+    known = {column.name for column in schema.columns}
+    return Unlabelled(
+        inputs=table_inputs(str(path), frame, schema),
+        names=range(len(frame)),
+        ignored=tuple(name for name in frame.columns if name not in known),
+    )
+
+
+def _rows(path: Path) -> pd.DataFrame:
     frame = read_frame(path)
     if not len(frame):
         raise refuse(
@@ -94,11 +121,49 @@ def _table(path: Path, schema: Schema) -> Unlabelled:
             got="no row",
             remedy="Check how the file was written.",
         )
-    known = {column.name for column in schema.columns}
+    return frame
+
+
+def _recordings(path: Path, schema: Schema, cfg: DataConfig) -> Unlabelled:
+    channels, window = schema.feature_shape
+    frame = _rows(path)
+    if cfg.time in frame.columns and cfg.recording not in frame.columns:
+        frame[cfg.recording] = path.stem
+    found = from_table(str(path), frame, cfg, channels=schema.channels, labelled=False)
+    if len(found.channels) != channels:
+        raise refuse(
+            str(path),
+            expected=_records(schema),
+            got=f"{len(found.channels)} channels, {shown(found.channels)}",
+            remedy="Write the channels as the run's data has them.",
+        )
+    check_rate(str(path), found.rate, schema.rate)
+    step = step_of(cfg.step, window)
+    cut = [(one, p) for one in found.recordings for p in cut_up(one, window=window, step=step)]
+    starts = [(one, start) for one, part in cut for start in part.starts]
+    if not cut:
+        longest = max(one.values.shape[1] for one in found.recordings)
+        raise refuse(
+            str(path),
+            expected=f"a recording of {window} samples, the run's window, or more without a gap",
+            got=f"{longest} in the longest",
+            remedy="Record for longer, or train on shorter windows.",
+        )
+    used = {id(one) for one, _ in cut}
+    short = [one.name for one in found.recordings if id(one) not in used]
+    left = [f"no window of {window} samples fits into {shown(short, limit=5)}"] if short else []
+    known = {cfg.recording, cfg.time, *found.channels}
     return Unlabelled(
-        inputs=table_inputs(str(path), frame, schema),
-        names=range(len(frame)),
-        ignored=tuple(name for name in frame.columns if name not in known),
+        inputs=schema.normalisation.apply(np.concatenate([part.values for _, part in cut])),
+        names=range(len(starts)),
+        ignored=tuple(name for name in frame.columns if name not in known)
+        if cfg.time in frame.columns
+        else (),
+        beside={
+            "recording": [one.name for one, _ in starts],
+            "start": [start if one.times is None else one.times[start] for one, start in starts],
+        },
+        notes=(*found.notes, *left),
     )
 
 
@@ -116,6 +181,9 @@ def _archive(path: Path, schema: Schema, cfg: DataConfig) -> Unlabelled:
     inputs = x
     if x.shape[1:] != schema.feature_shape and len(x):
         inputs = as_inputs(f"{path}: {key}", x, len(x), channels=cfg.channels)
+    if _are_longer(inputs, schema):
+        whole = as_inputs(f"{path}: {key}", inputs, len(x), channels="first")
+        return _cut(whole, schema, cfg)
     if inputs.shape[1:] != schema.feature_shape or not len(x):
         raise refuse(
             f"{path}: {key}",
@@ -125,6 +193,31 @@ def _archive(path: Path, schema: Schema, cfg: DataConfig) -> Unlabelled:
         )
     inputs = as_inputs(f"{path}: {key}", inputs, len(x), channels="first")
     return Unlabelled(inputs=schema.normalisation.apply(inputs), names=range(len(x)))
+
+
+def _are_longer(x: np.ndarray, schema: Schema) -> bool:
+    """Tell whether records are series of which a window of the schema is a part."""
+    if schema.kind != "series" or x.ndim != 3 or not len(x):
+        return False
+    channels, window = schema.feature_shape
+    return x.shape[1] == channels and x.shape[2] > window
+
+
+def _cut(x: np.ndarray, schema: Schema, cfg: DataConfig) -> Unlabelled:
+    """Return windows of longer series, (n, channels, samples)."""
+    window = schema.feature_shape[1]
+    step = step_of(cfg.step, window)
+    views = np.lib.stride_tricks.sliding_window_view(x, window, axis=2)[:, :, ::step]
+    count = views.shape[2]
+    inputs = views.swapaxes(1, 2).reshape(-1, x.shape[1], window).astype(np.float32)
+    return Unlabelled(
+        inputs=schema.normalisation.apply(inputs),
+        names=range(len(inputs)),
+        beside={
+            "recording": np.repeat(np.arange(len(x)), count).tolist(),
+            "start": np.tile(np.arange(count) * step, len(x)).tolist(),
+        },
+    )
 
 
 def _images(path: Path, schema: Schema, cfg: DataConfig) -> Unlabelled:

@@ -17,7 +17,7 @@ from fdd_flower.errors import DistillError
 from fdd_flower.models.base import Network
 from fdd_flower.registry import Registry
 from fdd_flower.rng import derive
-from fdd_flower.schema import Column, Normalisation, Schema, is_image
+from fdd_flower.schema import Column, Normalisation, Schema, is_image, kind_of
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.training.class_logits import ClassLogits
 from fdd_flower.wire.codecs.base import Codec
@@ -178,9 +178,11 @@ DISTILLERS: Registry[Callable[[DistillerConfig], Distiller]] = Registry(
 def packing_of(
     cfg: DistillerConfig, feature_shape: tuple[int, ...], codec: Codec | None
 ) -> Packing:
-    """Return how the rows of a run hold images; 0 becomes the choice for shape and codec."""
+    """Return how the rows of a run hold records; 0 becomes the choice for shape and codec."""
     if not declares(cfg.name, "packs"):
         return Packing()
+    if kind_of(feature_shape) == "series":
+        return Packing(cfg.packing or 1, "time")
     # frequencies hold more of an image (decision 2), but are no image that a codec could code
     basis = "pixels" if takes_images(codec) else "dct"
     large = is_image(feature_shape) and min(feature_shape[1:]) >= LEAST_PACKED

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,10 +12,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from fdd_flower.errors import ConfigError
 from fdd_flower.run_folder.files import write_atomic
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from fdd_flower.run_folder.load import Run
 
 FORMATS = (".csv", ".parquet")
 BATCH = 128
@@ -26,17 +31,76 @@ def probabilities(network: nn.Module, inputs: Tensor) -> Tensor:
     return torch.cat([network(batch).softmax(dim=1) for batch in inputs.split(BATCH)])
 
 
-def predictions(names: Sequence[str | int], shares: Tensor, classes: Sequence[str]) -> pd.DataFrame:
-    """Return a table: `record`, a column per class, and `predicted`, the most probable class.
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """From which probability on a record is called the positive one of two classes."""
 
-    Where a class has the name of one of the two, that one gets a `_` at its end.
+    positive: int
+    value: float
+
+
+def cut_of(run: Run, model: str, asked: float | None) -> Cut | None:
+    """Return what parts the classes of `run` for one of its models; None: the most probable counts.
+
+    Parameters
+    ----------
+    model
+        Its name; empty: the run's own.
+    asked
+        The threshold that a user asks for; None: what the run chose, if it did.
+
+    Raises
+    ------
+    ConfigError
+        If one is asked for and there are not two classes.
+    """
+    assert run.schema is not None  # or there is nothing to predict
+    classes = run.schema.classes
+    positive = 1 if run.answers is None else run.answers.positive
+    if asked is None:
+        found = run.summary.thresholds.get(model or run.summary.model, {})
+        chosen = float(found.get("value", math.nan))
+        return Cut(positive, chosen) if math.isfinite(chosen) and len(classes) == 2 else None
+    if len(classes) != 2:
+        raise ConfigError(
+            "--threshold",
+            expected=f"none with {len(classes)} classes",
+            got=asked,
+            remedy="Leave it out: the most probable class counts.",
+        )
+    return Cut(positive, asked)
+
+
+def called(shares: Tensor, cut: Cut | None) -> Tensor:
+    """Return the class that each record is called, int64 (n,): by `cut`, else the most probable."""
+    if cut is None:
+        return shares.argmax(dim=1)
+    # in double, as the threshold was chosen: it may be the probability of a record
+    reached = shares[:, cut.positive].double() >= cut.value
+    return torch.where(reached, cut.positive, 1 - cut.positive)
+
+
+def predictions(
+    names: Sequence[str | int],
+    shares: Tensor,
+    classes: Sequence[str],
+    *,
+    cut: Cut | None = None,
+    beside: Mapping[str, Sequence[object]] | None = None,
+) -> pd.DataFrame:
+    """Return a table: `record`, what is `beside` it, a column a class, and `predicted`: its class.
+
+    Where a class has the name of another column, that one gets a `_` at its end.
     """
     import pandas as pd
 
-    record, predicted = free_names(("record", "predicted"), classes)
+    more = dict(beside or {})
+    record, predicted, *others = free_names(("record", "predicted", *more), classes)
     frame = pd.DataFrame(shares.numpy(), columns=pd.Index(classes))
+    for place, (name, values) in enumerate(zip(others, more.values(), strict=True)):
+        frame.insert(place, name, list(values))
     frame.insert(0, record, list(names))
-    frame[predicted] = [classes[place] for place in shares.argmax(dim=1).tolist()]
+    frame[predicted] = [classes[place] for place in called(shares, cut).tolist()]
     return frame
 
 

@@ -23,7 +23,7 @@ IMAGE = (1, 8, 8)
     ("settings", "shape", "rounds", "said"),
     [
         ({"packing": 2}, (13,), 3, r"distiller\.packing: expected 1 .*\(13,\)"),
-        ({"packing": 2}, (3, 40), 3, r"distiller\.packing"),
+        ({"packing": 4}, (3, 7), 3, r"distiller\.packing: .*2 steps for each series.*4 .* of 7"),
         ({"packing": 4}, (1, 7, 7), 3, r"distiller\.packing: .*2 pixels per side.*7x7"),
         ({"name": "dm", "peers": True}, IMAGE, 3, r"distiller\.peers: .*dm"),
         ({"name": "krr", "peers": True}, IMAGE, 1, r"distiller\.peers: .*2 rounds"),
@@ -97,6 +97,17 @@ def test_a_plan_without_peers_or_classes():
         check_plan(DistillerConfig(name="krr", peers=True), plan)
     with pytest.raises(ConfigError, match=r"plan\.classes: expected at least one class"):
         check_plan(DistillerConfig(labels="local"), dataclasses.replace(plan, classes=()))
+
+
+def test_a_codec_for_series_packs_them_itself():
+    plan = plan_for(blobs(shape=(3, 40)))
+    check_plan(DistillerConfig(packing=2), plan)
+    by_codec = dataclasses.replace(plan, codec=CODECS.get("series")(CodecConfig(name="series")))
+    check_plan(DistillerConfig(packing=1), by_codec)
+    with pytest.raises(
+        ConfigError, match=r"distiller\.packing: expected 1 with a codec for series"
+    ):
+        check_plan(DistillerConfig(packing=2), by_codec)
 
 
 def test_how_a_budget_is_filled_needs_one():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from scipy.fft import dctn
+from scipy.fft import dct, dctn, idct
 
 from fdd_flower.distillers.parts.packing import Packing
 from fdd_flower.synthetic_set import SyntheticSet
@@ -52,6 +52,24 @@ def test_frequencies_are_scipys_and_the_highest_are_lost():
     again = _cosines(packing.images(rows)).reshape(8, 3, 60)
     cut = wanted.reshape(8, 3, 60) * np.isin(np.arange(60), kept)
     np.testing.assert_allclose(again, cut, atol=1e-5)
+
+
+@pytest.mark.parametrize(("factor", "steps"), [(2, 12), (3, 10), (4, 9)])
+def test_series_keep_the_lowest_frequencies_of_each_channel(factor: int, steps: int):
+    series, packing = torch.rand(2 * factor, 3, steps), Packing(factor, "time")
+    rows = packing.pack(series)
+    assert rows.shape == (2, 3, steps)
+    assert packing.cells == factor
+    wanted, few = np.asarray(dct(series.numpy(), axis=2, norm="ortho")), steps // factor
+    for i in range(2 * factor):
+        row, cell = divmod(i, factor)
+        got = rows[row, :, few * cell : few * (cell + 1)]
+        np.testing.assert_allclose(got, wanted[i, :, :few], atol=1e-5)
+    assert not rows[:, :, few * factor :].any()
+    wanted[:, :, few:] = 0
+    again = packing.images(rows)
+    np.testing.assert_allclose(again, idct(wanted, axis=2, norm="ortho"), atol=1e-5)
+    torch.testing.assert_close(packing.pack(again), rows)
 
 
 def test_an_image_of_low_frequencies_comes_back_whole():

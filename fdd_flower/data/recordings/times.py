@@ -175,10 +175,21 @@ def check_series(path: str, own: Source, channels: Sequence[str], rate: float) -
             got=shown(own.channels),
             remedy="Name the columns as the server's data does.",
         )
-    if rate and own.rate and differ(rate, own.rate):
+    check_rate(path, own.rate, rate)
+
+
+def check_rate(path: str, own: float, rate: float) -> None:
+    """Check that recordings have the rate of the server's or the run's, as far as both are known.
+
+    Raises
+    ------
+    DataError
+        If rates differ.
+    """
+    if rate and own and differ(rate, own):
         raise refuse(
             f"{path}: rate",
-            expected=f"{rate:g} samples a second, as on the server",
-            got=f"{own.rate:g}",
+            expected=f"{rate:g} samples a second, as the other records have",
+            got=f"{own:g}",
             remedy="Resample to that rate.",
         )

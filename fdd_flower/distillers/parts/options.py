@@ -13,7 +13,8 @@ from fdd_flower.distillers.budget.room import check_room
 from fdd_flower.distillers.parts.trained import build_embedder
 from fdd_flower.distillers.parts.unused import check_unused
 from fdd_flower.errors import ConfigError
-from fdd_flower.schema import is_image
+from fdd_flower.schema import kind_of
+from fdd_flower.wire.codecs.base import Codec, tunes
 
 SMALLEST = 2  # pixels per side of a packed image
 FIRST = "dm"  # the default distiller, in a first round that has no peers yet
@@ -73,22 +74,33 @@ def uses_model(cfg: DistillerConfig) -> bool:
     return "global" in (cfg.embedder, cfg.labels)
 
 
-def _check_packing(cfg: DistillerConfig, feature_shape: tuple[int, ...]) -> None:
+def _check_packing(
+    cfg: DistillerConfig, feature_shape: tuple[int, ...], codec: Codec | None = None
+) -> None:
     if cfg.packing <= 1:
         return
-    if not is_image(feature_shape):
+    kind = kind_of(feature_shape)
+    if kind == "vector":
         raise ConfigError(
             "distiller.packing",
-            expected="1 for records that are not images",
+            expected="1 for records that are neither images nor series",
             got=f"{cfg.packing} for records of shape {feature_shape}",
-            remedy="Leave it at 1 for tables and series.",
+            remedy="Leave it at 1 for tables.",
         )
     if min(feature_shape[1:]) // cfg.packing < SMALLEST:
+        least, size = "pixels per side for each image", "x".join(map(str, feature_shape[1:]))
         raise ConfigError(
             "distiller.packing",
-            expected=f"at least {SMALLEST} pixels per side for each image",
-            got=f"{cfg.packing} for images of {feature_shape[1]}x{feature_shape[2]} pixels",
+            expected=f"at least {SMALLEST} {least if kind == 'image' else 'steps for each series'}",
+            got=f"{cfg.packing} for records of {size}",
             remedy="Lower distiller.packing.",
+        )
+    if kind == "series" and codec is not None and tunes(codec, feature_shape):
+        raise ConfigError(
+            "distiller.packing",
+            expected="1 with a codec for series, which leaves high frequencies out itself",
+            got=cfg.packing,
+            remedy="Leave it at 0, or choose the codec uint8.",
         )
 
 
@@ -100,7 +112,7 @@ def check_plan(cfg: DistillerConfig, plan: Plan) -> None:
     ConfigError
         If the plan lacks something that an option needs, or the option does not fit the records.
     """
-    _check_packing(cfg, plan.feature_shape)
+    _check_packing(cfg, plan.feature_shape, plan.codec)
     check_unused(cfg, plan.feature_shape)
     if not plan.classes:
         raise ConfigError(

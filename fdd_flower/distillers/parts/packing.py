@@ -1,4 +1,4 @@
-"""Packing: several images in the space of one, at lower resolution or with fewer frequencies."""
+"""Packing: several records in the space of one, at lower resolution or with fewer frequencies."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ from fdd_flower.synthetic_set import SyntheticSet
 
 @dataclass(frozen=True, slots=True)
 class Packing:
-    """How rows hold images.
+    """How rows hold images or series.
 
     Attributes
     ----------
     factor
-        A row holds `factor` x `factor` images; 1 leaves images as they are, in either basis.
+        A row holds `factor` x `factor` images or `factor` series; 1 leaves them as they are, in
+        each basis.
     basis
         `pixels`: images down-sampled by area, side by side (the multi-formation of IDC,
         arXiv:2205.14959, with equal parts). `dct`: the lowest h * w // factor**2 frequencies of
         each image's orthonormal cosine transform, one image after the other (as FreD,
         arXiv:2311.08819, but the same frequencies for every class, so that none need be sent).
+        `time`: the lowest t // factor frequencies of each channel of a series, likewise.
     """
 
     factor: int = 1
@@ -33,32 +35,26 @@ class Packing:
 
     @property
     def cells(self) -> int:
-        """Images in one row."""
-        return self.factor**2
+        """Records in one row."""
+        return self.factor if self.basis == "time" else self.factor**2
 
     def pack(self, images: Tensor) -> Tensor:
-        """Return rows (n, c, h, w) that hold images (n * cells, c, h, w).
+        """Return rows (n, c, h, w) that hold images (n * cells, c, h, w), or series (n, c, t).
 
         Neighbours on the first axis share a row. What the images of a row do not fill repeats
-        the border (pixels) or is zero (dct).
+        the border (pixels) or is zero (dct, time).
         """
-        if self.factor == 1:
-            return images
-        by = _pack_frequencies if self.basis == "dct" else _pack_pixels
-        return by(images, self.factor)
+        return images if self.factor == 1 else _PACK[self.basis](images, self.factor)
 
     def images(self, rows: Tensor) -> Tensor:
-        """Return the images (n * cells, c, h, w) in rows (n, c, h, w); differentiable.
+        """Return the records (n * cells, c, ...) in rows (n, c, ...); differentiable.
 
-        They are up-sampled bilinearly (pixels), or lack the higher frequencies (dct).
+        They are up-sampled bilinearly (pixels), or lack the higher frequencies (dct, time).
         """
-        if self.factor == 1:
-            return rows
-        by = _unpack_frequencies if self.basis == "dct" else _unpack_pixels
-        return by(rows, self.factor)
+        return rows if self.factor == 1 else _UNPACK[self.basis](rows, self.factor)
 
     def unpack(self, packed: SyntheticSet) -> SyntheticSet:
-        """Return the set of the images in `packed`.
+        """Return the set of the records in `packed`.
 
         Each has its row's target and its share of the row's weight: soft labels of packed sets
         are those of the row.
@@ -110,6 +106,25 @@ def _unpack_frequencies(rows: Tensor, factor: int) -> Tensor:
     empty = kept.new_zeros(*kept.shape[:2], height * width)
     table = empty.index_copy(2, places.to(rows.device), kept).view(-1, channels, height, width)
     return cosines(height).to(rows).T @ table @ cosines(width).to(rows)
+
+
+def _pack_time(series: Tensor, factor: int) -> Tensor:
+    count, channels, steps = series.shape
+    low = cosines(steps).to(series)[: steps // factor]
+    kept = (series @ low.T).view(count // factor, factor, channels, -1)
+    rows = kept.transpose(1, 2).flatten(2)
+    return F.pad(rows, (0, steps - rows.shape[2]))
+
+
+def _unpack_time(rows: Tensor, factor: int) -> Tensor:
+    count, channels, steps = rows.shape
+    low = cosines(steps).to(rows)[: steps // factor]
+    kept = rows[:, :, : factor * len(low)].view(count, channels, factor, -1)
+    return kept.transpose(1, 2).flatten(0, 1) @ low
+
+
+_PACK = {"pixels": _pack_pixels, "dct": _pack_frequencies, "time": _pack_time}
+_UNPACK = {"pixels": _unpack_pixels, "dct": _unpack_frequencies, "time": _unpack_time}
 
 
 @lru_cache(maxsize=16)
