@@ -1,8 +1,9 @@
-"""What was ever released of one data set: an SQLite file, a row a charge, chained by hashes.
+"""What was ever released of one data set: an SQLite file of charges and of frozen releases.
 
-Each row's hash covers the row before it, and the last one stands beside their count: a row that was
-changed, added or removed shows, and so does a file that was cut short. What does not show is an
-older copy put in place of the file, or its removal: who may write the folder is trusted with that.
+Both are lines of one chain: each line's hash covers the line before it, and the last one stands
+beside their count. A charge or a release that was changed, added or removed shows, and so does a
+file that was cut short. What does not show is an older copy put in place of the file, one with all
+hashes made anew, or its removal: who may write the folder is trusted with that.
 """
 
 from __future__ import annotations
@@ -21,14 +22,20 @@ from fdd_flower.errors import BudgetError, ConfigError
 from fdd_flower.privacy.accountant import Spend
 
 WAIT_SECONDS = 60.0  # for another process that charges just now
-_VERSION = 1
+_VERSION = 2
+_FROZEN = """
+CREATE TABLE frozen (
+    id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, sha256 TEXT NOT NULL, chain TEXT NOT NULL,
+    payload BLOB NOT NULL
+)
+"""
 _CREATE = f"""
 CREATE TABLE charges (
     id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, run TEXT NOT NULL, sigma REAL NOT NULL,
     releases INTEGER NOT NULL, rate REAL NOT NULL, chain TEXT NOT NULL
 );
 CREATE TABLE head (count INTEGER NOT NULL, chain TEXT NOT NULL);
-CREATE TABLE frozen (key TEXT PRIMARY KEY, sha256 TEXT NOT NULL, payload BLOB NOT NULL);
+{_FROZEN};
 INSERT INTO head VALUES (0, '');
 PRAGMA user_version = {_VERSION};
 """
@@ -37,17 +44,33 @@ _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """One row: what was charged, under which key, in which run."""
+    """What was charged, under which key, in which run."""
 
     key: str
     run: str
     spend: Spend
 
-    def chained(self, before: str) -> str:
-        """Return the hash of this row after a row with the hash `before`."""
+    @property
+    def facts(self) -> tuple[object, ...]:
+        """What its line is the hash of."""
         spend = self.spend
-        facts = (before, self.key, self.run, spend.sigma.hex(), spend.releases, spend.rate.hex())
-        return hashlib.sha256(repr(facts).encode()).hexdigest()
+        return (self.key, self.run, spend.sigma.hex(), spend.releases, spend.rate.hex())
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """The SHA-256 of the release under a key."""
+
+    key: str
+    sha256: str
+
+    @property
+    def facts(self) -> tuple[object, ...]:
+        """What its line is the hash of."""
+        return (self.key, self.sha256)
+
+
+Line = Charge | Frozen
 
 
 def create(path: Path) -> None:
@@ -93,8 +116,7 @@ def transaction(path: Path) -> Iterator[sqlite3.Connection]:
             db.execute("PRAGMA synchronous = EXTRA")
             db.execute("BEGIN IMMEDIATE")
             try:
-                if db.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
-                    raise damaged(path, "one of another version")
+                _update(path, db)
                 yield db
                 db.execute("COMMIT")
             except BaseException:
@@ -118,35 +140,17 @@ def charges(path: Path, db: sqlite3.Connection) -> list[Charge]:
     Raises
     ------
     BudgetError
-        If one was changed, or their number is not what it was.
+        If a line was changed, or their number is not what it was.
     """
-    found, chain = [], ""
-    names = "key, run, sigma, releases, rate, chain"
-    for *facts, kept in db.execute(f"SELECT {names} FROM charges ORDER BY id"):
-        key, run, sigma, releases, rate = facts
-        try:
-            charge = Charge(key, run, Spend(float(sigma), releases, float(rate)))
-            chain = charge.chained(chain)
-        except (ConfigError, TypeError, ValueError) as error:
-            raise damaged(path, f"a row that is none ({error})") from error
-        if chain != kept:
-            raise damaged(path, f"row {len(found) + 1} changed")
-        found.append(charge)
-    if db.execute("SELECT count, chain FROM head").fetchall() != [(len(found), chain)]:
-        raise damaged(path, "rows missing at its end")
-    return found
+    return [line for line in _lines(path, db) if isinstance(line, Charge)]
 
 
 def add(db: sqlite3.Connection, charge: Charge) -> None:
-    """Add a charge behind the others."""
-    (before,) = db.execute("SELECT chain FROM head").fetchone()
-    spend, chain = charge.spend, charge.chained(before)
-    values = (charge.key, charge.run, spend.sigma, spend.releases, spend.rate, chain)
-    db.execute(
-        "INSERT INTO charges (key, run, sigma, releases, rate, chain) VALUES (?, ?, ?, ?, ?, ?)",
-        values,
-    )
-    db.execute("UPDATE head SET count = count + 1, chain = ?", (chain,))
+    """Add a charge behind the other lines."""
+    place, chain = _behind(db, charge)
+    spend = charge.spend
+    values = (place, charge.key, charge.run, spend.sigma, spend.releases, spend.rate, chain)
+    db.execute("INSERT INTO charges VALUES (?, ?, ?, ?, ?, ?, ?)", values)
 
 
 def payload(path: Path, db: sqlite3.Connection, key: str) -> bytes | None:
@@ -155,21 +159,87 @@ def payload(path: Path, db: sqlite3.Connection, key: str) -> bytes | None:
     Raises
     ------
     BudgetError
-        If it is not what was frozen: drawing it anew would be a second release.
+        If a line was changed, or it is not what was frozen: drawing it anew would be a second
+        release.
     """
-    row = db.execute("SELECT sha256, payload FROM frozen WHERE key = ?", (key,)).fetchone()
-    if row is None:
+    lines = (line for line in _lines(path, db) if isinstance(line, Frozen) and line.key == key)
+    line = next(lines, None)
+    if line is None:
         return None
-    sha256, content = row
-    if not isinstance(content, bytes) or hashlib.sha256(content).hexdigest() != sha256:
-        raise damaged(path, "a frozen release that changed")
-    return content
+    (content,) = db.execute("SELECT payload FROM frozen WHERE key = ?", (key,)).fetchone()
+    return _checked(path, line.sha256, content)
 
 
 def freeze(db: sqlite3.Connection, key: str, content: bytes) -> None:
-    """Keep `content` under `key`."""
-    sha256 = hashlib.sha256(content).hexdigest()
-    db.execute("INSERT INTO frozen VALUES (?, ?, ?)", (key, sha256, content))
+    """Keep `content` under `key`, behind the other lines."""
+    line = Frozen(key, hashlib.sha256(content).hexdigest())
+    place, chain = _behind(db, line)
+    values = (place, key, line.sha256, chain, content)
+    db.execute("INSERT INTO frozen VALUES (?, ?, ?, ?, ?)", values)
+
+
+def _lines(path: Path, db: sqlite3.Connection) -> list[Line]:
+    """Return all lines, in order.
+
+    Raises
+    ------
+    BudgetError
+        If one was changed, or their number is not what it was.
+    """
+    found: dict[int, tuple[Line, str]] = {}
+    names = "id, key, run, sigma, releases, rate, chain"
+    try:
+        for place, key, run, sigma, releases, rate, kept in db.execute(
+            f"SELECT {names} FROM charges"
+        ):
+            found[place] = Charge(key, run, Spend(float(sigma), releases, float(rate))), kept
+        for place, key, sha256, kept in db.execute("SELECT id, key, sha256, chain FROM frozen"):
+            found[place] = Frozen(key, sha256), kept
+    except (ConfigError, TypeError, ValueError) as error:
+        raise damaged(path, f"a row that is none ({error})") from error
+    lines: list[Line] = []
+    chain = ""
+    for _, (line, kept) in sorted(found.items()):
+        chain = _chained(chain, line)
+        if chain != kept:
+            kind = "charge" if isinstance(line, Charge) else "frozen release"
+            raise damaged(path, f"line {len(lines) + 1}, a {kind}, changed")
+        lines.append(line)
+    if db.execute("SELECT count, chain FROM head").fetchall() != [(len(lines), chain)]:
+        raise damaged(path, "lines missing at its end")
+    return lines
+
+
+def _behind(db: sqlite3.Connection, line: Line) -> tuple[int, str]:
+    """Return place and hash of a line behind all others, which are its head from now on."""
+    count, before = db.execute("SELECT count, chain FROM head").fetchone()
+    chain = _chained(before, line)
+    db.execute("UPDATE head SET count = ?, chain = ?", (count + 1, chain))
+    return count + 1, chain
+
+
+def _chained(before: str, line: Line) -> str:
+    return hashlib.sha256(repr((before, *line.facts)).encode()).hexdigest()
+
+
+def _update(path: Path, db: sqlite3.Connection) -> None:
+    """Bring a ledger of version 1, whose chain had no frozen releases, to this one."""
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version == 1:
+        rows = db.execute("SELECT key, sha256, payload FROM frozen ORDER BY rowid").fetchall()
+        db.execute("DROP TABLE frozen")
+        db.execute(_FROZEN)
+        for key, sha256, content in rows:
+            freeze(db, key, _checked(path, sha256, content))
+        db.execute(f"PRAGMA user_version = {_VERSION}")
+    elif version != _VERSION:
+        raise damaged(path, "one of another version")
+
+
+def _checked(path: Path, sha256: str, content: object) -> bytes:
+    if not isinstance(content, bytes) or hashlib.sha256(content).hexdigest() != sha256:
+        raise damaged(path, "a frozen release that changed")
+    return content
 
 
 def damaged(path: Path, got: object) -> BudgetError:

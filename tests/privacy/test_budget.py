@@ -1,3 +1,4 @@
+import hashlib
 import os
 import sqlite3
 from contextlib import suppress
@@ -162,10 +163,10 @@ def test_two_processes_release_the_same_bytes(tmp_path):
 @pytest.mark.parametrize(
     "change",
     [
-        "UPDATE charges SET sigma = 1000.0 WHERE id = 1",
-        "UPDATE charges SET rate = 0.001 WHERE id = 2",
-        "UPDATE charges SET rate = 'x' WHERE id = 2",
-        "DELETE FROM charges WHERE id = 2",
+        "UPDATE charges SET sigma = 1000.0 WHERE key = 'a'",
+        "UPDATE charges SET rate = 0.001 WHERE key = 'b'",
+        "UPDATE charges SET rate = 'x' WHERE key = 'b'",
+        "DELETE FROM charges WHERE key = 'b'",
         "DELETE FROM charges",
         "DELETE FROM head",
         "DROP TABLE charges",
@@ -192,13 +193,85 @@ def test_a_truncated_ledger_is_refused(tmp_path, size):
         budget.release("c", Spend(1000.0), _never)
 
 
-def test_a_frozen_release_that_changed_is_not_drawn_anew(tmp_path):
+RAW = f"payload = x'00', sha256 = '{hashlib.sha256(bytes(1)).hexdigest()}'"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE frozen SET payload = x'00' WHERE key = 'a'",
+        f"UPDATE frozen SET {RAW} WHERE key = 'a'",
+        f"UPDATE frozen SET {RAW} WHERE key = 'b'",
+        "DELETE FROM frozen",
+        "DELETE FROM frozen WHERE key = 'b'",
+        "UPDATE head SET count = 2",
+        "UPDATE charges SET id = 9 WHERE key = 'a'",
+        "DROP TABLE frozen",
+        "UPDATE frozen SET key = 'c' WHERE key = 'b'",
+        "UPDATE frozen SET id = 3 - id + 10",
+        "INSERT INTO frozen VALUES (9, 'c', 'd', 'e', x'00')",
+    ],
+)
+def test_a_frozen_release_that_changed_is_neither_sent_nor_drawn_anew(tmp_path, change):
     budget = _budget(tmp_path)
-    budget.release("a", Spend(20.0), lambda: b"x")
+    for key in ("a", "b"):
+        budget.release(key, Spend(20.0), key.encode)
     with sqlite3.connect(budget.path) as db:
-        db.execute("UPDATE frozen SET payload = x'00'")
-    with pytest.raises(BudgetError, match="a frozen release that changed"):
+        db.execute(change)
+    with pytest.raises(BudgetError, match=r"records\.sqlite"):
         budget.release("a", Spend(20.0), _never)
+    if "payload = x'00' WHERE" not in change:  # a payload is looked at when it is asked for
+        with pytest.raises(BudgetError, match=r"records\.sqlite"):
+            budget.release("new", Spend(1000.0), _never)
+
+
+VERSION_1 = """
+CREATE TABLE charges (
+    id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, run TEXT NOT NULL, sigma REAL NOT NULL,
+    releases INTEGER NOT NULL, rate REAL NOT NULL, chain TEXT NOT NULL
+);
+CREATE TABLE head (count INTEGER NOT NULL, chain TEXT NOT NULL);
+CREATE TABLE frozen (key TEXT PRIMARY KEY, sha256 TEXT NOT NULL, payload BLOB NOT NULL);
+PRAGMA user_version = 1;
+"""
+
+
+def _version_1(budget: Budget, keys: str, payload: str = "{}") -> None:
+    """Write a ledger as version 1 did: only charges are chained."""
+    chain = ""
+    with sqlite3.connect(budget.path) as db:
+        db.executescript(VERSION_1)
+        for place, key in enumerate(keys, 1):
+            facts = (chain, key, "r", (20.0).hex(), 1, (1.0).hex())
+            chain = hashlib.sha256(repr(facts).encode()).hexdigest()
+            values = (place, key, "r", 20.0, 1, 1.0, chain)
+            db.execute("INSERT INTO charges VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+            sha256 = hashlib.sha256(key.encode()).hexdigest()
+            frozen = (key, sha256, payload.format(key).encode())
+            db.execute("INSERT INTO frozen VALUES (?, ?, ?)", frozen)
+        db.execute("INSERT INTO head VALUES (?, ?)", (len(keys), chain))
+
+
+def test_a_ledger_of_the_version_before_is_brought_to_this_one(tmp_path):
+    budget = _budget(tmp_path)
+    _version_1(budget, "ab")
+    assert budget.release("b", Spend(20.0), _never) == b"b"
+    assert budget.release("c", Spend(20.0), lambda: b"c") == b"c"
+    assert budget.release("a", Spend(20.0), _never) == b"a"
+    assert budget.spent()[1] == 3
+    with sqlite3.connect(budget.path) as db:
+        db.execute("DELETE FROM frozen")
+    with pytest.raises(BudgetError, match=r"changed|missing"):
+        budget.release("a", Spend(20.0), _never)
+
+
+def test_one_with_a_changed_release_is_refused(tmp_path):
+    budget = _budget(tmp_path)
+    _version_1(budget, "ab", payload="{}!")
+    with pytest.raises(BudgetError, match="a frozen release that changed"):
+        budget.release("c", Spend(20.0), _never)
+    with sqlite3.connect(budget.path) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (1,)  # nothing of it was written
 
 
 def test_a_client_with_data_of_its_own_has_its_own_maximum(tmp_path):
