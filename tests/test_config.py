@@ -90,7 +90,7 @@ def test_tables_and_the_flat_form_are_inverse() -> None:
     flat = to_run_config(Config())
     tables = nested(flat)
     assert flatten(tables) == flat
-    assert set(tables) == {"num-server-rounds", "seed", "resume", *sections()}
+    assert set(tables) == {"num-server-rounds", "preset", "seed", "resume", *sections()}
     assert tables["distiller"]["ipc"] == flat["distiller.ipc"]
     assert flatten({"a": {"b": {"c": 1}}, "d": 2}) == {"a.b.c": 1, "d": 2}
     assert nested({}) == flatten({}) == {}

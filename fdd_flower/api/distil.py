@@ -13,7 +13,7 @@ from fdd_flower.api.inputs import Kind, is_mixed, model_inputs, records_of
 from fdd_flower.api.labels import class_names, given_names, places_of
 from fdd_flower.api.settings import run_config
 from fdd_flower.api.synthetic import BYTES, SyntheticSet
-from fdd_flower.config import Config, find_key, from_run_config
+from fdd_flower.config import Scalar, find_key, from_run_config, with_preset
 from fdd_flower.data.base import Records, Split, refuse, shown
 from fdd_flower.data.fit import fit_normalisation
 from fdd_flower.data.tables.cells import cells_of
@@ -42,6 +42,7 @@ def distill(
     bytes: int | None = None,
     ipc: int | None = None,
     distiller: str = "dm",
+    preset: str = "none",
     seed: int = 0,
     classes: Iterable[object] | None = None,
     columns: Iterable[str] | None = None,
@@ -66,12 +67,16 @@ def distill(
     y
         (n,) labels: whole numbers or names, as an array, a tensor, a list or a pandas Series.
     bytes
-        Size of the message, in bytes, to fill; the number of rows follows. None: by `ipc`.
+        Size of the message, in bytes, to fill; the number of rows follows. None: by `ipc`, or for
+        images by `preset`.
     ipc
         Synthetic records per class; None: the default of `distiller.ipc`.
     distiller
         dm, dm-krr, krr, ncfm, dc, dsa, kmeans, herding or random; the last two send real
         records as they are. A name may also be "package.module:Factory".
+    preset
+        What fills in settings that you leave open, for images of at least 16x16 pixels: "tiny",
+        "balanced" or "best", as in a run; "none": nothing.
     seed
         The same seed and data give the same set.
     classes
@@ -110,8 +115,16 @@ def distill(
     >>> fdd.distill(digits.images, digits.target, bytes=8_000)  # doctest: +SKIP
     SyntheticSet(110 rows of 10 classes for 1,797 real records; images of 1x8x8; 7.99 kB)
     """
-    cfg = _settings(settings, distiller=distiller, bytes_=bytes, ipc=ipc, seed=seed)
+    given = _settings(
+        settings, distiller=distiller, bytes_=bytes, ipc=ipc, preset=preset, seed=seed
+    )
     data, schema = _records(x, y, kind, schema, classes, columns)
+    cfg = with_preset(
+        from_run_config(given),
+        shape=schema.feature_shape,
+        classes=len(schema.classes),
+        given=given,
+    ).config
     data = moved(data, resolve(cfg.runtime.device))
     check_options(cfg.distiller, schema.feature_shape, rounds=1)
     codec = build_codec(cfg.codec, schema.feature_shape)
@@ -144,8 +157,15 @@ def distill(
 
 
 def _settings(
-    settings: dict[str, Any], *, distiller: str, bytes_: int | None, ipc: int | None, seed: int
-) -> Config:
+    settings: dict[str, Any],
+    *,
+    distiller: str,
+    bytes_: int | None,
+    ipc: int | None,
+    preset: str,
+    seed: int,
+) -> dict[str, Scalar]:
+    """Return what is given, by key; what is not allowed is refused before any record is read."""
     if bytes_ is not None and ipc is not None:
         raise ConfigError(
             "distill",
@@ -155,10 +175,10 @@ def _settings(
         )
     found = run_config(settings, only=SECTIONS)
     given = {"distiller.name": distiller, "distiller.bytes": bytes_, "distiller.ipc": ipc}
-    for name, value in ({"seed": seed} | given).items():
+    for name, value in ({"seed": seed, "preset": preset} | given).items():
         if value is not None:
             found[name] = find_key(name).check(value)
-    return from_run_config(found)
+    return found
 
 
 def _records(

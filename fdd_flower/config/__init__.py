@@ -3,7 +3,8 @@
 from fdd_flower.config._config import Config
 from fdd_flower.config._keys import Key, find_key, keys, sections
 from fdd_flower.config._methods import DynafedConfig, FedlgdConfig, LocalConfig, StrategyConfig
-from fdd_flower.config._removed import REMOVED, without_removed
+from fdd_flower.config._presets import NONE, Filled, with_preset
+from fdd_flower.config._removed import REMOVED, as_stored, without_removed
 from fdd_flower.config._run import (
     DataConfig,
     OutputConfig,
@@ -24,6 +25,7 @@ from fdd_flower.config._sets import CodecConfig, DistillerConfig, SketchConfig
 from fdd_flower.config._setting import Scalar
 
 __all__ = [
+    "NONE",
     "REMOVED",
     "CodecConfig",
     "Config",
@@ -32,6 +34,7 @@ __all__ = [
     "DynafedConfig",
     "EvaluationConfig",
     "FedlgdConfig",
+    "Filled",
     "Key",
     "LocalConfig",
     "MergerConfig",
@@ -46,6 +49,7 @@ __all__ = [
     "SketchConfig",
     "StrategyConfig",
     "TrainingConfig",
+    "as_stored",
     "find_key",
     "flatten",
     "from_run_config",
@@ -53,5 +57,6 @@ __all__ = [
     "nested",
     "sections",
     "to_run_config",
+    "with_preset",
     "without_removed",
 ]  # fmt: skip

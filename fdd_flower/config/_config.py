@@ -35,6 +35,13 @@ class Config:
     """Every setting of a run; `[tool.flwr.app.config]` holds the same defaults."""
 
     num_server_rounds: int = setting(3, "number of rounds", low=1, high=100_000, first=True)
+    preset: str = setting(
+        "none",
+        "what fills settings that are left open, for images of at least 16x16 pixels: tiny sends "
+        "8 kB a client and round, balanced 40 kB, best 100 kB and trains long; none: nothing does",
+        choices=("tiny", "balanced", "best", "none"),
+        first=True,
+    )
     seed: int = setting(0, "seed of everything random", low=0, high=2**31 - 1, first=True)
     resume: str = setting("", "folder of a run to resume, an absolute path; empty: start a new run")
     strategy: StrategyConfig = field(default_factory=StrategyConfig)

@@ -66,7 +66,6 @@ class TrainingConfig:
         "than 256 rows, else 1500",
         low=0,
         high=10_000_000,
-        first=True,
     )
     batch_size: int = setting(
         0,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from fdd_flower.config import Config, Scalar, from_run_config
+from fdd_flower.config import NONE, Config, Filled, Scalar, from_run_config, with_preset
 from fdd_flower.launch.begun import Begun
 from fdd_flower.launch.output import choose, claim
 from fdd_flower.launch.preflight import check_absent, preflight
@@ -46,10 +46,30 @@ def prepare(
         # all of a simulation's clients join, and some are slower to register
         least = max(cfg.strategy.min_nodes, clients - len(absent))
         cfg = replace(cfg, strategy=replace(cfg.strategy, min_nodes=least))
+    name, filled = cfg.preset, resolve_preset(cfg, values)
+    cfg = filled.config
     about = preflight(cfg, clients, absent=len(absent), own_data=own_data)
+    if filled.chosen:
+        about.append(filled.words(name))
     cfg = replace(cfg, output=replace(cfg.output, dir=str(claim(cfg, now))))
     begun = Begun(config=cfg, clients=clients, absent=tuple(absent), own_data=own_data or {})
     return begun, about
+
+
+def resolve_preset(cfg: Config, given: Collection[str]) -> Filled:
+    """Return `cfg` with what its preset fills, by the shape of its records.
+
+    Raises
+    ------
+    FddError
+        If the data cannot be read.
+    """
+    if cfg.preset == NONE:
+        return Filled(config=cfg, chosen={})
+    from fdd_flower.data import load_dataset
+
+    data = load_dataset(cfg.data, seed=cfg.seed)
+    return with_preset(cfg, shape=data.feature_shape, classes=len(data.classes), given=given)
 
 
 def _clients(cfg: Config) -> int:

@@ -15,7 +15,7 @@ from flwr.serverapp.strategy import Strategy
 
 from fdd_flower import device
 from fdd_flower.client.side import new_model
-from fdd_flower.config import Config, from_run_config
+from fdd_flower.config import Config, from_run_config, with_preset
 from fdd_flower.data import load_dataset
 from fdd_flower.errors import DataError, FddError
 from fdd_flower.ledger import Ledger
@@ -88,7 +88,7 @@ def _serve(grid: Grid, context: Context) -> Path:
             return folder.path
     with threads(cfg.runtime.server_threads):
         run = ServerRun(cfg, grid, str(context.run_id))
-        for line in about(cfg, run.dataset):
+        for line in about(run.cfg, run.dataset):
             say(line)
         return run.run()
 
@@ -112,9 +112,16 @@ class ServerRun:
     def __init__(
         self, cfg: Config, grid: Grid, run_id: str, *, schema: Schema | None = None
     ) -> None:
-        self.cfg = cfg
         self.method = check_components(cfg)
         self.dataset = load_dataset(cfg.data, seed=cfg.seed, schema=schema)
+        # `fdd run` has filled in what is left open; with `flwr run` it is done here
+        filled = with_preset(
+            cfg, shape=self.dataset.feature_shape, classes=len(self.dataset.classes)
+        )
+        if filled.chosen:
+            say(filled.words(cfg.preset))
+        self.cfg = cfg = filled.config
+        self.filled = bool(filled.chosen)
         self.plan = make_plan(cfg, self.dataset, run_id)
         there = device.resolve(cfg.runtime.device)
         self.test, records = device.moved(server_records(cfg, self.dataset), there)
@@ -204,8 +211,8 @@ class ServerRun:
         config, strategy = plan_record(self.plan), self.method.server(self.side)
         self.strategy = strategy
         done = checkpoint.round if checkpoint else 0
-        if self.cfg.resume:
-            # the run config of a resumed run may name the folder and nothing else
+        if self.cfg.resume or self.filled:
+            # the run config may name a resumed run's folder and nothing else, or a preset
             config["settings"] = settings_text(self.cfg)
         if checkpoint and done and isinstance(strategy, Resumable):
             strategy.resume(done, self.side.ledger.sets(dict(checkpoint.parts)))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from fdd_flower.bench.lists import check_list
 from fdd_flower.config import (
+    NONE,
     Config,
     DistillerConfig,
     Scalar,
@@ -122,8 +123,15 @@ def config_from(data: str, assignments: Sequence[tuple[str, Scalar]], *, threads
                 got="--set",
                 remedy=f"Say it with {OWN[key]}.",
             )
+        if key == "preset":
+            raise ConfigError(
+                "--set preset",
+                expected="settings one by one: distillers are measured with these as they stand",
+                got="a preset",
+                remedy="Leave it out; `fdd bench federated` measures presets.",
+            )
     flat = to_run_config(Config()) | dict(assignments)
-    flat |= {"data.name": data}
+    flat |= {"data.name": data, "preset": NONE}
     flat |= {"runtime.client-threads": threads, "runtime.server-threads": threads}
     return from_run_config(flat)
 
