@@ -2,8 +2,9 @@
 
     python benchmarks/join.py ONE/rows.json TWO/rows.json --out benchmarks/results/federated/budgets
 
-Writes NAME.json, NAME.md, NAME.png (accuracy against bytes) and NAME-time.png. A run of which there
-are two rows is refused: which of them counts is not for a script to say.
+Writes NAME.json, NAME.md, NAME.png (accuracy against bytes) and NAME-time.png; with the --config of
+the benches also their gains, and NAME-gain.png. A run of which there are two rows is refused: which
+of them counts is not for a script to say.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from fdd_flower.bench.federated.gain import gains
+from fdd_flower.bench.federated.gain_plot import draw_gains
+from fdd_flower.bench.federated.methods import read_methods
 from fdd_flower.bench.federated.plot import BYTES, SECONDS, draw
 from fdd_flower.bench.federated.rows import Row
 from fdd_flower.bench.federated.table import markdown
@@ -27,14 +31,18 @@ def main() -> None:
     parser.add_argument("rows", nargs="+", type=Path)
     parser.add_argument("--out", required=True, type=Path)
     parser.add_argument("--title", default="")
+    parser.add_argument("--config", type=Path, help="methods, and what stands beside them")
     asked = parser.parse_args()
+    methods = {} if asked.config is None else read_methods(asked.config)
+    pairs = [(name, other) for name, method in methods.items() for other in method.beside]
     rows = joined(asked.rows)
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps([asdict(row) for row in rows], indent=1)
     write_atomic(named(asked.out, ".json"), (text + "\n").encode())
-    write_atomic(named(asked.out, ".md"), markdown([], rows).lstrip().encode())
+    write_atomic(named(asked.out, ".md"), markdown([], rows, pairs).lstrip().encode())
     draw(rows, asked.title, named(asked.out, ".png"), against=BYTES)
     draw(rows, asked.title, named(asked.out, "-time.png"), against=SECONDS)
+    draw_gains(gains(rows, pairs), asked.title, named(asked.out, "-gain.png"))
 
 
 def named(out: Path, ending: str) -> Path:

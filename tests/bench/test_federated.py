@@ -8,17 +8,24 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import scipy.stats
 
 from fdd_flower.bench.federated import cell as cells
 from fdd_flower.bench.federated import run as bench_run
-from fdd_flower.bench.federated.methods import Method, named_methods, read_methods
+from fdd_flower.bench.federated.gain import AHEAD, OPEN, gains
+from fdd_flower.bench.federated.gain_plot import draw_gains
+from fdd_flower.bench.federated.methods import Method, named_methods, read_methods, read_options
 from fdd_flower.bench.federated.plot import BYTES, SECONDS, draw
 from fdd_flower.bench.federated.rows import Row, failed, row_of
 from fdd_flower.bench.federated.settings import Cell, Federated, check
 from fdd_flower.bench.federated.splits import settings_of
+from fdd_flower.bench.federated.spread import interval
 from fdd_flower.bench.federated.table import header, line, markdown, plain
+from fdd_flower.bench.folder import toml
 from fdd_flower.client.side import new_model
+from fdd_flower.config import Config, nested, to_run_config, with_preset
 from fdd_flower.errors import ConfigError
 from fdd_flower.server.checks import check_components, check_method
 from tests.bench.conftest import run_here
@@ -41,7 +48,7 @@ def bench(**changes: Any) -> Federated:
         "splits": ("iid", "classes-2"),
         "seeds": (0, 1),
         "clients": 4,
-        "data": "digits",
+        "data": {"digits": {"data.name": "digits"}},
         "common": QUICK,
     }
     return Federated(**values | changes)
@@ -147,7 +154,7 @@ def test_a_file_of_methods_that_is_none_is_refused(tmp_path: Path, text: str, ma
 
 def test_a_method_goes_before_what_is_common_and_a_split_before_both() -> None:
     own = bench(methods=(Method("mine", {"distiller.ipc": 7}),), threads=3, holdout=True)
-    cfg = own.settings(Cell(method="mine", split="classes-2", seed=5))
+    cfg = own.settings(Cell(method="mine", data="digits", split="classes-2", seed=5))
     assert (cfg.distiller.ipc, cfg.training.steps, cfg.seed) == (7, 5, 5)
     assert (cfg.partition.name, cfg.partition.classes_per_client) == ("classes", 2)
     assert (cfg.runtime.server_threads, cfg.data.holdout) == (3, 0.1)
@@ -174,7 +181,7 @@ def test_what_an_option_says_is_no_setting(changes: dict, match: str) -> None:
 
 
 def test_what_does_not_fit_is_told_before_any_run() -> None:
-    with pytest.raises(ConfigError, match="method mine on iid, distiller"):
+    with pytest.raises(ConfigError, match="method mine on digits, iid, distiller"):
         check(bench(common=QUICK | {"distiller.name": "nonsense"}))
 
 
@@ -186,7 +193,7 @@ def test_a_row_sums_rounds_and_counts_a_client() -> None:
         for n, a in ((1, 0.7), (2, 0.6))
     ]
     row = row_of(
-        Cell(method="m", split="iid", seed=3),
+        Cell(method="m", data="digits", split="iid", seed=3),
         make_summary(num_clients=4, accuracy=0.6, rounds=2, accuracy_by_model={"cnn": 0.5}),
         made,
     )
@@ -206,13 +213,15 @@ def test_a_rare_class_has_its_metric_first(tmp_path: Path) -> None:
     }
     made = [make_row(n, metrics={"auroc": a}) for n, a in ((1, 0.8), (2, 0.75))]
     summary = make_summary(num_clients=4, **changes)
-    row = row_of(Cell(method="m", split="iid", seed=3), summary, made)
+    row = row_of(Cell(method="m", data="digits", split="iid", seed=3), summary, made)
     assert (row.best, row.metrics) == (0.8, {"auroc": 0.7512})
     assert [point[0] for point in row.curve] == [0.8, 0.75]
-    lines = plain([], [row, failed(Cell(method="n", split="iid", seed=3), "no")]).splitlines()
+    lines = plain(
+        [], [row, failed(Cell(method="n", data="digits", split="iid", seed=3), "no")]
+    ).splitlines()
     assert lines[3].split()[:5] == ["method", "AUROC", "cnn", "accuracy", "best"]
     assert lines[5].split()[:6] == ["m", "0.751", "cnn", "0.600", "95.0", "0.800"]
-    assert "m, iid, seed 3: cnn AUROC 0.751, 95.0%, cnn 0.600" in line(row)
+    assert "m, digits, iid, seed 3: cnn AUROC 0.751, 95.0%, cnn 0.600" in line(row)
     draw([row], "rare", tmp_path / "a.png", against=BYTES)
     assert (tmp_path / "a.png").exists()
 
@@ -220,8 +229,8 @@ def test_a_rare_class_has_its_metric_first(tmp_path: Path) -> None:
 def test_tables_have_means_and_spreads_and_say_what_failed() -> None:
     head = header(bench())
     text, marked = plain(head, rows()), markdown(head, rows())
-    assert "85.0 ±7.1 cnn" in text
-    assert "90.0 ±7.1" in text  # of the other model
+    assert "85.0 ±63.5 cnn" in text  # 12.706 x 7.071 / sqrt(2)
+    assert "90.0 ±63.5" in text  # of the other model
     assert "2.00 kB" in text
     assert "other, iid, seed 0 failed: no | memory" in text
     table = [line for line in marked.splitlines() if line.startswith("|")]
@@ -237,12 +246,109 @@ def test_plots_are_drawn_and_nothing_is_drawn_of_nothing(tmp_path: Path) -> None
     assert not (tmp_path / "none.png").exists()
 
 
+def test_an_interval_is_that_of_students_t() -> None:
+    values = [81.0, 84.5, 83.2, 80.1]
+    mean, half = interval(values)
+    low, high = scipy.stats.t.interval(
+        0.95, 3, loc=np.mean(values), scale=scipy.stats.sem(np.array(values))
+    )
+    assert (mean - half, mean + half) == pytest.approx((low, high))  # type: ignore[operator]
+    assert interval([7.0]) == (7.0, None)
+
+
+def compared() -> list[Row]:
+    """Return rows of a method that is two points and a bit ahead by `cnn`, on two data sets."""
+    found = []
+    for data, ahead in (("one", (0.02, 0.03, 0.025)), ("two", (0.02, -0.03, 0.01))):
+        for seed, more in enumerate(ahead):
+            for method, distiller, share in (("a", "dm", 0.8 + more), ("b", "random", 0.8)):
+                found.append(
+                    Row(
+                        method=method,
+                        data=data,
+                        split="iid",
+                        seed=seed,
+                        model="cnn",
+                        strategy="fdd",
+                        distiller=distiller,
+                        accuracy=share,
+                        best=share,
+                        by_model={"convnet": share} if seed else {},
+                        rounds=1,
+                        bytes_up=2e3 if method == "a" else 1e3,
+                        bytes_down=1e3,
+                        seconds_clients=2.0,
+                        seconds_server=1.0,
+                        seconds=9.0,
+                    )
+                )
+    return [*found, Row(method="a", data="one", split="iid", seed=9, error="no memory")]
+
+
+def test_a_gain_is_by_seed_and_ahead_only_outside_its_interval(tmp_path: Path) -> None:
+    found = gains(compared(), [("a", "b"), ("a", "absent")])
+    assert [(g.cut, g.model, g.seeds) for g in found] == [
+        ("one, iid", "cnn", 3),
+        ("one, iid", "convnet", 2),  # a seed counts where both have the model
+        ("two, iid", "cnn", 3),
+        ("two, iid", "convnet", 2),
+    ]
+    first = found[0]
+    test = scipy.stats.ttest_rel([0.82, 0.83, 0.825], [0.8, 0.8, 0.8]).confidence_interval()
+    assert (first.gain, first.half) == pytest.approx((2.5, 50 * (test.high - test.low)))
+    assert [g.verdict for g in found] == [AHEAD, OPEN, OPEN, OPEN]
+    assert (first.kind, first.bytes_up, first.bytes_beside) == ("random", 2e3, 1e3)
+    text = plain([], compared(), [("a", "b")])
+    assert text.index("\none, iid\n") < text.index("one, iid: gain") < text.index("\ntwo, iid\n")
+    assert "+2.5 ±1.2" in text
+    draw_gains(found, "gains", tmp_path / "gain.png")
+    assert (tmp_path / "gain.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_file_says_what_stands_beside_what_and_the_benchs_own_options(tmp_path: Path) -> None:
+    file = tmp_path / "methods.toml"
+    file.write_text(
+        '[bench]\ndata = "digits,wine"\nclients = 4\n[a]\nbeside = "b, c"\n[b]\n[c]\nseed = 1\n'
+    )
+    assert read_options(file) == {"data": "digits,wine", "clients": "4"}
+    found = read_methods(file)
+    assert {name: method.beside for name, method in found.items()} == {
+        "a": ("b", "c"),
+        "b": (),
+        "c": (),
+    }
+    both = bench(methods=(found["a"], found["b"]), data={"digits": {}, "wine": {}})
+    assert both.pairs() == (("a", "b"),)
+    assert both.place(next(both.cells())) == "digits/iid/a-seed0"
+    for text in ("beside = 'd'\n[b]", "beside = 'a'", "beside = 3", "[bench]\ncolour = 'red'"):
+        file.write_text(f"[a]\n{text}\n")
+        with pytest.raises(ConfigError):
+            (read_options if "bench" in text else read_methods)(file)
+
+
+def test_a_preset_is_left_open_for_the_run(tmp_path: Path) -> None:
+    small = bench(common={"preset": "tiny"}, methods=(Method("mine", {"codec.quality": 40}),))
+    cell = next(small.cells())
+    assert "distiller.bytes" not in small.given(cell)
+    assert small.settings(cell).preset == "tiny"
+    older = {f"common.{key}": value for key, value in to_run_config(Config()).items()}
+    del older["common.preset"]
+    (tmp_path / "config.toml").write_text(toml(nested({**small.flat(), **older})))
+    lacking = (tmp_path / "config.toml").read_text().replace('preset = "tiny"\n', "")
+    (tmp_path / "config.toml").write_text(lacking)
+    bench_run.check_path(tmp_path, bench(common={"preset": "none"}, methods=small.methods))
+    with pytest.raises(ConfigError, match="preset"):
+        bench_run.check_path(tmp_path, small)
+
+
 @pytest.mark.parametrize("file", sorted(PUBLISHED.glob("*.toml")), ids=lambda path: path.stem)
 def test_the_settings_of_published_tables_are_accepted(file: Path) -> None:
     table = bench(methods=tuple(read_methods(file).values()), common={}, seeds=(0,))
     plan = plan_for(blobs(shape=(1, 28, 28)))
     for cell in table.cells():
-        cfg = table.settings(cell)
+        cfg = with_preset(
+            table.settings(cell), shape=plan.feature_shape, classes=10, given=table.given(cell)
+        ).config
         check_method(check_components(cfg), cfg, plan, new_model(cfg, plan))
 
 
@@ -289,10 +395,7 @@ def test_a_bench_runs_goes_on_and_tells_what_failed(
     assert [one["method"] for one in found] == ["one", "mine"]
 
     # a second method that cannot be run; the first is not run again
-    def refuse(cfg: object) -> str:
-        return "[distiller]\nipc = 0\n"
-
-    monkeypatch.setattr(cells, "settings_text", refuse)
+    monkeypatch.setattr(Federated, "given", lambda bench, cell: {"distiller.ipc": 0})
     larger = bench(methods=(*small.methods, Method("bad", {})), splits=("iid",), seeds=(0,))
     again, bad = bench_run.run(larger, tmp_path / "out", say=said.append)
     assert again == row

@@ -28,6 +28,7 @@ def saved(path: Path, *runs: tuple[str, str]) -> str:
             bytes_down=1e3,
             seconds_clients=1.0,
             seconds_server=1.0,
+            seconds=2.0,
             by_model={"convnet": 0.95},
             curve=[(0.9, 1e3, 1.0)],
         )
@@ -50,12 +51,16 @@ def test_rows_of_two_benches_share_a_table_and_pictures(
 ) -> None:
     one = saved(tmp_path / "one.json", ("mine", "iid"))
     two = saved(tmp_path / "two.json", ("fedavg", "iid"), ("mine", "classes-1"))
-    join(monkeypatch, one, two, "--out", str(tmp_path / "both-0.5"))
+    pairs = tmp_path / "pairs.toml"
+    pairs.write_text('[mine]\nbeside = "fedavg"\n[fedavg]\n')
+    out = str(tmp_path / "both-0.5")
+    join(monkeypatch, one, two, "--out", out, "--config", str(pairs))
     assert len(json.loads((tmp_path / "both-0.5.json").read_text())) == 3
     text = (tmp_path / "both-0.5.md").read_text()
     assert text.startswith("### iid")
     assert text.count("| mine | 90.0 cnn | 95.0 |") == 2
-    for picture in ("both-0.5.png", "both-0.5-time.png"):
+    assert text.count("| mine | fedavg | cnn | +0.0 |") == 1
+    for picture in ("both-0.5.png", "both-0.5-time.png", "both-0.5-gain.png"):
         assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
 
 

@@ -39,7 +39,7 @@ def test_a_run_that_was_stopped_is_gone_on_with_and_ends_the_same(tmp_path: Path
         splits=("iid",),
         seeds=(0,),
         clients=3,
-        data="digits",
+        data={"digits": {"data.name": "digits"}},
         common=QUICK,
     )
     with pytest.MonkeyPatch.context() as patch:

@@ -10,15 +10,18 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
+import tomli_w
+
 from fdd_flower.bench.federated.rows import Row, failed, row_of
 from fdd_flower.bench.federated.settings import Cell, Federated
 from fdd_flower.bench.progress import Say
 from fdd_flower.bench.spawn import environment
+from fdd_flower.config import nested
 from fdd_flower.launch.begun import LAUNCH
 from fdd_flower.report.units import one_line
 from fdd_flower.run_folder.load import load_run
 from fdd_flower.run_folder.rows import COMPLETED
-from fdd_flower.run_folder.run_dir import RunDir, settings_text
+from fdd_flower.run_folder.run_dir import RunDir
 
 SHOWN = " accuracy "  # in the lines of a run that tell a result
 SILENCE = 30.0  # seconds after which any line of a run is shown
@@ -75,7 +78,8 @@ def _command(bench: Federated, cell: Cell, folder: Path) -> list[str]:
         shutil.rmtree(folder, ignore_errors=True)  # it was killed before it began
         folder.parent.mkdir(parents=True, exist_ok=True)
         config = folder.with_name(f"{folder.name}.toml")
-        config.write_text(settings_text(bench.settings(cell)), encoding="utf-8")
+        # what is given and no more: a preset fills in the rest
+        config.write_text(tomli_w.dumps(nested(bench.given(cell))), encoding="utf-8")
         words += ["--clients", str(bench.clients), "--config", str(config), "--out", str(folder)]
     return words
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fdd_flower.bench.federated.rows import Row
+from fdd_flower.bench.federated.rows import Row, cuts
+from fdd_flower.bench.federated.spread import interval
 from fdd_flower.bench.federated.table import common_metric
 from fdd_flower.report.chart import (
     COLOURS,
@@ -36,7 +37,8 @@ LABELS = {
 def draw(rows: Sequence[Row], title: str, path: Path, *, against: int) -> None:
     """Draw one panel per split into the PNG `path`; nothing if no run completed.
 
-    A hollow mark is the best of `server.models`, trained on the last merged set.
+    Bars are 95 % confidence intervals over seeds. A hollow mark is the best of `server.models`,
+    trained on the last merged set.
 
     Parameters
     ----------
@@ -45,13 +47,13 @@ def draw(rows: Sequence[Row], title: str, path: Path, *, against: int) -> None:
     """
     metric = common_metric(rows)
     good = [row for row in rows if row.curve and row.metric == metric]
-    splits = list(dict.fromkeys(row.split for row in good))
-    if not splits:
+    names = cuts(good)
+    if not names:
         return
     methods = list(dict.fromkeys(row.method for row in good))
-    figure, each = panels(len(splits), sharey=True)
-    for axes, split in zip(each, splits, strict=True):
-        _panel(axes, split, [row for row in good if row.split == split], methods, against, metric)
+    figure, each = panels(len(names), sharey=True)
+    for axes, (cut, name) in zip(each, names.items(), strict=True):
+        _panel(axes, name, [row for row in good if row.cut == cut], methods, against, metric)
     if any(row.by_model for row in good):
         each[0].plot([], [], "o", color="0.4", markerfacecolor="none", label=OTHERS)
     legend_below(figure, each)
@@ -103,11 +105,11 @@ def _panel(
 
 
 def _curve(rows: Sequence[Row], against: int, unit: int) -> list[tuple[float, float, float]]:
-    """Return what was paid, the metric and its spread after each round, over the seeds."""
+    """Return what was paid, the metric and half its interval after each round, over the seeds."""
     found = []
     for points in zip(*(row.curve for row in rows), strict=False):
         shares = [unit * point[0] for point in points]
-        spread = statistics.stdev(shares) if len(shares) > 1 else 0.0
+        mean, half = interval(shares)
         paid = statistics.mean(point[against] for point in points)
-        found.append((paid, statistics.mean(shares), spread))
+        found.append((paid, mean, half or 0.0))
     return found

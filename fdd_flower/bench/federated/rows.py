@@ -10,7 +10,7 @@ from fdd_flower.bench.federated.settings import Cell
 from fdd_flower.report.headline import LOWER, headline_of, value_of
 from fdd_flower.run_folder.rows import RoundRow, Summary
 
-Key = tuple[str, str, int]
+Key = tuple[str, str, str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,8 +19,8 @@ class Row:
 
     Attributes
     ----------
-    method, split, seed
-        Which run; nobody else has the same three.
+    method, data, split, seed
+        Which run; nobody else has the same four. `data` is empty in rows of older versions.
     strategy, distiller, model
         As its summary names them; `distiller` is empty where clients send parameters.
     accuracy
@@ -54,6 +54,7 @@ class Row:
     method: str
     split: str
     seed: int
+    data: str = ""
     strategy: str = ""
     distiller: str = ""
     model: str = ""
@@ -75,7 +76,12 @@ class Row:
     @property
     def key(self) -> Key:
         """What no two rows of a bench share."""
-        return (self.method, self.split, self.seed)
+        return (self.method, self.data, self.split, self.seed)
+
+    @property
+    def cut(self) -> tuple[str, str]:
+        """The data set and its split: what one table or panel is about."""
+        return (self.data, self.split)
 
     def measured(self, metric: str, model: str = "") -> float | None:
         """Return a metric of the global model after the last round, or of one of `server.models`.
@@ -98,6 +104,7 @@ def row_of(cell: Cell, summary: Summary, rounds: Sequence[RoundRow]) -> Row:
         curve.append((value_of(row, metric), up, seconds))
     return Row(
         method=cell.method,
+        data=cell.data,
         split=cell.split,
         seed=cell.seed,
         strategy=summary.strategy,
@@ -129,4 +136,14 @@ def _finite(metrics: Mapping[str, float]) -> dict[str, float]:
 
 def failed(cell: Cell, error: str) -> Row:
     """Return the row of a run that did not complete."""
-    return Row(method=cell.method, split=cell.split, seed=cell.seed, error=error)
+    return Row(method=cell.method, data=cell.data, split=cell.split, seed=cell.seed, error=error)
+
+
+def cuts(rows: Sequence[Row]) -> dict[tuple[str, str], str]:
+    """Return every data set's splits in `rows`, and what to call each: by its data if it must be.
+
+    >>> cuts([Row(method="a", data="digits", split="iid", seed=0)])
+    {('digits', 'iid'): 'iid'}
+    """
+    several = len({row.data for row in rows}) > 1
+    return {row.cut: f"{row.data}, {row.split}" if several else row.split for row in rows}

@@ -28,9 +28,10 @@ OWN = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One run of the bench: a method on a split from a seed."""
+    """One run of the bench: a method on a split of a data set from a seed."""
 
     method: str
+    data: str
     split: str
     seed: int
 
@@ -40,12 +41,12 @@ class Cell:
         return f"{self.split}/{_plain(self.method)}-seed{self.seed}"
 
     def __str__(self) -> str:
-        return f"{self.method}, {self.split}, seed {self.seed}"
+        return f"{self.method}, {self.data}, {self.split}, seed {self.seed}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Federated:
-    """One bench: every method on every split from every seed.
+    """One bench: every method on every split of every data set from every seed.
 
     Attributes
     ----------
@@ -58,7 +59,7 @@ class Federated:
     clients
         Among which the records are split.
     data
-        The data set.
+        Settings of each data set, by the name that it has here.
     common
         Settings of all methods.
     holdout
@@ -71,13 +72,14 @@ class Federated:
     splits: tuple[str, ...]
     seeds: tuple[int, ...]
     clients: int
-    data: str
+    data: Mapping[str, Mapping[str, Scalar]]
     common: Mapping[str, Scalar] = field(default_factory=dict)
     holdout: bool = False
     threads: int = 1
 
     def __post_init__(self) -> None:
         check_list("--methods", [_plain(method.name) for method in self.methods])
+        check_list("--data", tuple(self.data))
         check_list("--splits", self.splits)
         check_list("--seeds", self.seeds)
         for values in (self.common, *(method.settings for method in self.methods)):
@@ -91,29 +93,43 @@ class Federated:
                     )
 
     def cells(self) -> Iterator[Cell]:
-        """Return the runs: every method on every split of a seed before the next seed."""
+        """Return the runs: all that there are of a seed before the next seed."""
         for seed in self.seeds:
-            for split in self.splits:
-                for method in self.methods:
-                    yield Cell(method=method.name, split=split, seed=seed)
+            for data in self.data:
+                for split in self.splits:
+                    for method in self.methods:
+                        yield Cell(method=method.name, data=data, split=split, seed=seed)
+
+    def place(self, cell: Cell) -> str:
+        """Return the folder of a run within that of all runs."""
+        return f"{_plain(cell.data)}/{cell.name}" if len(self.data) > 1 else cell.name
+
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Return which methods are compared with which others, as far as both are here."""
+        here = {method.name for method in self.methods}
+        return tuple((m.name, other) for m in self.methods for other in m.beside if other in here)
 
     def settings(self, cell: Cell) -> Config:
-        """Return the settings of a run, without its folder.
+        """Return the settings of a run, without its folder and with its preset open.
 
         Raises
         ------
         ConfigError
             If a key or value is not allowed.
         """
+        return from_run_config(self.given(cell))
+
+    def given(self, cell: Cell) -> dict[str, Scalar]:
+        """Return the settings of a run that are not left open, by key."""
         method = next(m for m in self.methods if m.name == cell.method)
         own: dict[str, Scalar] = {
-            "data.name": self.data,
+            **self.data[cell.data],
             "data.holdout": HELD_OUT if self.holdout else 0.0,
             "seed": cell.seed,
             "runtime.client-threads": self.threads,
             "runtime.server-threads": self.threads,
         }
-        return from_run_config({**self.common, **method.settings, **settings_of(cell.split), **own})
+        return {**self.common, **method.settings, **settings_of(cell.split), **own}
 
     def flat(self) -> dict[str, Any]:
         """Return every setting of the bench by name; what may grow is a list."""
@@ -124,8 +140,15 @@ class Federated:
             "bench.clients": self.clients,
             "bench.holdout": self.holdout,
             "bench.threads": self.threads,
-            "bench.data": self.data,
         }
+        if len(self.data) == 1:
+            found["bench.data"] = next(iter(self.data))
+        else:
+            found["bench.data"] = list(self.data)
+            found |= {
+                f"data.{_plain(name)}": [f"{key} = {value}" for key, value in sorted(own.items())]
+                for name, own in self.data.items()
+            }
         base = to_run_config(Config()) | dict(self.common)
         found |= {f"common.{k}": v for k, v in base.items() if k not in OWN}
         for method in self.methods:  # a list, so that a setting that was left out shows too
@@ -144,16 +167,17 @@ def check(bench: Federated) -> None:
         If a setting does not fit the records, the clients, or another setting.
     """
     from fdd_flower.launch.preflight import preflight
+    from fdd_flower.launch.prepare import resolve_preset
 
     for cell in bench.cells():
         if cell.seed != bench.seeds[0]:
             break
         cfg = bench.settings(cell)  # what it raises names the split itself
         try:
-            preflight(cfg, bench.clients)
+            preflight(resolve_preset(cfg, bench.given(cell)).config, bench.clients)
         except FddError as error:
             raise type(error)(
-                f"method {cell.method} on {cell.split}, {error.what}",
+                f"method {cell.method} on {cell.data}, {cell.split}, {error.what}",
                 expected=error.expected,
                 got=error.got,
                 remedy=error.remedy,

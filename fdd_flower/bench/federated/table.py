@@ -6,34 +6,60 @@ import math
 import statistics
 from collections.abc import Iterable, Sequence
 
-from fdd_flower.bench.federated.rows import Row
+from fdd_flower.bench.federated.gain import Gain, gains
+from fdd_flower.bench.federated.rows import Row, cuts
 from fdd_flower.bench.federated.settings import Federated
+from fdd_flower.bench.federated.spread import interval
 from fdd_flower.bench.tables import Table, markdown_page, plain_page
 from fdd_flower.report.headline import NAMES, SHARES, human_metric, shown_first
 from fdd_flower.report.units import human_bytes, human_seconds
 
+Pairs = Sequence[tuple[str, str]]
+
 NONE = "-"
 METHOD = "method"
-COSTS = ("best round", "up a client", "down", "rounds", "clients", "server")
+BESIDE = "beside"
+COSTS = ("best round", "up a client", "down", "rounds", "clients", "server", "whole")
+GAINS = (
+    METHOD,
+    BESIDE,
+    "model",
+    "gain",
+    "is",
+    "seeds",
+    "up a client",
+    "clients",
+    "server",
+    "whole",
+)
+GAIN = "gain over what stands beside"
+BY_SEED = ("gain: by seed; ahead or behind where the interval does not hold 0, else open",)
+LEFT = (METHOD, BESIDE, "model", "is")
 
 
 def header(bench: Federated) -> list[str]:
     """Return lines that say what was measured and how to read it."""
     where = "held-out training records: for choosing settings" if bench.holdout else "test split"
     return [
-        f"{bench.data}, {bench.clients} clients: accuracy (percent) on the {where}",
-        f"mean and standard deviation over seeds {', '.join(map(str, bench.seeds))}",
+        f"{', '.join(bench.data)}, {bench.clients} clients: accuracy (percent) on the {where}",
+        f"mean over seeds {', '.join(map(str, bench.seeds))}; ± is half of its 95 % confidence "
+        "interval (Student's t)",
         "accuracy, and what evaluation.metric has before it: after the last round; best round: the "
         "best of all, chosen on the records that it is measured on",
         "up, down: encoded messages of one client, all rounds together",
         f"clients: the slowest one's time; server: training; {bench.threads} threads each, all "
-        "rounds together",
+        "rounds together; whole: the run on this machine, one client after the other",
+        *(
+            ["gain: by seed; ahead or behind where the interval does not hold 0"]
+            * bool(bench.pairs())
+        ),
     ]
 
 
 def line(row: Row) -> str:
     """Return one run in a line."""
-    name = f"{row.method}, {row.split}, seed {row.seed}"
+    where = f"{row.data}, {row.split}" if row.data else row.split
+    name = f"{row.method}, {where}, seed {row.seed}"
     if row.error:
         return f"{name} failed: {row.error}"
     first = f"{row.accuracy:.1%}"
@@ -46,20 +72,52 @@ def line(row: Row) -> str:
     )
 
 
-def plain(head: Sequence[str], rows: Sequence[Row]) -> str:
-    """Return the header and one table per split, aligned, for a terminal."""
-    return plain_page(head, tables(rows), _failures(rows), left=(METHOD,))
+def plain(head: Sequence[str], rows: Sequence[Row], pairs: Pairs = ()) -> str:
+    """Return the header and one table per split, aligned, for a terminal.
+
+    Parameters
+    ----------
+    pairs
+        Methods, and what each is compared with: a table of gains more.
+    """
+    return plain_page(head, tables(rows, pairs), _failures(rows), left=LEFT)
 
 
-def markdown(head: Sequence[str], rows: Sequence[Row]) -> str:
+def markdown(head: Sequence[str], rows: Sequence[Row], pairs: Pairs = ()) -> str:
     """Return the same as Markdown."""
-    return markdown_page(head, tables(rows), _failures(rows), left=(METHOD,))
+    return markdown_page(head, tables(rows, pairs), _failures(rows), left=LEFT)
 
 
-def tables(rows: Sequence[Row]) -> list[tuple[str, Table]]:
-    """Return a table for each split, by its name: a line a method, over its seeds."""
-    splits = dict.fromkeys(row.split for row in rows)
-    return [(split, _table([row for row in rows if row.split == split])) for split in splits]
+def tables(rows: Sequence[Row], pairs: Pairs = ()) -> list[tuple[str, Table]]:
+    """Return a table for each split, by its name: a line a method, over its seeds.
+
+    Where `pairs` say what stands beside what, each is followed by one of gains.
+    """
+    found, gained = [], gains(rows, pairs)
+    for cut, name in cuts(rows).items():
+        found.append((name, _table([row for row in rows if row.cut == cut])))
+        own = [_gain_line(one) for one in gained if one.cut == name]
+        if own:
+            found.append((f"{name}: {GAIN}", [GAINS, *own]))
+    return found
+
+
+def _gain_line(one: Gain) -> Sequence[str]:
+    digits = 1 if one.metric in SHARES else 3
+    half = "" if one.half is None else f" ±{one.half:.{digits}f}"
+    return (
+        one.method,
+        one.beside,
+        one.model,
+        f"{one.gain:+.{digits}f}{half}",
+        one.verdict,
+        str(one.seeds),
+        f"{human_bytes(one.bytes_up)} / {human_bytes(one.bytes_beside)}",
+        *(
+            f"{human_seconds(own)} / {human_seconds(other)}"
+            for own, other in zip(one.seconds, one.seconds_beside, strict=True)
+        ),
+    )
 
 
 def _table(rows: Sequence[Row]) -> Table:
@@ -101,17 +159,18 @@ def _line(
         f"{_mean(row.rounds for row in good):.0f}",
         human_seconds(_mean(row.seconds_clients for row in good)),
         human_seconds(_mean(row.seconds_server for row in good)),
+        human_seconds(_mean(row.seconds for row in good)),
     )
 
 
 def _spread(metric: str, values: Iterable[float | None]) -> str:
-    """Return the mean and the standard deviation, of shares in points of a hundred."""
+    """Return the mean and half of its interval, of shares in points of a hundred."""
     unit, digits = (100, 1) if metric in SHARES else (1, 3)
     known = [unit * value for value in values if value is not None]
     if not known:
         return NONE
-    spread = f" ±{statistics.stdev(known):.{digits}f}" if len(known) > 1 else ""
-    return f"{statistics.mean(known):.{digits}f}{spread}"
+    mean, half = interval(known)
+    return f"{mean:.{digits}f}" + ("" if half is None else f" ±{half:.{digits}f}")
 
 
 def _value(row: Row, model: str = "") -> str:
