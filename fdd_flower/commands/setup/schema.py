@@ -61,7 +61,7 @@ def schema(
     print_table(_table(found))
     kept = [column for column in found.schema.columns if column.kind != "ignore"]
     typer.echo(
-        f"{len(kept)} columns become {len(found.schema.features)} features; classes of {label}: "
+        f"columns: {len(kept)}, features: {len(found.schema.features)}; classes of {label}: "
         f"{', '.join(found.schema.classes)}"
     )
     if label in found.notes:

@@ -82,7 +82,7 @@ def _column(cells: np.ndarray, column: Column) -> pd.Series:
     filled = np.where(missing, 0.0, cells)
     if column.levels:
         names = np.array([*column.levels, OTHER], dtype=object)
-        return pd.Series(names[filled.astype(int)]).where(~missing, None)
+        return pd.Series(names[filled.astype(int)], dtype=object).where(~missing, None)
     if column.kind == "date":
         whole = np.clip(filled, FIRST_DAY, LAST_DAY).astype("datetime64[D]")
         return pd.Series(np.datetime_as_string(whole), dtype=object).where(~missing, None)

@@ -9,6 +9,7 @@ import numpy as np
 
 from fdd_flower.data.base import refuse, shown
 from fdd_flower.data.tables.cells import NO, YES, gaps_of
+from fdd_flower.data.tables.codes import are_codes
 from fdd_flower.data.tables.constants import beyond_fence
 from fdd_flower.data.tables.files import COMMA
 from fdd_flower.data.tables.numbers import Series, days, is_text, numbers, words
@@ -88,7 +89,7 @@ def _column(
     gaps = bool(missing.any())
     if pd.api.types.is_bool_dtype(held):
         return Column(name=name, kind="yes/no", levels=("False", "True"), gaps=gaps)
-    found = numbers(held, comma=comma)
+    found = None if are_codes(held) else numbers(held, comma=comma)
     if found is not None and np.isfinite(found).any():
         return _number(name, found[np.isfinite(found)], gaps, markers)
     if found is None and days(what, held) is not None:

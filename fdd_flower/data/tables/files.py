@@ -13,6 +13,7 @@ import numpy as np
 
 from fdd_flower.data.base import refuse
 from fdd_flower.data.sources.paths import check_inflated
+from fdd_flower.data.tables.codes import may_hold_codes, with_codes
 from fdd_flower.data.tables.numbers import Series, words
 from fdd_flower.data.tables.text import BLANKS, repeated, table_text
 
@@ -88,6 +89,8 @@ def _read_text(path: Path, text: str) -> pd.DataFrame:
     if _has_decimal_comma(frame, separator, text):
         frame = _parsed(found, separator, text, as_words=True)
         frame.attrs[COMMA] = True
+    elif may_hold_codes(found):
+        frame = with_codes(frame, _parsed(found, separator, text, as_words=True))
     return frame
 
 

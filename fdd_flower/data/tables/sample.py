@@ -12,6 +12,7 @@ from fdd_flower.data.base import Records, refuse, shown
 from fdd_flower.data.checks import check_classes
 from fdd_flower.data.tables.cells import cells_of
 from fdd_flower.data.tables.classes import joined, places
+from fdd_flower.data.tables.codes import are_codes
 from fdd_flower.data.tables.constants import with_constants
 from fdd_flower.data.tables.draft import draft_columns
 from fdd_flower.data.tables.files import read_frame
@@ -89,6 +90,8 @@ def draft_schema(path: Path, label: str, *, drop: Collection[str] = ()) -> Draft
 def _notes(
     schema: Schema, names: Sequence[str], cells: np.ndarray, empty: Collection[str]
 ) -> dict[str, str]:
+    import pandas as pd
+
     found = {}
     for column in schema.columns:
         notes = ["no cell holds anything"] if column.name in empty else []
@@ -104,6 +107,8 @@ def _notes(
                 notes.append(f"{beyond} far from all others: clipped")
         if column.kind == "category" and (held == len(column.levels)).any():
             notes.append(f"the {len(column.levels)} most common words; all others are one level")
+        if column.kind == "category" and are_codes(pd.Series(column.levels, dtype=object)):
+            notes.append("digits that begin with 0: codes, not numbers")
         if notes:
             found[column.name] = "; ".join(notes)
     return found

@@ -13,7 +13,7 @@ from pathlib import Path
 from fdd_flower.data.base import refuse
 from fdd_flower.data.sources.paths import MOST_INFLATED
 
-SEPARATORS = (",", ";", "\t", "|")
+SEPARATORS = ("\t", ";", "|", ",")  # of two that fit alike the first: a comma may be a decimal one
 BLANKS = r"\s+"
 _LOOKED_AT = 100  # lines
 _BOMS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
