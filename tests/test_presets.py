@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from fdd_flower.bench.distil.settings import config_from
+from fdd_flower.commands import audit
 from fdd_flower.config import (
     NONE,
     Config,
@@ -15,6 +17,7 @@ from fdd_flower.config import (
     to_run_config,
     with_preset,
 )
+from fdd_flower.errors import ConfigError
 
 GREY, COLOUR = (1, 28, 28), (3, 32, 32)
 
@@ -112,3 +115,12 @@ def test_a_network_teaches_other_models_only_where_there_is_time() -> None:
 def test_settings_of_a_version_without_presets_had_none() -> None:
     assert as_stored({"seed": 3}) == ({"preset": NONE, "seed": 3}, {})
     assert as_stored({"preset": "tiny"}) == ({"preset": "tiny"}, {})
+
+
+def test_what_measures_settings_as_they_stand_refuses_a_preset() -> None:
+    assert config_from("digits", [("preset", NONE)], threads=1).preset == NONE
+    assert audit._settings("digits", ["preset=none"]).preset == NONE
+    with pytest.raises(ConfigError, match="preset"):
+        config_from("digits", [("preset", "tiny")], threads=1)
+    with pytest.raises(ConfigError, match="preset"):
+        audit._settings("digits", ["preset=tiny"])

@@ -141,7 +141,16 @@ def _names(given: str | None, quick: bool) -> tuple[str, ...]:
 
 
 def _settings(data: str, assignments: list[str]) -> Config:
-    from fdd_flower.config import from_run_config
+    from fdd_flower.config import NONE, from_run_config
+    from fdd_flower.errors import ConfigError
     from fdd_flower.launch.settings import given
 
-    return from_run_config({"data.name": data, **given(assignments=assignments)})
+    found = given(assignments=assignments)
+    if found.get("preset", NONE) != NONE:
+        raise ConfigError(
+            "--set preset",
+            expected="settings one by one: targets are attacked with these as they stand",
+            got="a preset",
+            remedy="Leave it out, or attack a run that had one: `fdd audit RUN`.",
+        )
+    return from_run_config({"data.name": data, **found})

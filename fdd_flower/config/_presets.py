@@ -64,7 +64,7 @@ class Filled:
     def words(self, preset: str) -> str:
         """Return what `preset` said, in a line."""
         said = ", ".join(f"{key} = {_typed(value)}" for key, value in self.chosen.items())
-        return f"preset {preset}: {said}"
+        return f"preset {preset}: {said or 'nothing, all is as set or as by default'}"
 
 
 def _typed(value: Scalar) -> str:

@@ -49,7 +49,7 @@ def prepare(
     name, filled = cfg.preset, resolve_preset(cfg, values)
     cfg = filled.config
     about = preflight(cfg, clients, absent=len(absent), own_data=own_data)
-    if filled.chosen:
+    if filled.chosen or (name != NONE and "preset" in values):
         about.append(filled.words(name))
     cfg = replace(cfg, output=replace(cfg.output, dir=str(claim(cfg, now))))
     begun = Begun(config=cfg, clients=clients, absent=tuple(absent), own_data=own_data or {})

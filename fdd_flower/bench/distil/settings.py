@@ -115,7 +115,7 @@ def config_from(data: str, assignments: Sequence[tuple[str, Scalar]], *, threads
     ConfigError
         If a key is one that an option of the bench says, or a value is not allowed.
     """
-    for key, _ in assignments:
+    for key, value in assignments:
         if key in OWN:
             raise ConfigError(
                 f"--set {key}",
@@ -123,7 +123,7 @@ def config_from(data: str, assignments: Sequence[tuple[str, Scalar]], *, threads
                 got="--set",
                 remedy=f"Say it with {OWN[key]}.",
             )
-        if key == "preset":
+        if key == "preset" and value != NONE:
             raise ConfigError(
                 "--set preset",
                 expected="settings one by one: distillers are measured with these as they stand",
