@@ -10,11 +10,11 @@ other; docs/deploy.md has the real thing.
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from client_tables import parser_of, read
 
 import fdd_flower as fdd
 
@@ -57,22 +57,13 @@ def recordings(machine: str, rng: np.random.Generator, seconds: float = 8) -> pd
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the federation, and say what was sent and how well it tells the states apart."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("tables", nargs="*", type=Path, help="a CSV for each machine")
-    parser.add_argument("--test", type=Path, help="the server's CSV: classes, scale, test records")
-    parser.add_argument("--label", default="state", help="the column that holds the class")
+    about = __doc__.splitlines()[0]
+    parser = parser_of(about, client="machine", label="state", out="runs/fleet")
     parser.add_argument("--window", type=int, default=64, help="samples of a window")
     parser.add_argument("--bytes", type=int, default=4000, help="that a machine may send")
     parser.add_argument("--distiller-steps", type=int, default=30)
     parser.add_argument("--steps", type=int, default=400, help="of training on what was sent")
-    parser.add_argument("--demo", action="store_true", help="make recordings up")
-    parser.add_argument("--out", type=Path, default=Path("runs/fleet"))
-    options = parser.parse_args(arguments)
-    if options.demo:
-        options.tables, options.test = make_demo(options.out / "demo")
-    if len(options.tables) < 2 or options.test is None:
-        parser.error("name two tables or more and --test, or pass --demo")
-
+    options = read(parser, arguments, make_demo)
     run = fdd.run(
         clients=options.tables,
         rounds=1,
@@ -82,7 +73,6 @@ def main(arguments: list[str] | None = None) -> None:
         data_label=options.label,
         data_window=options.window,
         data_step=options.window // 4,
-        codec_name="series",
         distiller_bytes=options.bytes,
         distiller_steps=options.distiller_steps,
         training_steps=options.steps,

@@ -9,10 +9,10 @@ all clients run on this machine, one after the other; docs/deploy.md has the rea
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import pandas as pd
+from client_tables import parser_of, read
 from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
@@ -55,18 +55,9 @@ def alone(table: pd.DataFrame, test: pd.DataFrame, label: str) -> float:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the federation, compare it with each hospital alone, and export the synthetic table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("tables", nargs="*", type=Path, help="a CSV for each hospital")
-    parser.add_argument("--test", type=Path, help="the server's CSV: classes, scale, test records")
-    parser.add_argument("--label", default=LABEL, help="the column that holds the class")
-    parser.add_argument("--demo", action="store_true", help="make tables of breast cancer cases")
-    parser.add_argument("--out", type=Path, default=Path("runs/hospitals"))
-    options = parser.parse_args(arguments)
-    if options.demo:
-        options.tables, options.test = make_demo(options.out / "demo")
-    if len(options.tables) < 2 or options.test is None:
-        parser.error("name two tables or more and --test, or pass --demo")
-
+    about = __doc__.splitlines()[0]
+    parser = parser_of(about, client="hospital", label=LABEL, out="runs/hospitals")
+    options = read(parser, arguments, make_demo)
     run = fdd.run(
         clients=options.tables,
         rounds=1,

@@ -129,6 +129,46 @@ def test_the_rate_in_samples_a_second(name: str, times, rate: float, tmp_path: P
         assert series(asked).rate == 25
 
 
+@pytest.mark.parametrize("value", [-9999.0, 1e9])
+def test_a_value_far_from_all_others_counts_as_missing(value: float, tmp_path: Path):
+    frame, gone = change(long_table()), change(long_table())
+    frame.loc[[5, 40, 41], "acc"] = value
+    gone.loc[[5, 40, 41], "acc"] = np.nan
+    frame["deg C"] = gone["deg C"] = np.where(frame.index == 3, 1e6, frame.index % 2)  # a switch
+    path = save(frame, tmp_path / "x.csv")
+    found = series(DataConfig(path=path, window=4))
+    without = series(DataConfig(path=save(gone, tmp_path / "y.csv"), window=4))
+    np.testing.assert_array_equal(found.train.inputs, without.train.inputs)
+    assert found.notes[0] == f"acc: {value:g}, in 3 samples, is far from all other values and " + (
+        "counts as missing"
+    )
+    table = wide_table()
+    table.iloc[2, 5] = value
+    of_rows = series(DataConfig(path=save(table, tmp_path / "w.csv"), window=4, recording="who"))
+    assert "in 1 samples, is far from" in of_rows.notes[0]
+
+
+def test_a_heavy_tail_is_no_mark(tmp_path: Path):
+    frame = change(long_table())
+    frame["acc"] = np.random.default_rng(0).standard_t(1.5, len(frame))
+    found = series(DataConfig(path=save(frame, tmp_path / "x.csv"), window=5))
+    assert not any("far from" in note for note in found.notes)
+
+
+def test_labels_of_one_number_are_one_class(tmp_path: Path):
+    frame = long_table()
+    for name, one in (("train", "1"), ("test", "1.0")):
+        save(frame.assign(label=frame.label.replace({"1.0": one})), tmp_path / f"{name}.csv")
+    assert series(DataConfig(path=str(tmp_path), window=4)).classes == ("1", "sit", "walk")
+
+
+def test_a_wide_table_of_one_channel_needs_no_name_for_it(tmp_path: Path):
+    table = pd.DataFrame(np.random.default_rng(0).normal(size=(4, 12)))
+    table.insert(0, "label", list("abab"))
+    found = series(DataConfig(path=save(table, tmp_path / "x.csv")))
+    assert (found.channels, found.train.inputs.shape) == (("value",), (4, 1, 12))
+
+
 def test_columns_are_chosen(tmp_path: Path):
     frame = long_table().assign(comment="none")
     cfg = DataConfig(path=save(frame, tmp_path / "x.csv"), window=5)
@@ -272,6 +312,11 @@ def one_channel_less(frame: pd.DataFrame) -> pd.DataFrame:
         (lambda f: change(f, acc=[np.inf, *f.acc[1:]]), "'acc'.*sample 0 of recording 'a'"),
         (one_channel_less, "'acc'.*all of recording 'b': channels"),
         (lambda f: change(f, acc="high"), "'acc'.*expected numbers; got 'high'"),
+        (lambda f: change(f, acc="1.5 g"), "'acc'.*expected numbers; got '1.5 g'"),
+        (lambda f: change(f, time=f.time.round(1)), "times that differ.*the same time.*rounded"),
+        (lambda f: change(f, label=f.label.where(f.index % 9 == 0)), "at most 1,.*into each row"),
+        (lambda f: change(f, **{"Unnamed: 0": f.index}), "'Unnamed: 0': expected a name"),
+        (lambda f: f.rename(columns={"label": "-1", "time": "0.5"}), "first line looks like"),
         (lambda f: change(f, label=None), "'label'.*got none at all"),
         (lambda f: f.drop(columns="label"), "data.label.*got 'label'"),
         (lambda f: f.drop(columns="recording"), "data.recording.*got 'recording'"),
@@ -290,7 +335,7 @@ def test_what_is_refused(spoil, says: str, tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("window", "says"),
-    [(41, "data.window: expected at most 40.*got 41"), (0, "data.window.*not equally long")],
+    [(41, "data.window: expected at most 11.*got 41"), (0, "data.window.*not equally long")],
 )
 def test_windows_that_do_not_fit(window: int, says: str, tmp_path: Path):
     path = save(long_table(), tmp_path / "x.csv")

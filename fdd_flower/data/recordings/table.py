@@ -13,8 +13,9 @@ import numpy as np
 from fdd_flower.config import DataConfig
 from fdd_flower.data.base import refuse, shown
 from fdd_flower.data.columns import chosen_columns
+from fdd_flower.data.recordings.marks import clear_marks
 from fdd_flower.data.recordings.times import differ, one_rate, stretches, times_of
-from fdd_flower.data.tables.files import COMMA
+from fdd_flower.data.tables.files import COMMA, headless
 from fdd_flower.data.tables.numbers import numbers, words
 
 if TYPE_CHECKING:
@@ -102,6 +103,15 @@ def from_table(
         If a column is missing, a value is no number, two rows are of one time, or rates or channels
         differ.
     """
+    for column in frame.columns:
+        # an index that pandas wrote: it counts the moments
+        if column.startswith("Unnamed: "):
+            raise refuse(
+                f"{what}: {column!r}",
+                expected="a name for every column",
+                got="a column without one",
+                remedy="Write the file with index=False, or name the column.",
+            )
     label = _labels(what, frame, cfg.label) if labelled else np.full(len(frame), "-")
     facts = [name for name in dict.fromkeys([cfg.recording, *beside]) if name in frame.columns]
     for column in facts:
@@ -117,7 +127,7 @@ def from_table(
             frame, label = frame.loc[~twice], label[~twice]
     used = _channels(what, frame, cfg.columns, named, channels, wide=not long)
     reader = _long if long else _wide
-    names, rate, found = reader(what, frame, cfg, used)
+    names, rate, marks, found = reader(what, frame, cfg, used)
     if channels and names != tuple(channels):
         raise refuse(
             what,
@@ -144,7 +154,7 @@ def from_table(
         channels=names,
         rate=_rate(what, rate, cfg.rate),
         recordings=recordings,
-        notes=(*notes, *_broken(recordings)),
+        notes=(*notes, *marks, *_broken(recordings)),
     )
 
 
@@ -202,7 +212,9 @@ def _labels(what: str, frame: pd.DataFrame, label: str) -> np.ndarray:
             f"{what}: data.label",
             expected=f"one of the columns {shown(frame.columns)}",
             got=repr(label),
-            remedy="Set data.label to the column that holds the class.",
+            remedy="Set data.label to the column that holds the class."
+            if not headless(list(frame.columns))
+            else "The first line looks like a record: write the columns' names above it.",
         )
     return words(frame[label]).fillna("").to_numpy(dtype=str)
 
@@ -222,7 +234,8 @@ def _of_all(what: str, values: np.ndarray, column: str, recording: str) -> objec
 
 # name, rows, values (channels, samples), stretch (samples,)
 Found = Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray]]
-Read = tuple[tuple[str, ...], float, Found]  # channels, samples a second, recordings
+# channels, samples a second, notes, recordings
+Read = tuple[tuple[str, ...], float, list[str], Found]
 
 
 def _long(what: str, frame: pd.DataFrame, cfg: DataConfig, channels: list[str]) -> Read:
@@ -238,6 +251,7 @@ def _long(what: str, frame: pd.DataFrame, cfg: DataConfig, channels: list[str]) 
     column: pd.Series = frame[cfg.time]  # pyright: ignore[reportAssignmentType]
     times, unit = times_of(what, column, comma=bool(frame.attrs.get(COMMA)))
     values = np.stack([_numbers(what, frame, name) for name in channels])
+    marks = clear_marks(values, channels)
     names, of = np.unique(words(frame[cfg.recording]).to_numpy(dtype=str), return_inverse=True)
     order = np.lexsort((times, of))
     parts = np.split(order, np.flatnonzero(np.diff(of[order])) + 1)
@@ -253,7 +267,7 @@ def _long(what: str, frame: pd.DataFrame, cfg: DataConfig, channels: list[str]) 
             own = values[:, rows]
             yield name, rows, own, _whole(what, name, own, stretch, channels)
 
-    return tuple(channels), 1 / apart if apart > 0 else 0.0, found()
+    return tuple(channels), float(f"{1 / apart:.9g}") if apart > 0 else 0.0, marks, found()
 
 
 def _wide(what: str, frame: pd.DataFrame, cfg: DataConfig, columns: list[str]) -> Read:
@@ -268,7 +282,7 @@ def _wide(what: str, frame: pd.DataFrame, cfg: DataConfig, columns: list[str]) -
                 got=f"no column {cfg.time!r}, and a column {column!r}",
                 remedy="Set data.time to the column of time, or rename or drop that column.",
             )
-        samples[match[1]].append((int(match[2]), column))
+        samples[match[1] or "value"].append((int(match[2]), column))
     channels = tuple(sorted(samples))
     if not channels:
         raise refuse(
@@ -296,6 +310,9 @@ def _wide(what: str, frame: pd.DataFrame, cfg: DataConfig, columns: list[str]) -
         ],
         axis=1,
     )  # (recordings, channels, samples)
+    by_channel = np.ascontiguousarray(table.swapaxes(0, 1))
+    marks = clear_marks(by_channel.reshape(len(channels), -1), channels)
+    table = by_channel.swapaxes(0, 1)
     own = frame[cfg.recording] if cfg.recording in frame.columns else range(1, len(frame) + 1)
 
     def rows() -> Found:
@@ -306,7 +323,7 @@ def _wide(what: str, frame: pd.DataFrame, cfg: DataConfig, columns: list[str]) -
             stretch = np.zeros(values.shape[1], dtype=np.int64)
             yield name, np.array([row]), values, _whole(what, name, values, stretch, channels)
 
-    return channels, 0.0, rows()
+    return channels, 0.0, marks, rows()
 
 
 def _numbers(what: str, frame: pd.DataFrame, column: str) -> np.ndarray:
@@ -314,11 +331,12 @@ def _numbers(what: str, frame: pd.DataFrame, column: str) -> np.ndarray:
     values: Any = frame[column]
     found = numbers(values, comma=bool(frame.attrs.get(COMMA)))
     if found is None:
-        plain = [cell for cell in words(values).dropna() if not cell.lstrip("+-")[:1].isdigit()]
+        cells = words(values).dropna()
+        plain = [cell for cell in cells if not cell.lstrip("+-")[:1].isdigit()] or [cells.iloc[0]]
         raise refuse(
             f"{what}: column {column!r}",
             expected="numbers",
-            got=repr(plain[0]) if plain else str(values.dtype),
+            got=repr(plain[0]),
             remedy="Drop the column, or name it in data.recording, data.time, data.label, "
             "data.subject or partition.column.",
         )

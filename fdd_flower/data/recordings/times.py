@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LONGER, SHORTER = 1.5, 0.5  # times the usual time between two samples: outside it is uneven
-MOST_GAPS = 0.1  # of the times between samples: with more, there is no usual one
+MOST = 0.1  # share of the times between samples that may be too long, or too short
 UNEVEN = 0.05  # relative difference of two rates, from which they are not the same
 DAY = 86_400  # seconds
 
@@ -111,25 +111,32 @@ def stretches(
     Raises
     ------
     DataError
-        If two samples have one time, or the time between two is uneven throughout.
+        If two samples have one time, or more than a tenth of the times between two are uneven.
     """
     apart = np.diff(times)
     if not len(apart):
         return np.zeros(len(times), dtype=np.int64), np.nan
     usual = float(np.median(apart))
-    long = apart > LONGER * usual
-    off = (apart <= 0) | (apart < SHORTER * usual)
-    if not off.any() and long.sum() > max(1, MOST_GAPS * len(apart)):
-        off = long
-    if off.any():
-        at = int(np.flatnonzero(off)[0])
-        same = ", the same time" if times[at] == times[at + 1] else ""
-        raise refuse(
-            f"{what}: recording {name!r}",
-            expected=f"a sample every {usual:g}",
-            got=f"{written.iloc[at]} and then {written.iloc[at + 1]}{same}",
-            remedy="Name each recording in data.recording, drop what is there twice, or resample.",
-        )
+    long, short = apart > LONGER * usual, apart < SHORTER * usual
+    for off, most, remedy in (
+        (
+            apart <= 0,
+            0.0,
+            "Name each recording in data.recording; where times are rounded, number the samples in "
+            "a column of their own (data.time) and set data.rate.",
+        ),
+        (long, max(1, MOST * len(apart)), "Resample to even times, or record without loss."),
+        (short, max(1, MOST * len(apart)), "Resample to even times."),
+    ):
+        if off.sum() > most:
+            at = int(np.flatnonzero(off)[0])
+            same = ", the same time" if times[at] == times[at + 1] else ""
+            raise refuse(
+                f"{what}: recording {name!r}",
+                expected=f"a sample every {usual:g}" if usual else "times that differ",
+                got=f"{written.iloc[at]} and then {written.iloc[at + 1]}{same}",
+                remedy=remedy,
+            )
     return np.concatenate([[0], np.cumsum(long)]), usual
 
 

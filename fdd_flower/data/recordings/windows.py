@@ -41,21 +41,28 @@ def step_of(step: int, window: int) -> int:
     return step or max(1, window // 2)
 
 
+def pieces(recording: Recording) -> Iterator[tuple[int, int]]:
+    """Yield where each stretch of one class begins and ends, without gaps or missing values."""
+    labels, stretch = recording.labels, recording.stretch
+    edges = np.flatnonzero((labels[1:] != labels[:-1]) | (stretch[1:] != stretch[:-1])) + 1
+    for first, end in pairwise([0, *edges.tolist(), len(labels)]):
+        if labels[first] and stretch[first] >= 0:
+            yield first, end
+
+
 def cut_up(recording: Recording, *, window: int, step: int) -> Iterator[Windows]:
     """Yield the windows of each stretch of one class, without gaps or missing values.
 
     What is left at the end of a stretch is in none.
     """
-    labels, stretch = recording.labels, recording.stretch
-    edges = np.flatnonzero((labels[1:] != labels[:-1]) | (stretch[1:] != stretch[:-1])) + 1
-    for first, end in pairwise([0, *edges.tolist(), len(labels)]):
-        if not labels[first] or stretch[first] < 0 or end - first < window:
+    for first, end in pieces(recording):
+        if end - first < window:
             continue
         views = np.lib.stride_tricks.sliding_window_view(
             recording.values[:, first:end], window, axis=1
         )
         yield Windows(
             values=views[:, ::step].swapaxes(0, 1),
-            label=str(labels[first]),
+            label=str(recording.labels[first]),
             starts=range(first, end - window + 1, step),
         )

@@ -14,9 +14,10 @@ from fdd_flower.data.base import SOURCES, Records, Source, refuse, shown
 from fdd_flower.data.groups import grouped
 from fdd_flower.data.recordings.table import Recorded, Recording, from_table
 from fdd_flower.data.recordings.times import differ
-from fdd_flower.data.recordings.windows import Windows, cut_up, step_of
+from fdd_flower.data.recordings.windows import Windows, cut_up, pieces, step_of
 from fdd_flower.data.sources.paths import given_path
 from fdd_flower.data.subjects import numbered
+from fdd_flower.data.tables.classes import joined
 from fdd_flower.data.tables.files import SUFFIXES, read_frame
 
 if TYPE_CHECKING:
@@ -110,8 +111,9 @@ def _tables(path: Path, cfg: DataConfig) -> Source:
             got=f"{rates[-1]:g}",
             remedy="Resample to one rate.",
         )
-    classes = sorted({label for part in parts for label in part.labels})
-    train, *test = [_records(part, classes, cfg) for part in parts]
+    names = joined([part.labels for part in parts])
+    classes = sorted({*names.values()})
+    train, *test = [_records(part, names, classes, cfg) for part in parts]
     if cfg.subject in first.recordings[0].beside:
         train = replace(train, subjects=train.recordings)
     notes = [
@@ -145,7 +147,6 @@ def _part(path: Path, cfg: DataConfig) -> _Part:
     step = step_of(cfg.step, window)
     cut = [(one, part) for one in recordings for part in cut_up(one, window=window, step=step)]
     if not cut:
-        longest = max(recordings, key=lambda one: one.values.shape[1])
         if not any((one.labels != "").any() for one in recordings):
             raise refuse(
                 f"{path}: column {cfg.label!r}",
@@ -153,7 +154,8 @@ def _part(path: Path, cfg: DataConfig) -> _Part:
                 got="none at all",
                 remedy="Set data.label to the column that holds the class.",
             )
-        raise _too_short(str(path), longest.values.shape[1], window)
+        longest = max((end - first for one in recordings for first, end in pieces(one)), default=0)
+        raise _too_short(str(path), longest, window)
     return _Part(
         found=replace(found, notes=(*found.notes, *_left_out(recordings, cut, window))),
         windows=np.concatenate([part.values for _, part in cut]),
@@ -199,13 +201,13 @@ def _check_whole(path: Path, recordings: list[Recording]) -> None:
             )
 
 
-def _records(part: _Part, classes: list[str], cfg: DataConfig) -> Records:
+def _records(part: _Part, names: dict[str, str], classes: list[str], cfg: DataConfig) -> Records:
     place = {name: i for i, name in enumerate(classes)}
     # a person's recordings stay together too
     of = [one.beside.get(cfg.subject, one.name) for one in part.recordings]
     return Records(
         inputs=part.windows,
-        labels=np.array([place[label] for label in part.labels], dtype=np.int64),
+        labels=np.array([place[names[label]] for label in part.labels], dtype=np.int64),
         recordings=numbered(of),
     )
 
@@ -218,9 +220,9 @@ def _groups(part: _Part, column: str) -> list[object] | None:
 def _too_short(what: str, longest: int, window: int) -> Exception:
     return refuse(
         f"{what}: data.window",
-        expected=f"at most {longest}, the samples of the longest recording",
+        expected=f"at most {longest}, the samples of the longest stretch of a class without a gap",
         got=window,
-        remedy="Lower data.window; it must fit into a stretch of one class, without a gap.",
+        remedy="Lower data.window, or write the class into each row.",
     )
 
 
