@@ -128,10 +128,12 @@ def _cell(values: list[float]) -> str:
 def _draw(rows: list[dict[str, object]], path: Path, data: str) -> None:
     figure = paper((8, 5))
     axes = figure.add_subplot()
-    for cut, each in _found(rows).items():
+    # lines lie on each other where a cut costs nothing: larger marks behind smaller ones
+    for place, (cut, each) in enumerate(_found(rows).items()):
         epsilons = sorted(each)
         means = [statistics.mean(each[e]) for e in epsilons]
-        axes.plot(epsilons, means, marker="o", label=CUTS[cut][0])
+        size = 11 - 1.5 * place
+        axes.plot(epsilons, means, marker="o^sDvP"[place % 6], ms=size, label=CUTS[cut][0])
     if data == "fashion-mnist":
         for name, each in PUBLISHED.items():
             axes.plot(list(each), list(each.values()), ":", marker="x", color="grey", lw=1)

@@ -22,7 +22,7 @@ from fdd_flower.audit.protocol import Canaries, Known, draw_canaries, thinned
 from fdd_flower.audit.released.base import Release
 from fdd_flower.audit.shadow import shadow_attack
 from fdd_flower.audit.subjects import alike, subject_attack
-from fdd_flower.audit.targets import Target, quick_to_make, targets
+from fdd_flower.audit.targets import Target, targets
 from fdd_flower.config import Config
 from fdd_flower.data import load_dataset
 from fdd_flower.data.base import Dataset, Split
@@ -48,7 +48,7 @@ class Extent:
         Draws of canaries and of clients.
     shadows
         Releases for likelihood ratios, of each target that `shadowed` names or, if it names none,
-        of all that are quick to make.
+        of all.
     batches, inversion_steps
         Of gradient inversion.
     """
@@ -179,10 +179,8 @@ def pooled(dataset: Dataset) -> Split:
 def _repeated(
     target: Target, drawn: Canaries, known: Known, seed: int, extent: Extent
 ) -> dict[str, Any]:
-    """Return what takes more than one release, of targets that are quick to make."""
+    """Return what takes more than one release."""
     found: dict[str, Any] = {}
-    if not quick_to_make(target.name):
-        return found
     if not extent.shadowed or target.name in extent.shadowed:
         if seed == 0:
             found["shadow"] = shadow_attack(

@@ -19,13 +19,14 @@ from fdd_flower.audit.run import CURVES, write
 from fdd_flower.audit.targets import Target
 from fdd_flower.data import load_own
 from fdd_flower.data.base import Split, refuse
+from fdd_flower.data.tables.files import SUFFIXES, ending
 from fdd_flower.distillers.base import Plan, declares
 from fdd_flower.results.train import kept_set, test_split
 from fdd_flower.run_folder.load import Run
 from fdd_flower.wire.codecs.base import build_codec
 
 MOST = 2000  # records that were in, and as many that were not
-SOURCES = {".npz": "npz", ".csv": "table", ".parquet": "table"}
+OWN = ("folder", "hub", "npz", "series", "table")  # sources that read what a path names
 
 
 def audit_run(run: Run, records: Path, folder: Path) -> Outcome:
@@ -37,7 +38,8 @@ def audit_run(run: Run, records: Path, folder: Path) -> Outcome:
     Parameters
     ----------
     records
-        A file or folder of records that were in, in the form that clients of the run have it.
+        A file or folder of records that were in, in the form that clients of the run have it. For
+        a run on a bundled data set: an archive, a table, or a folder of images.
 
     Raises
     ------
@@ -47,10 +49,8 @@ def audit_run(run: Run, records: Path, folder: Path) -> Outcome:
     begun = time.monotonic()
     part, schema, cfg = kept_set(run).set, run.schema, run.config
     assert schema is not None  # a run with a set has one
-    name = SOURCES.get(records.suffix.lower(), "folder") if records.is_file() else "folder"
-    name = cfg.data.name if cfg.data.name == "series" else name
     members = load_own(
-        replace(cfg.data, name=name),
+        replace(cfg.data, name=_source(cfg.data.name, records)),
         path=str(records.expanduser().absolute()),
         classes=schema.classes,
         feature_shape=schema.feature_shape,
@@ -99,6 +99,14 @@ def audit_run(run: Run, records: Path, folder: Path) -> Outcome:
     draw_nearest("run", (judged, release), members, schema.normalisation, folder)
     write(outcome, folder)
     return outcome
+
+
+def _source(name: str, records: Path) -> str:
+    if name in OWN:
+        return name
+    if records.suffix.lower() == ".npz":
+        return "npz"
+    return "table" if ending(records) in SUFFIXES else "folder"
 
 
 def _halves(records: Split, *, seed: int) -> tuple[Split, Split]:

@@ -11,7 +11,7 @@ from fdd_flower.audit.jobs import Done, Extent, Job, Work, do_all, material
 from fdd_flower.audit.outcome.markdown import to_markdown
 from fdd_flower.audit.outcome.roc import draw_roc
 from fdd_flower.audit.outcome.rows import Finding, Outcome
-from fdd_flower.audit.self_check import CORRECT, self_check
+from fdd_flower.audit.self_check import self_check
 from fdd_flower.audit.targets import FEDAVG, RAW, ROUNDS, targets
 from fdd_flower.config import Config
 from fdd_flower.report.units import human_seconds
@@ -86,9 +86,11 @@ def audit(
             outcome.inversions.append(_inverted(work, batch))
             say(f"gradient inversion of {batch}: PSNR {outcome.inversions[-1].psnr:.1f} dB")
     for epsilon in CLAIMS:
-        outcome.checks.extend(self_check(epsilon, seed=cfg.seed))
-        wrong = [c.fault for c in outcome.checks if c.found.broken == (c.fault == CORRECT)]
-        say(f"the audit of itself at epsilon {epsilon:g}: {', '.join(wrong) or 'nothing'} missed")
+        checks = self_check(epsilon, seed=cfg.seed)
+        outcome.checks.extend(checks)
+        wrong = [check.fault for check in checks if check.wrong]
+        said = f"wrong about {', '.join(wrong)}" if wrong else "right about every mechanism"
+        say(f"the audit of itself at epsilon {epsilon:g}: {said}")
     curves = {job.target: done[job][1] for job in jobs if job.seed == 0}
     draw_roc({name: roc for name, roc in curves.items() if roc is not None}, folder / CURVES)
     write(outcome, folder)

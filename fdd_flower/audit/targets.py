@@ -19,7 +19,7 @@ from fdd_flower.config import Config, find_key, from_run_config, to_run_config
 from fdd_flower.data.base import Split
 from fdd_flower.distillers.base import DISTILLERS, declares, packing_of
 from fdd_flower.errors import ConfigError
-from fdd_flower.privacy.modes import FOLLOWED
+from fdd_flower.releases.base import RELEASES
 from fdd_flower.releases.terms import spend_of
 from fdd_flower.rng import stream
 from fdd_flower.synthetic_set import SyntheticSet
@@ -32,12 +32,10 @@ DELTA = 1e-5  # of the claims of private modes
 WIDTH = 16  # of `dp-sketch`, at most: a million numbers a record take minutes to attack
 PRIVATE = {
     f"{mode}-epsilon-{epsilon:g}": (mode, epsilon)
-    for mode in FOLLOWED
-    if mode != "none"
+    for mode in RELEASES.names()
     for epsilon in EPSILONS
 }
 SETTING = "@"  # between a target and a setting of its own
-SLOW = ("dc", "dsa", "dp-gm")  # match gradients: ten seconds a release
 
 # the client's records, what an attacker knows, the seed of the client's draws -> what leaves it
 Releases = Callable[[Split, Known, int], Release]
@@ -82,12 +80,6 @@ def targets(cfg: Config, names: Sequence[str] = ()) -> list[Target]:
                 remedy="Leave it out to attack all of them.",
             )
     return [_target(name, cfg) for name in names or known]
-
-
-def quick_to_make(name: str) -> bool:
-    """Tell whether a release is a matter of a few seconds, so that many can be made."""
-    base = name.partition(SETTING)[0]
-    return PRIVATE.get(base, (base,))[0] not in SLOW
 
 
 def all_names() -> list[str]:

@@ -17,7 +17,6 @@ from fdd_flower.device import moved, resolve
 from fdd_flower.distillers.base import Plan
 from fdd_flower.errors import WireError
 from fdd_flower.methods.base import method_of
-from fdd_flower.privacy.modes import check_mode
 from fdd_flower.releases.terms import is_private
 from fdd_flower.threads import threads
 from fdd_flower.wire.records import (
@@ -91,7 +90,6 @@ def _work(
             got="nothing",
             remedy="Install the same fdd-flower on the server and on every client.",
         )
-    check_mode(cfg.privacy)
     cfg = with_own(cfg, context.node_config, client)
     # a word of the owner holds wherever the records lie
     if has_owners_words(context.node_config):

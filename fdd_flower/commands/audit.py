@@ -26,7 +26,9 @@ def audit(
     records: Annotated[
         Path | None,
         typer.Option(
-            "--records", metavar="FILE", help="With RUN: records that were in, read as data.name."
+            "--records",
+            metavar="PATH",
+            help="With RUN: records that were in, in a file or folder as its clients have it.",
         ),
     ] = None,
     quick: Annotated[
@@ -78,7 +80,8 @@ def audit(
     Coins decide which records are in. All targets see the same records, raw copies and FedAvg
     among them, so that numbers can be compared. DIR gets audit.json, audit.md, roc.png, and the
     nearest pairs of each target with rows. Exit status: 1 if a target is flagged that does not
-    say itself that it sends real records, else 0; 2 if the input was wrong.
+    say itself that it sends real records, or if the audit is wrong about a mechanism that it
+    audits itself by; else 0; 2 if the input was wrong.
     """
     import os
     from dataclasses import replace
@@ -111,7 +114,8 @@ def audit(
     else:
         typer.echo("\n".join(table(outcome.findings)))
         typer.echo(f"audit: {out.absolute()}")
-    if any(f for finding in outcome.findings for f in finding.flags if "as it says" not in f):
+    flagged = any(f for each in outcome.findings for f in each.flags if "as it says" not in f)
+    if flagged or any(check.wrong for check in outcome.checks):
         raise typer.Exit(1)
 
 

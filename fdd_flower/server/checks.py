@@ -15,7 +15,6 @@ from fdd_flower.errors import ConfigError
 from fdd_flower.mergers.base import MERGERS
 from fdd_flower.methods.base import COMMON, Method, method_of
 from fdd_flower.models.base import Network
-from fdd_flower.privacy.modes import check_mode
 from fdd_flower.server.tracking import check_track
 from fdd_flower.wire.codecs.base import AUTO, CODECS, build_codec
 
@@ -35,7 +34,6 @@ def check_components(cfg: Config) -> Method:
     """
     resolve(cfg.runtime.device)
     check_track(cfg.output.track)
-    check_mode(cfg.privacy)
     if cfg.privacy.mode == "none":
         others = keys_of("privacy", but=["privacy.mode"])
         refuse_changed(cfg, others, "privacy.mode=none")

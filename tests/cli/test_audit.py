@@ -70,6 +70,15 @@ def test_a_distiller_that_copies_and_does_not_say_so_fails_the_audit(fdd, tmp_pa
     assert row["flags"] == ["copies records"]
 
 
+@pytest.mark.usefixtures("_short")
+def test_an_audit_that_does_not_find_a_fault_fails(fdd, tmp_path, monkeypatch):
+    faults = {"a tenth of the noise": self_check.Fault(noise=1.0)}  # in truth none
+    monkeypatch.setattr(self_check, "FAULTS", faults)
+    result = fdd(*SMALL, "--targets", "raw-copy", "--out", tmp_path / "audit")
+    assert result.exit_code == 1, result.output
+    assert "wrong about a tenth of the noise" in result.stderr
+
+
 def test_a_run_of_ones_own_is_attacked_with_the_records_that_were_in(fdd, tmp_path: Path):
     from fdd_flower.config import from_run_config
 
@@ -84,6 +93,28 @@ def test_a_run_of_ones_own_is_attacked_with_the_records_that_were_in(fdd, tmp_pa
     assert row["copies"]["copies"] == 1  # `random` sends real records
     assert row["epsilon"] is None
     assert (tmp_path / "audit" / "pairs" / "run.png").exists()
+
+
+TINY = ("--in-process", "--clients", "2", "--rounds", "1", *GIVEN, "--set", "training.steps=2",
+        "--set", "partition.name=iid", "--set", "distiller.name=random")  # fmt: skip
+
+
+def test_records_are_read_as_the_runs_clients_have_them(fdd, tmp_path: Path):
+    rng = np.random.default_rng(0)
+    series, table = tmp_path / "walks.npz", tmp_path / "rows.tsv"
+    labels = np.arange(120) % 2
+    walks = rng.normal(size=(120, 1, 32)) + labels[:, None, None]
+    np.savez(series, x=walks.astype(np.float32), y=labels)
+    lines = [f"{rng.normal() + label:.3f}\t{'ny'[label]}" for label in labels]
+    table.write_text("\n".join(["a\tlabel", *lines]))
+    for records, name in ((series, "series"), (table, "table")):
+        source = ("--set", f"data.name={name}", "--set", f"data.path={records}")
+        own = ("--set", "data.window=16") if name == "series" else ()
+        run = tmp_path / name
+        assert fdd("run", *TINY, *source, *own, "--out", run).exit_code == 0
+        result = fdd("audit", run, "--records", records, "--out", tmp_path / "a", "--json")
+        assert result.exit_code == 0, result.output
+        assert json.loads(result.stdout)["findings"][0]["nearest_auc"] is not None
 
 
 @pytest.mark.parametrize("words", [("--records", "x.npz"), ("latest",), ("--targets", "nothing")])

@@ -1,18 +1,8 @@
 import pytest
 
-from fdd_flower.config import PrivacyConfig, Scalar, from_run_config
+from fdd_flower.config import Scalar, from_run_config
 from fdd_flower.errors import ConfigError
-from fdd_flower.privacy.modes import FOLLOWED, check_mode
 from fdd_flower.server.checks import check_components
-
-
-@pytest.mark.parametrize("mode", ["dp-moments", "dp-dm", "dp-gm", "dp-sketch"])
-def test_a_mode_is_followed_or_refused(mode: str):
-    if mode in FOLLOWED:
-        check_mode(PrivacyConfig(mode=mode))
-        return
-    with pytest.raises(ConfigError, match=r"privacy\.mode"):
-        check_components(from_run_config({"privacy.mode": mode}))
 
 
 @pytest.mark.parametrize(
