@@ -119,7 +119,7 @@ def _channels(count: int, schema: Schema | None, scale: Normalisation | None) ->
     if scale is None:
         return names
     ends = zip(names, scale.mean, scale.std, strict=True)
-    return [f"{name} (0: {mean:.3g}, 1: +{std:.2g})" for name, mean, std in ends]
+    return [f"{name} (0 = {mean:.4g}, 1 = {mean + std:.4g})" for name, mean, std in ends]
 
 
 def draw_curves(rows: Sequence[RoundRow], path: Path, metric: str = "accuracy") -> None:

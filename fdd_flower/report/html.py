@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fdd_flower.ledger import Ledger
+from fdd_flower.report.page.channels import channels
 from fdd_flower.report.page.columns import columns
 from fdd_flower.report.page.elements import page
 from fdd_flower.report.page.guide import guide
@@ -35,7 +36,7 @@ def write_report(run_dir: Path) -> Path:
     parts = [head(run), tiles(run), guide(run), *pictures(run)]
     parts += [rounds(run), measures(run), per_class(run), per_client(run), thresholds(run)]
     parts += [rejected(entries), scores(entries)]
-    parts += [*columns(run), privacy(run), facts(run), settings(run)]
+    parts += [*columns(run), channels(run), privacy(run), facts(run), settings(run)]
     text = page(f"{run.summary.strategy} on {run.summary.data}", *(part for part in parts if part))
     # a lone surrogate in a reason must not cost the report
     write_atomic(run_dir / REPORT, text.encode("utf-8", "replace"))

@@ -261,7 +261,7 @@ def test_channels_of_unlike_scales_share_an_axis_in_deviations() -> None:
     assert "standard deviations" in figure.axes[1].get_xlabel()
     line = figure.axes[0].get_lines()[1]
     np.testing.assert_array_equal(np.asarray(line.get_ydata()), set_.inputs[0, 1])
-    assert line.get_label() == "channel 1 (0: 1e+05, 1: +1e+03)"
+    assert line.get_label() == "channel 1 (0 = 1e+05, 1 = 1.01e+05)"
 
 
 @pytest.mark.parametrize(

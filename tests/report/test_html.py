@@ -16,9 +16,9 @@ from fdd_flower.ledger import Ledger
 from fdd_flower.report.html import write_report
 from fdd_flower.run_folder.load import load_run
 from fdd_flower.run_folder.run_dir import RunDir
-from fdd_flower.schema import Column, Schema
+from fdd_flower.schema import Column, Normalisation, Schema
 from fdd_flower.training.metrics import answers
-from tests.report.samples import CLASSES, HOSTILE
+from tests.report.samples import CLASSES, HOSTILE, make_set
 
 Leave = Callable[..., Path]
 VOID = {"meta", "img", "br"}
@@ -69,6 +69,29 @@ def test_a_table_shows_its_schema_and_what_the_rows_hold(finished: Leave) -> Non
     ages = np.rint(saved.set.inputs.reshape(len(saved.set), -1)[:, 0].numpy() * 9 + 40)
     mean = np.average(ages.clip(0, 90), weights=saved.set.weights)
     assert f"{mean:.4g} ±" in page.text
+
+
+def test_a_series_shows_its_channels_and_what_the_rows_hold(finished: Leave) -> None:
+    path, scale = finished(), Normalisation(mean=(5.0, 1e3), std=(2.0, 4.0))
+    part = make_set(4, (2, 6))
+    RunDir(path).write_synthetic(part, CLASSES, scale)
+    schema = Schema(
+        classes=CLASSES,
+        feature_shape=(2, 6),
+        normalisation=scale,
+        channels=("acc", HOSTILE),
+        rate=2,
+    )
+    RunDir(path).write_schema(schema)
+    (path / "synthetic.png").unlink(missing_ok=True)
+    page = Page(write_report(path))
+    assert "script" not in page.tags
+    assert "a window of 6 samples, 3 seconds at 2 a second" in page.text
+    values = part.inputs[:, 0].double() * 2 + 5
+    weights = part.weights.double()[:, None].expand(4, 6)
+    mean = float((values * weights).sum() / weights.sum())
+    spread = float(((values - mean).square() * weights).sum() / weights.sum()) ** 0.5
+    assert f"acc52{mean:.4g}{spread:.3g}" in page.text
 
 
 def test_the_page_loads_nothing_from_elsewhere(finished: Leave) -> None:
