@@ -85,7 +85,7 @@ class DataConfig:
     )
     time: str = setting("time", "series: name of the column with the time of a row")
     rate: float = setting(
-        0.0, "series: samples a second; 0: as the times of a table say", low=0, high=1e9
+        0.0, "series, hub: samples a second; 0: as the times of a table say", low=0, high=1e9
     )
     holdout: float = setting(
         0.0,

@@ -156,6 +156,7 @@ def test_sequences_of_numbers_are_series(kind: str, tmp_path: Path) -> None:
     np.testing.assert_array_equal(source.train.inputs, x)
     assert source.train.inputs.dtype == np.float32
     assert source.classes == ("0", "1")
+    assert source.channels == (("a", "b") if kind == "lists" else ())
     with pytest.raises(DataError, match=r"data\.window: expected 0"):
         read(tmp_path / "set", window=3)
 

@@ -109,7 +109,15 @@ def arrays_source(
         # a person's series are not to stand on both sides of a split
         apart = None if kind == IMAGE else whose
         train = Records(inputs=train.inputs, labels=train.labels, subjects=whose, recordings=apart)
-    found = Source(train=train, test=records[1] if records[1:] else None, classes=classes)
+    # of a column that holds several channels these have no names
+    named = kind != IMAGE and train.inputs.shape[1] == len(columns)
+    found = Source(
+        train=train,
+        test=records[1] if records[1:] else None,
+        classes=classes,
+        channels=tuple(columns) if named else (),
+        rate=cfg.rate,
+    )
     if not cfg.column or cfg.column not in parts[0].column_names:
         return found
     groups = [
