@@ -85,6 +85,13 @@ class TrainingConfig:
         choices=("scratch", "warm"),
     )
     augment: bool = setting(True, "random shifts, scales and rotations of images")
+    distort: float = setting(
+        0.0,
+        "series: random shifts in time, scales and noise while training; 1: up to a sixteenth of "
+        "the window, and a tenth of the values; 0: none",
+        low=0,
+        high=4,
+    )
     mixup: float = setting(1.0, "alpha of mixup's Beta distribution; 0: no mixup", low=0, high=8)
     cutmix: float = setting(
         0.5, "images: share of the batches with cutmix instead of mixup", low=0, high=1

@@ -1,4 +1,4 @@
-"""Random, differentiable augmentation of images: small shifts, scales and rotations."""
+"""Random augmentation: small shifts, scales and rotations of images; distorted series."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch import Tensor
 SHIFT = 1.0  # pixels, each direction
 SCALE = 0.1  # relative, each direction
 ANGLE = math.radians(8.0)
+SIXTEENTH, TENTH = 1 / 16, 0.1  # of a window, and of a channel's deviation: what distorts a series
 
 
 def affine_maps(count: int, height: int, width: int, *, rng: torch.Generator) -> Tensor:
@@ -44,3 +45,21 @@ def warp(images: Tensor, maps: Tensor) -> Tensor:
     maps = maps.to(images.device).expand(len(images), 2, 3)
     grid = F.affine_grid(maps, list(images.shape), align_corners=False)
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+
+
+def distort(series: Tensor, strength: float, *, rng: torch.Generator) -> Tensor:
+    """Return series (n, c, t) shifted in time, scaled, and with noise: each by a draw of its own.
+
+    Noise and scales as in Um et al. (ICMI 2017, arXiv:1706.00527); the shift stands for their crops.
+    A shift is of up to `strength` sixteenths of the window, and what moves in from outside repeats
+    the end; a factor for each channel is normal around 1, and noise around 0, both with a deviation
+    of a tenth of `strength`.
+    """
+    count, channels, steps = series.shape
+    most = round(strength * SIXTEENTH * steps)
+    shift = torch.randint(-most, most + 1, (count, 1), generator=rng)
+    places = (torch.arange(steps) + shift).clamp(0, steps - 1)[:, None].expand(-1, channels, -1)
+    moved = series.gather(2, places.to(series.device))
+    factor = 1 + strength * TENTH * torch.randn(count, channels, 1, generator=rng)
+    noise = strength * TENTH * torch.randn(series.shape, generator=rng)
+    return moved * factor.to(series.device) + noise.to(series.device)

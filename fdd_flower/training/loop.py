@@ -51,8 +51,8 @@ def train_on(
 ) -> None:
     """Train `model` in place on `synthetic`, which is on the same device.
 
-    Rows are drawn in proportion to their weights, warped (images, by choice), blended by
-    mixup or cutmix except in the last `training.clean-steps`, blurred by noise (tables), and
+    Rows are drawn in proportion to their weights, warped or (series) distorted by choice, blended
+    by mixup or cutmix except in the last `training.clean-steps`, blurred by noise (tables), and
     fitted with soft-target cross-entropy by AdamW. Where `training.steps` names no number,
     training ends when it has converged (`Schedule`). The model ends with the exponential average
     of its weights. A share `training.teacher` of each target is what
@@ -93,6 +93,8 @@ def train_on(
         x, y = synthetic.inputs[pick], synthetic.targets[pick]
         if image:
             x = augment.warp(x, augment.affine_maps(len(x), *x.shape[2:], rng=rng))
+        if cfg.distort and x.ndim == 3:
+            x = augment.distort(x, cfg.distort, rng=rng)
         if schedule.step < round((1 - cfg.clean_steps) * schedule.end):
             x, y = blend(x, y, cfg, rng=rng)
         if cfg.noise and x.ndim == 2:

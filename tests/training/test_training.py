@@ -19,6 +19,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from fdd_flower.config import LocalConfig, TrainingConfig
 from fdd_flower.errors import FddError
 from fdd_flower.synthetic_set import SyntheticSet
+from fdd_flower.training.augment import distort
 from fdd_flower.training.averages import WeightAverage
 from fdd_flower.training.blending import cutmix, mixup
 from fdd_flower.training.evaluation import evaluate
@@ -50,6 +51,30 @@ def test_evaluation_equals_scikit_learn():
     assert result.loss == pytest.approx(log_loss(truth, probabilities, labels=range(4)), rel=1e-5)
     assert result.accuracy_per_class[0] == pytest.approx(np.mean(guess[truth == 0] == 0))
     assert np.isnan(result.accuracy_per_class[3])
+
+
+def test_series_are_shifted_scaled_and_noised_each_by_a_draw_of_its_own():
+    line = torch.arange(64.0).expand(200, 2, 64)
+    rng = torch.Generator().manual_seed(0)
+    found = distort(line, 0.5, rng=rng)
+    assert found.shape == line.shape
+    slopes, starts = [], []
+    for series in found.double().numpy():
+        for channel in series:
+            # ends repeat where the shift brought none: the middle is a line
+            slope, start = np.polyfit(np.arange(4, 60), channel[4:60], 1)
+            slopes.append(slope)
+            starts.append(start / slope)
+            assert np.std(channel[4:60] - start - slope * np.arange(4, 60)) == pytest.approx(
+                0.05, rel=0.5
+            )
+    assert np.std(slopes) == pytest.approx(0.05, rel=0.2)
+    shifts = np.rint(starts).astype(int)
+    assert set(shifts) == {-2, -1, 0, 1, 2}
+    assert (shifts[::2] == shifts[1::2]).all()  # the channels of a window stay together
+    assert np.unique(np.round(slopes, 6)).size == 400
+    again = distort(line, 0.5, rng=torch.Generator().manual_seed(0))
+    assert torch.equal(found, again)
 
 
 def test_evaluation_teaches_running_statistics_nothing():
