@@ -50,7 +50,7 @@ def warp(images: Tensor, maps: Tensor) -> Tensor:
 def distort(series: Tensor, strength: float, *, rng: torch.Generator) -> Tensor:
     """Return series (n, c, t) shifted in time, scaled, and with noise: each by a draw of its own.
 
-    Noise and scales as in Um et al. (ICMI 2017, arXiv:1706.00527); the shift stands for their crops.
+    Noise and scales as in Um et al. (ICMI 2017, arXiv:1706.00527); shifts stand for their crops.
     A shift is of up to `strength` sixteenths of the window, and what moves in from outside repeats
     the end; a factor for each channel is normal around 1, and noise around 0, both with a deviation
     of a tenth of `strength`.
