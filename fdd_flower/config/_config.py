@@ -65,5 +65,6 @@ class Config:
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
 
     def __post_init__(self) -> None:
-        if self.data.column != self.partition.column:
-            object.__setattr__(self, "data", replace(self.data, column=self.partition.column))
+        column, alone = self.partition.column, self.privacy.mode != "none"
+        if (self.data.column, self.data.alone) != (column, alone):
+            object.__setattr__(self, "data", replace(self.data, column=column, alone=alone))

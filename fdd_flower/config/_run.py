@@ -99,7 +99,10 @@ class DataConfig:
         "groups of partition.column to test on, separated by commas, in place of a share of the "
         "records; none of theirs is trained on",
     )
-    column: str = ""  # no setting: `Config` writes partition.column here, for the sources
+    # No settings: `Config` writes here, for the sources, partition.column, and whether with
+    # privacy.mode a node's records are read each alone.
+    column: str = ""
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

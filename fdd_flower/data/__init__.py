@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from fdd_flower.config import DataConfig, PartitionConfig
-from fdd_flower.data.base import SOURCES, Dataset, Split, normalised, refuse, shown
+from fdd_flower.data.base import SOURCES, Agreed, Dataset, Split, normalised, refuse, shown
 from fdd_flower.data.checks import check_classes, check_records, check_splits
 from fdd_flower.data.fit import fit_normalisation, hold_out
 from fdd_flower.data.groups import alike_groups, check_groups, held_out_groups, natural_groups
@@ -143,6 +143,8 @@ def load_own(
 ) -> Split:
     """Return a node's own training records, read from `path`, as the federation sees them.
 
+    With `cfg.alone` what a record becomes follows from that record alone; see `Agreed`.
+
     Parameters
     ----------
     path
@@ -167,7 +169,8 @@ def load_own(
     schema = None
     if columns and label:
         schema = Schema.of_table(columns, classes=classes, label=label)
-    source = read_source(own, schema)
+    agreed = Agreed(feature_shape=feature_shape) if cfg.alone else None
+    source = read_source(own, schema, agreed=agreed)
     records = source.train
     if source.in_cells:
         records = encoded(records, source.columns)
@@ -183,7 +186,8 @@ def load_own(
             got="an unknown one",
             remedy="Rename or remove these records, or let the server's data name the class.",
         )
-    if own.name in ("folder", "hub") and {len(feature_shape), records.inputs.ndim - 1} == {3}:
+    images = own.name in ("folder", "hub") and {len(feature_shape), records.inputs.ndim - 1} == {3}
+    if images and not cfg.alone:
         # whether all images of a node happen to be grey is no business of the federation's
         inputs = with_channels(records.inputs, feature_shape[0])
         records = dataclasses.replace(records, inputs=inputs)

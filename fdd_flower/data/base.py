@@ -180,7 +180,20 @@ def normalised(inputs: np.ndarray, normalisation: Normalisation) -> Tensor:
     )
 
 
-Reader = Callable[..., Source]  # of a DataConfig; one of tables takes `schema` too
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreed:
+    """What a federation agreed on about a record, for a source that is to read each one alone.
+
+    A source that gets it takes what a record is from the record itself, from this, from the
+    settings and from the form of the file (its header, the types of its arrays), and never from
+    another record; what cannot be read so, it refuses. Only the training records count.
+    """
+
+    feature_shape: tuple[int, ...]
+
+
+# Of a DataConfig; one of tables takes `schema` too, and one that can read records alone `agreed`.
+Reader = Callable[..., Source]
 
 SOURCES: Registry[Reader] = Registry("data", "fdd_flower.data.sources", helpers=("paths",))
 

@@ -11,35 +11,58 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fdd_flower.config import DataConfig
-from fdd_flower.data.base import SOURCES, Source, refuse
+from fdd_flower.data.base import SOURCES, Agreed, Source, refuse
 from fdd_flower.schema import Schema
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def read_source(cfg: DataConfig, schema: Schema | None = None) -> Source:
+# Published data sets, of files that have one form: each record is read alone in any case.
+FIXED = frozenset({"breast-cancer", "cifar10", "digits", "fashion-mnist", "mnist", "wine"})
+
+
+def read_source(
+    cfg: DataConfig, schema: Schema | None = None, *, agreed: Agreed | None = None
+) -> Source:
     """Return what the source of `cfg` reads, with subjects if `cfg.subject` asks for them.
 
     Parameters
     ----------
     schema
         Of the tables that it reads; None: they say themselves what their columns are.
+    agreed
+        What each record is to be read by, alone; None: by all that is there.
 
     Raises
     ------
     DataError
-        If it cannot be read, such data has no subjects, or does not keep to the schema.
+        If it cannot be read, such data has no subjects, or does not keep to the schema; or its
+        source cannot read each record alone.
     """
     reader = SOURCES.get(cfg.name)
-    if schema is not None and "schema" not in signature(reader).parameters:
+    known = signature(reader).parameters
+    options: dict[str, object] = {}
+    if agreed is not None and cfg.name not in FIXED:
+        if "agreed" not in known:
+            raise refuse(
+                "data.name",
+                expected="a source that reads each record alone, with privacy.mode",
+                got=repr(cfg.name),
+                remedy="Save the records as a folder of images, npz, a table or series; or let "
+                "the source take `agreed`.",
+            )
+        options["agreed"] = agreed
+    if schema is not None and "schema" not in known:
         raise refuse(
             "data.schema",
             expected=f"nothing for data.name={cfg.name}: its records are no tables",
             got=repr(cfg.schema),
             remedy="Leave it empty.",
         )
-    source = _composed(reader(cfg) if schema is None else reader(cfg, schema=schema))
+    if schema is not None:
+        options["schema"] = schema
+    source = _composed(reader(cfg, **options))
     if cfg.subject and source.train.subjects is None and not tests_only(cfg):
         raise refuse(
             "data.subject",

@@ -13,7 +13,8 @@ OUTSIDE = (
     "that a client takes part, and when it answers",
     "settings that were chosen by looking at these records",
     "other releases of the same records, by other programs",
-    "that records break the run's format: their client then refuses, and its refusal shows",
+    "that records break the run's format, of files too: their client then refuses, which shows",
+    "how the file is read that simulated clients share",
 )
 _SECONDS = "a name, and the seconds that it took"
 

@@ -12,7 +12,13 @@ MOST_LENGTHWISE = 2  # the longer side of such an image, relative to the shorter
 
 
 def as_inputs(
-    what: str, x: np.ndarray, count: int, *, channels: str = "auto", notes: list[str] | None = None
+    what: str,
+    x: np.ndarray,
+    count: int,
+    *,
+    channels: str = "auto",
+    alone: bool = False,
+    notes: list[str] | None = None,
 ) -> np.ndarray:
     """Return `count` records as uint8 images (n, c, h, w), or float32 (n, d) or (n, c, ...).
 
@@ -26,6 +32,9 @@ def as_inputs(
     channels
         The axis of the channels, `first` or `last`; `none`: (n, h, w) are grey images; `auto`:
         as the shape suggests.
+    alone
+        Whether each record is read alone: whether all integers of images are bytes is not looked
+        for, and those of other types than uint8 are refused.
     notes
         What was taken for what is added to it.
 
@@ -49,7 +58,16 @@ def as_inputs(
             remedy="Give one record for each label.",
         )
     said = [] if notes is None else notes
-    return _typed(what, _laid_out(what, x, channels, said))
+    laid_out = _laid_out(what, x, channels, said)
+    if alone and laid_out.ndim == 4 and x.dtype.kind in "iu" and x.dtype != np.uint8:
+        raise refuse(
+            what,
+            expected="images as uint8 or floats, with privacy.mode",
+            got=x.dtype,
+            remedy="Save x.astype(numpy.uint8) where values are 0 to 255; of 16 bits, "
+            "(x / 65535).astype(numpy.float32).",
+        )
+    return _typed(what, laid_out)
 
 
 def _laid_out(what: str, x: np.ndarray, channels: str, notes: list[str]) -> np.ndarray:

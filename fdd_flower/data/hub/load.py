@@ -20,10 +20,13 @@ KINDS = {
     ".parquet": "parquet",
     ".arrow": "arrow",
 }
+TYPED = (".parquet", ".arrow")
 VALIDATION = ("validation", "valid", "val", "dev")
 
 
-def load_splits(path: str, label: str, scratch: Path) -> tuple[datasets.DatasetDict, list[str]]:
+def load_splits(
+    path: str, label: str, scratch: Path, *, alone: bool = False
+) -> tuple[datasets.DatasetDict, list[str]]:
     """Return the splits `train` and perhaps `test` of a data set, and what was made of others.
 
     A validation split is trained on where there is a test split with labels, and tested on where
@@ -37,6 +40,9 @@ def load_splits(path: str, label: str, scratch: Path) -> tuple[datasets.DatasetD
         The column with the class: a split in which all are -1 or missing has no labels.
     scratch
         Where `datasets` may copy the records of a file or folder to.
+    alone
+        Whether only the split to train on is read, and only from files that say of what type a
+        column is: of others `datasets` takes it from their records.
 
     Raises
     ------
@@ -56,6 +62,8 @@ def load_splits(path: str, label: str, scratch: Path) -> tuple[datasets.DatasetD
     datasets.disable_progress_bars()  # a run has a bar of its own
     try:
         local = os.path.exists(path)
+        if alone:
+            _check_typed(path)
         found: Any = _local(Path(path), label, scratch) if local else _remote(path)
     except DataError:
         raise
@@ -73,7 +81,33 @@ def load_splits(path: str, label: str, scratch: Path) -> tuple[datasets.DatasetD
             datasets.enable_progress_bars()
     if isinstance(found, datasets.Dataset):
         found = {"train": found}
+    if alone:
+        only = next(iter(found)) if len(found) == 1 else "train"
+        return datasets.DatasetDict({"train": _named(path, found, only)}), []
     return _two_splits(path, label, datasets.DatasetDict(found))
+
+
+def _check_typed(path: str) -> None:
+    saved = any((Path(path) / name).is_file() for name in SAVED)
+    if not saved and Path(path).suffix.lower() not in TYPED:
+        raise refuse(
+            f"data.path {path}",
+            expected=f"what save_to_disk left, or a file that ends in {' or '.join(TYPED)}, with "
+            "privacy.mode",
+            got="a folder" if os.path.isdir(path) else path,
+            remedy="Save it so; data.name=table reads CSV, and folder images.",
+        )
+
+
+def _named(path: str, found: Any, name: str) -> datasets.Dataset:
+    if name not in found:
+        raise refuse(
+            f"data.path {path}",
+            expected="a split called train",
+            got=shown(map(str, found)) or "no split with labels",
+            remedy="Save the splits as train and test.",
+        )
+    return found[name]
 
 
 def _local(path: Path, label: str, scratch: Path) -> Any:
@@ -116,14 +150,7 @@ def _two_splits(
             del found[name]
     if "train" not in found and len(found) == 1:
         found = datasets.DatasetDict({"train": next(iter(found.values()))})
-    if "train" not in found:
-        raise refuse(
-            f"data.path {path}",
-            expected="a split called train",
-            got=shown(map(str, found)) or "no split with labels",
-            remedy="Save the splits as train and test.",
-        )
-    parts: Any = {"train": found["train"]}
+    parts: Any = {"train": _named(path, found, "train")}
     more = next((name for name in VALIDATION if name in found), None)
     if "test" in found:
         parts["test"] = found["test"]

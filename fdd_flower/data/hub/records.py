@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fdd_flower.config import DataConfig
-from fdd_flower.data.base import Records, Source, refuse
+from fdd_flower.data.alone.cells import ALONE, text_of
+from fdd_flower.data.base import Agreed, Records, Source, refuse
 from fdd_flower.data.groups import grouped
 from fdd_flower.data.hub.kinds import IMAGE
 from fdd_flower.data.images.many import read_images
@@ -41,11 +42,28 @@ def column(part: datasets.Dataset, name: str) -> list[Any]:
     return part.select_columns([name]).with_format(None)[:][name]
 
 
-def frame_of(part: datasets.Dataset, columns: Sequence[str], label: str) -> pd.DataFrame:
-    """Return columns as a table, those of classes by name."""
+def frame_of(
+    part: datasets.Dataset, columns: Sequence[str], label: str, *, alone: bool = False
+) -> pd.DataFrame:
+    """Return columns as a table, those of classes by name.
+
+    Parameters
+    ----------
+    alone
+        Whether cells are texts, which are to be read each by itself; see `frame_alone`.
+    """
     import datasets
     import pandas as pd
 
+    if alone:
+        texts: Any = {}
+        for name in dict.fromkeys(columns):
+            named = name == label or isinstance(part.features[name], datasets.ClassLabel)
+            values = class_names(part, name) if named else column(part, name)
+            texts[name] = pd.Series([text_of(value) for value in values], dtype=object)
+        found = pd.DataFrame(texts)
+        found.attrs[ALONE] = True
+        return found
     frame: Any = part.select_columns([*dict.fromkeys(columns)]).with_format(None).to_pandas()
     for name in frame.columns:
         if name == label or isinstance(part.features[name], datasets.ClassLabel):
@@ -60,6 +78,7 @@ def arrays_source(
     columns: Sequence[str],
     cfg: DataConfig,
     scratch: Path,
+    agreed: Agreed | None = None,
 ) -> Source:
     """Return images, or series of the channels `columns`, of splits to train and to test on.
 
@@ -69,6 +88,8 @@ def arrays_source(
         The data set, for an error.
     scratch
         Where pictures lie as files while they are read.
+    agreed
+        Given, each picture is read alone, as float32.
 
     Raises
     ------
@@ -88,7 +109,7 @@ def arrays_source(
     classes = _classes(parts[0], cfg.label, {str(name) for part in labels for name in part})
     place = {name: i for i, name in enumerate(classes)}
     read = (
-        _images(what, parts, columns[0], cfg, scratch)
+        _images(what, parts, columns[0], cfg, scratch, agreed)
         if kind == IMAGE
         else [_series(what, part, columns) for part in parts]
     )
@@ -136,7 +157,12 @@ def _classes(part: datasets.Dataset, label: str, held: set[str]) -> tuple[str, .
 
 
 def _images(
-    what: str, parts: Sequence[datasets.Dataset], name: str, cfg: DataConfig, scratch: Path
+    what: str,
+    parts: Sequence[datasets.Dataset],
+    name: str,
+    cfg: DataConfig,
+    scratch: Path,
+    agreed: Agreed | None,
 ) -> list[np.ndarray]:
     """Return the pictures of each split, read as those of a folder are."""
     import datasets
@@ -157,7 +183,15 @@ def _images(
                 path.write_bytes(cell["bytes"])
             paths.append(path)
     size = (cfg.image_size, cfg.image_size)
-    images = read_images(scratch, paths, size, resize=cfg.resize, ground=cfg.ground)
+    images = read_images(
+        scratch,
+        paths,
+        size,
+        channels=None if agreed is None else agreed.feature_shape[0],
+        deep=agreed is not None,
+        resize=cfg.resize,
+        ground=cfg.ground,
+    )
     return np.split(images, np.cumsum([len(part) for part in parts])[:-1])
 
 
@@ -174,7 +208,8 @@ def _series(what: str, part: datasets.Dataset, columns: Sequence[str]) -> np.nda
                 got=" and ".join(map(str, sorted(shapes)[:2])),
                 remedy="Cut them to one length, or use data.name=series.",
             )
-        values = np.array(rows, dtype=np.float32)
+        with np.errstate(over="ignore"):  # what is infinite then is refused
+            values = np.array(rows, dtype=np.float32)
         channels.append(values[:, None] if values.ndim == 2 else values)
     if len({values.shape[2] for values in channels}) > 1:
         raise refuse(

@@ -25,6 +25,7 @@ def read_images(
     size: tuple[int, int],
     *,
     channels: int | None = None,
+    deep: bool = False,
     resize: str = "stretch",
     ground: str = "white",
 ) -> np.ndarray:
@@ -32,6 +33,12 @@ def read_images(
 
     uint8 if all have 8 bits a channel, otherwise float32 where 255 of 8 bits is 1. c is 1 if all
     are grey, else 3, unless `channels` says. Pixels are kept at `size` only.
+
+    Parameters
+    ----------
+    deep
+        Whether they are float32 in any case. With `channels` an image then follows from its own
+        file alone.
 
     Raises
     ------
@@ -55,6 +62,7 @@ def read_images(
                 bad.append((paths[place], pixels))
             elif not bad:
                 units.setdefault(_unit(pixels), paths[place])
+                pixels = as_deep(pixels) if deep and pixels.dtype == np.uint8 else pixels
                 found = _stored(found, pixels.transpose(2, 0, 1), place, len(paths))
     if len(bad) == 1:
         raise bad[0][1]

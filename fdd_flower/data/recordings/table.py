@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fdd_flower.config import DataConfig
+from fdd_flower.data.alone.cells import ALONE, number, read_each
 from fdd_flower.data.base import refuse, shown
 from fdd_flower.data.columns import chosen_columns
 from fdd_flower.data.recordings.marks import clear_marks
@@ -249,7 +250,8 @@ def _long(what: str, frame: pd.DataFrame, cfg: DataConfig, channels: list[str]) 
             "sides of the test split.",
         )
     column: pd.Series = frame[cfg.time]  # pyright: ignore[reportAssignmentType]
-    times, unit = times_of(what, column, comma=bool(frame.attrs.get(COMMA)))
+    comma, alone = (bool(frame.attrs.get(name)) for name in (COMMA, ALONE))
+    times, unit = times_of(what, column, comma=comma, alone=alone)
     values = np.stack([_numbers(what, frame, name) for name in channels])
     marks = clear_marks(values, channels)
     names, of = np.unique(words(frame[cfg.recording]).to_numpy(dtype=str), return_inverse=True)
@@ -329,7 +331,10 @@ def _wide(what: str, frame: pd.DataFrame, cfg: DataConfig, columns: list[str]) -
 def _numbers(what: str, frame: pd.DataFrame, column: str) -> np.ndarray:
     """Return a column as float32 (n,); NaN where nothing is written."""
     values: Any = frame[column]
-    found = numbers(values, comma=bool(frame.attrs.get(COMMA)))
+    if frame.attrs.get(ALONE):
+        found = read_each(number, values)
+    else:
+        found = numbers(values, comma=bool(frame.attrs.get(COMMA)))
     if found is None:
         cells = words(values).dropna()
         plain = [cell for cell in cells if not cell.lstrip("+-")[:1].isdigit()] or [cells.iloc[0]]

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fdd_flower.data.alone.cells import number, read_each
 from fdd_flower.data.base import Source, refuse, shown
-from fdd_flower.data.tables.numbers import days, numbers, words
+from fdd_flower.data.tables.numbers import day, days, numbers, words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,13 +31,22 @@ _LAST_WORD = re.compile(r"(?:^|[^a-zµ])([a-zµ]+)\W*$")
 _EPOCHS = {1.0: (1e9, 1e10), 1e-3: (1e12, 1e13), 1e-6: (1e15, 1e16), 1e-9: (1e18, 1e19)}
 
 
-def times_of(what: str, column: pd.Series, *, comma: bool) -> tuple[np.ndarray, float]:
+def times_of(
+    what: str, column: pd.Series, *, comma: bool, alone: bool = False
+) -> tuple[np.ndarray, float]:
     """Return times as float64 (n,), and the seconds of their unit, 0 where that is not known.
 
     Dates are in seconds from the first one, times of day from midnight. Numbers are in the unit
     that ends the column's name or, where it has none, in seconds, milli-, micro- or nanoseconds
     since 1970 if they can be that, and else in seconds if they have fractions. Of other whole
     numbers, which may count samples, nothing is known.
+
+    Parameters
+    ----------
+    what
+        The table, for an error.
+    alone
+        Whether each time is read by itself: dates then as ISO 8601 writes them, and from 1970.
 
     Raises
     ------
@@ -52,7 +62,7 @@ def times_of(what: str, column: pd.Series, *, comma: bool) -> tuple[np.ndarray, 
             got=f"none in row {missing[0] + 1}, counted from 1 below the header",
             remedy="Fill it in, or leave such rows out.",
         )
-    found = numbers(column, comma=comma)
+    found = read_each(number, column) if alone else numbers(column, comma=comma)
     if found is not None:
         if not np.isfinite(found).all():
             at = int(np.flatnonzero(~np.isfinite(found))[0])
@@ -62,7 +72,7 @@ def times_of(what: str, column: pd.Series, *, comma: bool) -> tuple[np.ndarray, 
     clock = _of_day(column)
     if clock is not None:
         return clock, 1.0
-    dates = days(what, column, relative=True)
+    dates = read_each(day, column) if alone else days(what, column, relative=True)
     if dates is None:
         raise refuse(
             what,

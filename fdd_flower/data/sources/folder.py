@@ -8,18 +8,24 @@ from collections.abc import Sequence
 import numpy as np
 
 from fdd_flower.config import DataConfig
-from fdd_flower.data.base import SOURCES, Records, Source, refuse
+from fdd_flower.data.alone.listing import images_alone
+from fdd_flower.data.base import SOURCES, Agreed, Records, Source, refuse
 from fdd_flower.data.images.listing import Item, listing
 from fdd_flower.data.images.many import read_images
 from fdd_flower.data.sources.paths import given_path
 
 
 @SOURCES.register("folder")
-def folder(cfg: DataConfig) -> Source:
+def folder(cfg: DataConfig, *, agreed: Agreed | None = None) -> Source:
     """Return images (n, 3, s, s), or (n, 1, s, s) if all are grey; see `listing`, `read_images`.
 
     Records of a validation split are training records where there is a test split, and the test
     split where there is none.
+
+    Parameters
+    ----------
+    agreed
+        Given, each image to train on is read alone, as float32; see `images_alone`.
 
     Raises
     ------
@@ -34,10 +40,13 @@ def folder(cfg: DataConfig) -> Source:
             got="a file",
             remedy="Unpack it, and name the folder.",
         )
-    found = listing(root, label=cfg.label)
-    tested = _tested(found.items)
-    train = [item for item in found.items if item not in tested]
-    test = [item for item in found.items if item in tested]
+    if agreed is None:
+        found = listing(root, label=cfg.label)
+        tested, notes = _tested(found.items), found.notes
+        train = [item for item in found.items if item not in tested]
+        test = [item for item in found.items if item in tested]
+    else:
+        train, test, notes = images_alone(root, label=cfg.label), [], ()
     labels = [item.label for item in (*train, *test)]
     classes = sorted(set(labels))
     numbers = np.array([classes.index(name) for name in labels], dtype=np.int64)
@@ -45,6 +54,8 @@ def folder(cfg: DataConfig) -> Source:
         root,
         [item.path for item in (*train, *test)],
         (cfg.image_size, cfg.image_size),
+        channels=None if agreed is None else agreed.feature_shape[0],
+        deep=agreed is not None,
         resize=cfg.resize,
         ground=cfg.ground,
     )
@@ -53,7 +64,7 @@ def folder(cfg: DataConfig) -> Source:
         train=Records(inputs=inputs[:cut], labels=numbers[:cut]),
         test=Records(inputs=inputs[cut:], labels=numbers[cut:]) if test else None,
         classes=tuple(classes),
-        notes=found.notes,
+        notes=notes,
     )
 
 

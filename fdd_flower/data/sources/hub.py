@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from fdd_flower.config import DataConfig
-from fdd_flower.data.base import SOURCES, Source, refuse, shown
+from fdd_flower.data.alone.table import no_schema
+from fdd_flower.data.base import SOURCES, Agreed, Source, refuse, shown
 from fdd_flower.data.hub.kinds import TABLE, choose
 from fdd_flower.data.hub.load import load_splits
 from fdd_flower.data.hub.records import arrays_source, frame_of
@@ -18,7 +19,7 @@ from fdd_flower.schema import Schema
 
 
 @SOURCES.register("hub")
-def hub(cfg: DataConfig, *, schema: Schema | None = None) -> Source:
+def hub(cfg: DataConfig, *, schema: Schema | None = None, agreed: Agreed | None = None) -> Source:
     """Return the records of a data set: images as `folder`, series, or cells as `table`.
 
     `cfg.path` is a name on the hub, or a local file or folder. `cfg.image` names the column of the
@@ -29,6 +30,8 @@ def hub(cfg: DataConfig, *, schema: Schema | None = None) -> Source:
     ----------
     schema
         What the columns of a table are; None: it is drafted from the rows.
+    agreed
+        Given, each record to train on is read alone.
 
     Raises
     ------
@@ -42,7 +45,7 @@ def hub(cfg: DataConfig, *, schema: Schema | None = None) -> Source:
     cfg = replace(cfg, label=label)
     with tempfile.TemporaryDirectory(prefix="fdd-") as folder:
         scratch = Path(folder)
-        splits, notes = load_splits(path, label, scratch)
+        splits, notes = load_splits(path, label, scratch, alone=agreed is not None)
         parts = list(splits.values())
         if schema is not None:
             wanted = [column.name for column in schema.columns if column.kind != "ignore"]
@@ -51,9 +54,16 @@ def hub(cfg: DataConfig, *, schema: Schema | None = None) -> Source:
         if chosen.ignored:
             notes.append(f"{chosen.kind} records; columns left out: {shown(chosen.ignored)}")
         if chosen.kind == TABLE:
+            if agreed is not None and schema is None:
+                raise no_schema(path)
             kept = [label, *chosen.columns, *(n for n in (cfg.subject, cfg.column) if n)]
             frames = [
-                frame_of(part, [name for name in kept if name in part.column_names], label)
+                frame_of(
+                    part,
+                    [name for name in kept if name in part.column_names],
+                    label,
+                    alone=agreed is not None,
+                )
                 for part in parts
             ]
             names = [f"{path}, split {name}" for name in splits]
@@ -66,5 +76,5 @@ def hub(cfg: DataConfig, *, schema: Schema | None = None) -> Source:
                 remedy="Save the recordings for data.name=series.",
             )
         else:
-            found = arrays_source(path, parts, chosen.kind, chosen.columns, cfg, scratch)
+            found = arrays_source(path, parts, chosen.kind, chosen.columns, cfg, scratch, agreed)
     return replace(found, notes=(*found.notes, *notes))

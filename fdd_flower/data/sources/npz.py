@@ -11,7 +11,7 @@ from fdd_flower.config import DataConfig
 from fdd_flower.data.archives.arrays import Keys, keys_of, read_arrays
 from fdd_flower.data.archives.inputs import as_inputs
 from fdd_flower.data.archives.labels import label_names, numbered_classes
-from fdd_flower.data.base import SOURCES, Records, Source, refuse, shown
+from fdd_flower.data.base import SOURCES, Agreed, Records, Source, refuse, shown
 from fdd_flower.data.groups import array_of_groups, grouped
 from fdd_flower.data.sources.paths import given_path
 from fdd_flower.data.subjects import names_of_array, numbered, tests_only
@@ -27,13 +27,18 @@ class _Part:
 
 
 @SOURCES.register("npz")
-def npz(cfg: DataConfig) -> Source:
+def npz(cfg: DataConfig, *, agreed: Agreed | None = None) -> Source:
     """Return the archive's records; the classes are those that have any, by number or name.
 
     See `keys_of` for the names of arrays, `as_inputs` for records and `label_names` for labels. A
     validation split is trained on where there is a test split, and tested on where there is none.
     An array called `cfg.subject`, integers or text (n,), says whose record of `x` each is, and one
     called `cfg.column` which group it is of; `<cfg.column>_test` does for `x_test`.
+
+    Parameters
+    ----------
+    agreed
+        Given, each record of `x` is read alone, and no other split.
 
     Raises
     ------
@@ -44,9 +49,12 @@ def npz(cfg: DataConfig) -> Source:
     path = given_path(cfg)
     arrays = read_arrays(path)
     keys, notes = keys_of(path, arrays), list[str]()
+    if agreed is not None:
+        keys = {"train": keys["train"]}
     # a series has its channels where the archive says, however square it is
     channels = "first" if cfg.name == "series" and cfg.channels == "auto" else cfg.channels
-    parts = {part: _read(path, arrays, own, channels, notes) for part, own in keys.items()}
+    alone = agreed is not None
+    parts = {part: _read(path, arrays, own, channels, alone, notes) for part, own in keys.items()}
     for part, own in keys.items():
         _check_alike(f"{path}: {own.inputs}", parts[part], parts["train"], keys["train"].inputs)
     first = parts["train"]
@@ -78,12 +86,22 @@ def npz(cfg: DataConfig) -> Source:
 
 
 def _read(
-    path: Path, arrays: dict[str, np.ndarray], keys: Keys, channels: str, notes: list[str]
+    path: Path,
+    arrays: dict[str, np.ndarray],
+    keys: Keys,
+    channels: str,
+    alone: bool,
+    notes: list[str],
 ) -> _Part:
     labels = label_names(f"{path}: {keys.labels}", arrays[keys.labels])
     about: list[str] = []
     inputs = as_inputs(
-        f"{path}: {keys.inputs}", arrays[keys.inputs], len(labels), channels=channels, notes=about
+        f"{path}: {keys.inputs}",
+        arrays[keys.inputs],
+        len(labels),
+        channels=channels,
+        alone=alone,
+        notes=about,
     )
     notes += [note.replace(f"{path}: ", "") for note in about]
     return _Part(inputs=inputs, saved=arrays[keys.inputs].dtype, labels=labels)

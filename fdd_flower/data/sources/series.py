@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fdd_flower.config import DataConfig
-from fdd_flower.data.base import SOURCES, Records, Source, refuse, shown
+from fdd_flower.data.alone.table import frame_alone
+from fdd_flower.data.base import SOURCES, Agreed, Records, Source, refuse, shown
 from fdd_flower.data.groups import grouped
 from fdd_flower.data.recordings.table import Recorded, Recording, from_table
 from fdd_flower.data.recordings.times import differ
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @SOURCES.register("series")
-def series(cfg: DataConfig) -> Source:
+def series(cfg: DataConfig, *, agreed: Agreed | None = None) -> Source:
     """Return windows as float32 (n, channels, `cfg.window`), the channels sorted by name.
 
     `cfg.path` is an archive, a table, or a folder with the table `train` and perhaps `test`, of any
@@ -38,6 +39,11 @@ def series(cfg: DataConfig) -> Source:
     and one class, without a gap in time or a missing value; what is left at its end is dropped, and
     so are moments without a class. With `cfg.window` 0 each recording is one window.
 
+    Parameters
+    ----------
+    agreed
+        Given, each recording to train on is read alone.
+
     Raises
     ------
     DataError
@@ -45,11 +51,13 @@ def series(cfg: DataConfig) -> Source:
         rates, channels or (without `cfg.window`) lengths differ.
     """
     path = given_path(cfg)
-    return _archive(path, cfg) if path.suffix.lower() == ".npz" else _tables(path, cfg)
+    if path.suffix.lower() == ".npz":
+        return _archive(path, cfg, agreed)
+    return _tables(path, cfg, alone=agreed is not None)
 
 
-def _archive(path: Path, cfg: DataConfig) -> Source:
-    source = SOURCES.get("npz")(cfg)
+def _archive(path: Path, cfg: DataConfig, agreed: Agreed | None) -> Source:
+    source = SOURCES.get("npz")(cfg, agreed=agreed)
     train = _cut_records(f"{path}: x", source.train, cfg)
     test = source.test
     return replace(
@@ -91,9 +99,10 @@ class _Part:
     recordings: list[Recording]
 
 
-def _tables(path: Path, cfg: DataConfig) -> Source:
+def _tables(path: Path, cfg: DataConfig, *, alone: bool) -> Source:
     files = _files(path)
-    parts = [_part(file, cfg) for file in files]
+    files = files[:1] if alone else files
+    parts = [_part(file, cfg, alone=alone) for file in files]
     first, last = parts[0], parts[-1]
     length, channels = first.windows.shape[2], first.found.channels
     if last.found.channels != channels or last.windows.shape[2] != length:
@@ -138,8 +147,9 @@ def _said(channels: Sequence[str], rate: float) -> str:
     return f"channels {shown(channels)}, {often}"
 
 
-def _part(path: Path, cfg: DataConfig) -> _Part:
-    found = from_table(str(path), _read(path, cfg), cfg, [cfg.subject, cfg.column])
+def _part(path: Path, cfg: DataConfig, *, alone: bool) -> _Part:
+    frame = _read(path, cfg, alone=alone)
+    found = from_table(str(path), frame, cfg, [cfg.subject, cfg.column])
     recordings = found.recordings
     if not cfg.window:
         _check_whole(path, recordings)
@@ -244,8 +254,9 @@ def _files(path: Path) -> list[Path]:
     return [file for file in found if file is not None]
 
 
-def _read(path: Path, cfg: DataConfig) -> pd.DataFrame:
-    frame = read_frame(path, text=cfg.label)
+def _read(path: Path, cfg: DataConfig, *, alone: bool) -> pd.DataFrame:
+    read = frame_alone if alone else read_frame
+    frame = read(path, text=cfg.label)
     if not len(frame):
         raise refuse(
             str(path),

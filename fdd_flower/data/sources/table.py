@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fdd_flower.config import DataConfig
-from fdd_flower.data.base import SOURCES, Source, refuse, shown
+from fdd_flower.data.alone.table import frame_alone, no_schema
+from fdd_flower.data.base import SOURCES, Agreed, Source, refuse, shown
 from fdd_flower.data.sources.paths import given_path
 from fdd_flower.data.tables.files import SUFFIXES, read_frame
 from fdd_flower.data.tables.rows import rows_source
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @SOURCES.register("table")
-def table(cfg: DataConfig, *, schema: Schema | None = None) -> Source:
+def table(cfg: DataConfig, *, schema: Schema | None = None, agreed: Agreed | None = None) -> Source:
     """Return the rows as cells: float64 (n, number of columns), in the order of the schema.
 
     `cfg.path` is a file, or a folder with `train.csv` and perhaps `test.csv` (or another of
@@ -30,6 +31,8 @@ def table(cfg: DataConfig, *, schema: Schema | None = None) -> Source:
     ----------
     schema
         What the columns are. None: it is drafted from the rows, columns sorted by name.
+    agreed
+        Given, each row of the file to train on is read alone; see `frame_alone`.
 
     Raises
     ------
@@ -39,6 +42,12 @@ def table(cfg: DataConfig, *, schema: Schema | None = None) -> Source:
     """
     train_path, test_path = _files(given_path(cfg))
     label = cfg.label if schema is None else schema.label
+    if agreed is not None:
+        if schema is None:
+            raise no_schema(str(train_path))
+        wanted = [column.name for column in schema.columns if column.kind != "ignore"]
+        frame = frame_alone(train_path, text=label, only=[*wanted, cfg.subject])
+        return rows_source([str(train_path)], [frame], cfg, schema)
     paths = [train_path] if test_path is None else [train_path, test_path]
     frames = [_read(path, label, test=path == test_path) for path in paths]
     return rows_source([str(path) for path in paths], frames, cfg, schema)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fdd_flower.data.alone.cells import ALONE, number, read_each
 from fdd_flower.data.base import refuse, shown
 from fdd_flower.data.tables.files import COMMA
-from fdd_flower.data.tables.numbers import Series, days, is_text, numbers, words
+from fdd_flower.data.tables.numbers import Series, day, days, is_text, numbers, words
 from fdd_flower.data.tables.text import is_number
 from fdd_flower.errors import DataError
 from fdd_flower.schema import Column
@@ -47,13 +49,19 @@ def cells_of(where: str, frame: pd.DataFrame, columns: Sequence[Column]) -> np.n
             got=f"a table without {shown(absent)}, of {shown(map(str, frame.columns))}",
             remedy="Name the columns as the schema does; their order does not count.",
         )
-    comma = bool(frame.attrs.get(COMMA))
-    found = [_cells(f"{where}: column {c.name!r}", frame[c.name], c, comma) for c in columns]
+    read = _alone if frame.attrs.get(ALONE) else partial(_beside, bool(frame.attrs.get(COMMA)))
+    found = [_cells(f"{where}: column {c.name!r}", frame[c.name], c, read) for c in columns]
     return np.stack(found, axis=1) if found else np.empty((len(frame), 0))
 
 
-def gaps_of(values: Series, markers: Sequence[str]) -> np.ndarray:
-    """Return where a cell is missing, bool (n,): empty, or one of `markers`, as text or number."""
+def gaps_of(values: Series, markers: Sequence[str], *, alone: bool = False) -> np.ndarray:
+    """Return where a cell is missing, bool (n,): empty, or one of `markers`, as text or number.
+
+    Parameters
+    ----------
+    alone
+        Whether texts may be numbers, too: else a column of numbers is no text.
+    """
     from pandas.api.types import is_numeric_dtype
 
     if not is_text(values):
@@ -64,13 +72,33 @@ def gaps_of(values: Series, markers: Sequence[str]) -> np.ndarray:
         return missing | np.isin(values.to_numpy(dtype=np.float64, na_value=np.nan), figures)
     text = words(values)
     asked = {marker.strip().casefold() for marker in markers}
-    return np.asarray(text.isna() | text.str.casefold().isin(asked), dtype=bool)
+    missing = np.asarray(text.isna() | text.str.casefold().isin(asked), dtype=bool)
+    figures = {found for marker in markers if (found := number(marker)) is not None}
+    if not (alone and figures):
+        return missing
+    # -9.0 is -9, as in a column that was read as numbers
+    like = {word: number(word) in figures for word in text[~missing].unique()}
+    return missing | text.map(like).eq(True).to_numpy(dtype=bool)
 
 
-def _cells(what: str, values: Series, column: Column, comma: bool) -> np.ndarray:
+Read = Callable[[str, Series, str], np.ndarray | None]  # of a column, by its kind
+
+
+def _beside(comma: bool, what: str, held: Series, kind: str) -> np.ndarray | None:
+    """Return numbers or days as all cells together say they are written; None: they are none."""
+    return days(what, held) if kind == "date" else numbers(held, comma=comma)
+
+
+def _alone(what: str, held: Series, kind: str) -> np.ndarray | None:
+    """Return numbers or days, of each cell by itself; None: one of them is none."""
+    del what
+    return read_each(day if kind == "date" else number, held)
+
+
+def _cells(what: str, values: Series, column: Column, read: Read) -> np.ndarray:
     if column.kind == "ignore":
         return np.full(len(values), np.nan)
-    missing = gaps_of(values, column.missing)
+    missing = gaps_of(values, column.missing, alone=read is _alone)
     # of a category a gap is one more level that the schema does not know
     if missing.any() and not column.gaps and column.kind != "category":
         row = int(np.flatnonzero(missing)[0])
@@ -82,17 +110,17 @@ def _cells(what: str, values: Series, column: Column, comma: bool) -> np.ndarray
         )
     held = values[~missing]
     if column.kind in ("number", "integer"):
-        made = numbers(held, comma=comma)
+        made = read(what, held, column.kind)
         if made is None:
-            single = [numbers(held.iloc[[i]], comma=comma) is None for i in range(len(held))]
+            single = [read(what, held.iloc[[i]], column.kind) is None for i in range(len(held))]
             raise _broken(what, missing, held, np.array(single), "numbers")
         beyond = ~np.isfinite(made) | (np.abs(made) > LARGEST)
         if beyond.any():
             raise _broken(what, missing, held, beyond, "finite numbers in float32's range")
     elif column.kind == "date":
-        made = days(what, held) if len(held) else np.empty(0)
+        made = read(what, held, column.kind) if len(held) else np.empty(0)
         if made is None:
-            single = [days(what, held.iloc[[i]]) is None for i in range(len(held))]
+            single = [read(what, held.iloc[[i]], column.kind) is None for i in range(len(held))]
             broken = np.array(single) if any(single) else np.ones(len(held), dtype=bool)
             raise _broken(what, missing, held, broken, "dates, all written alike")
     else:

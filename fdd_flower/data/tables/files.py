@@ -154,7 +154,7 @@ def _read_binary(path: Path, kind: str, text: str) -> pd.DataFrame:
         check_inflated(path, parquet_bytes(path))
         frame = pd.read_parquet(path)
     elif kind == ".feather":
-        check_inflated(path, _feather_bytes(path))
+        check_inflated(path, feather_bytes(path))
         frame = pd.read_feather(path)
     else:
         frame = _read_excel(path)
@@ -162,7 +162,7 @@ def _read_binary(path: Path, kind: str, text: str) -> pd.DataFrame:
     return _with_text(frame, text)
 
 
-def _feather_bytes(path: Path) -> int:
+def feather_bytes(path: Path) -> int:
     """Return the least that a Feather file takes in memory."""
     import pyarrow as pa
 
