@@ -238,6 +238,27 @@ FAULTS = {
         "keys that were signed once and are played again count as a client that is there",
         "secure_sum/test_company.py",
     ),
+    "secure sum: one list": Fault(
+        "secure_sum/client.py",
+        "if len(alike) < group.threshold:",
+        "if len(alike) < 1:",
+        "shares are given away for a list that nobody else was told",
+        "secure_sum/test_lists.py",
+    ),
+    "secure sum: the same masks": Fault(
+        "secure_sum/client.py",
+        "if alike != set(stayed):",
+        "if not alike:",
+        "a client that was told other masks counts as one that stayed",
+        "secure_sum/test_lists.py",
+    ),
+    "shared noise: strangers": Fault(
+        "client/release.py",
+        "math.sqrt(1 + strangers)",
+        "math.sqrt(1 + 0 * strangers)",
+        "the noise that strangers leave out is missing",
+        "client/test_shared_noise.py",
+    ),
     "ledger: a hash is no path": Fault(
         "ledger/entry.py",
         "if entry.sha256 and not is_hash(entry.sha256):",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 
 import torch
@@ -9,6 +10,7 @@ from flwr.app import ArrayRecord
 from torch import Tensor
 
 from fdd_flower.client.memory import state_folder
+from fdd_flower.client.records import has_owners_words
 from fdd_flower.client.side import ClientSide
 from fdd_flower.config import to_run_config
 from fdd_flower.device import on_host, resolve
@@ -19,7 +21,8 @@ from fdd_flower.privacy.subjects import kept
 from fdd_flower.releases.base import Release, release_of
 from fdd_flower.releases.coding import coarse, pack, payload_of, planes_of, shift_of, unpack
 from fdd_flower.releases.terms import least_to_stay, own_sigma, promised, spend_of
-from fdd_flower.secure_sum.client import masked_values, session_of
+from fdd_flower.secure_sum.client import Session, masked_values, session_of
+from fdd_flower.secure_sum.identity import IDENTITY, KNOWN
 from fdd_flower.wire.records import to_array_record
 
 RELEASE = "release"  # the one array of a reply
@@ -34,7 +37,8 @@ def send_release(
 
     The budget is charged before a record is loaded. With `sketch.secure-sum` each client adds its
     share of the noise, which counts on how many clients must stay to the end; every secure sum is
-    charged anew, for the difference of two would otherwise hold a client's share alone.
+    charged anew, for the difference of two would otherwise hold a client's share alone. Where its
+    owner has a say, it counts on clients that it knows alone, and adds the noise of all others too.
 
     Parameters
     ----------
@@ -60,15 +64,17 @@ def send_release(
         scratch=state_folder(side),
     )
     budget.check_seeds(release.seeds)
-    facts = _facts(side)
-    if not cfg.sketch.secure_sum:
-        sigma = spend.sigma
-    else:
-        session, stay, clients = session_of(plan, side.context)
-        facts["session"] = session.hex()
-        _check_lists(stay, clients, cfg.privacy.colluding)
-        sigma = own_sigma(cfg, stay)
-    shift = shift_of(sigma, release.unit, release.spread)
+    facts, least_known = _facts(side), 0
+    sigma = shared = spend.sigma
+    if cfg.sketch.secure_sum:
+        session = session_of(plan, side.context, side.peers)
+        least_known = _least_known(side, session)
+        # what is frozen with the noise for fewer strangers is no answer where there are more
+        facts |= {"session": session.keys.hex(), "strangers": session.strangers}
+        shared = own_sigma(cfg, session.stay)
+        sigma = with_strangers(shared, session.strangers)
+    # releases add up only where all are rounded alike, whatever a client's own noise
+    shift = shift_of(shared, release.unit, release.spread)
 
     def draw() -> bytes:
         noisy = release.noisy(_sum(release, side), sigma, noise)
@@ -79,7 +85,12 @@ def send_release(
         return to_array_record({RELEASE: planes}), {}
     values = unpack(planes, release.size).numpy()
     found = masked_values(
-        values, side.peers, plan=plan, context=side.context, least=least_to_stay(cfg)
+        values,
+        side.peers,
+        plan=plan,
+        context=side.context,
+        least=least_to_stay(cfg),
+        least_known=least_known,
     )
     return found, {}
 
@@ -95,25 +106,55 @@ def _sum(release: Release, side: ClientSide) -> Tensor:
     return release.sum(data.take(places.to(data.labels.device)), most=most)
 
 
-def _check_lists(stay: int, clients: int, colluding: int) -> None:
-    """Refuse a sum of which a server could show different clients different lists.
+def _least_known(side: ClientSide, session: Session) -> int:
+    """Return how many other clients that this one knows must be there, and stay, for their noise.
 
-    Two lists of at least `stay` clients each have more than `colluding` clients in common, so that
-    no two sums are over disjoint honest clients.
+    Strangers are taken to side with the server, beside those who may collude. Two lists of clients
+    that stay then have an honest one in common, so that no two sums are over disjoint honest
+    clients: `secure_sum.consistency`. A simulated client knows nobody, and takes the others for
+    what the run says that they are.
 
     Raises
     ------
     ConfigError
-        If they may have fewer.
+        If so many could read this client's sum with too little noise, or too few that it knows are
+        there; or its owner has a say, and does not say whom it knows.
     """
-    if 2 * stay <= clients + colluding:
+    node, colluding = side.context.node_config, side.cfg.privacy.colluding
+    if session.known is None and has_owners_words(node):
+        raise ConfigError(
+            f"node config {KNOWN}",
+            expected=f"the clients that this one knows, and {IDENTITY}: it counts on their noise",
+            got="none",
+            remedy="Set both; or set sketch.secure-sum=false, and each client adds all its noise.",
+        )
+    sided = colluding + session.strangers
+    if 2 * session.stay <= session.clients + sided:
         raise ConfigError(
             "strategy.quorum",
-            expected=f"above {(clients + colluding) // 2}, for a secure sum of {clients} clients "
-            f"of whom {colluding} may collude",
-            got=stay,
+            expected=f"above {(session.clients + sided) // 2}, for a secure sum of "
+            f"{session.clients} clients of whom {sided} may collude or are not known",
+            got=session.stay,
             remedy="Raise it: clients that drop out below it end the sum.",
         )
+    least = session.stay - colluding - 1
+    if session.known is not None and session.known < least:
+        raise ConfigError(
+            f"node config {KNOWN}",
+            expected=f"{least} other clients of this sum, for their noise",
+            got=session.known,
+            remedy="Name them; or set sketch.secure-sum=false, and each client adds all its noise.",
+        )
+    return least
+
+
+def with_strangers(sigma: float, strangers: int) -> float:
+    """Return the noise of a client that adds what so many others may leave out, and rounds up.
+
+    Of the clients that must stay, those that neither collude nor are strangers add `sigma` each, by
+    the same settings. So what is missing of the noise of the sum is that of the strangers.
+    """
+    return math.nextafter(sigma * math.sqrt(1 + strangers), math.inf) if strangers else sigma
 
 
 def _facts(side: ClientSide) -> dict[str, object]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
 import numpy as np
 from flwr.app import RecordDict
 
-from fdd_flower.secure_sum.client import MASKED
+from fdd_flower.secure_sum.client import MASKED, TAGS
+from fdd_flower.secure_sum.consistency import TAG
 from fdd_flower.secure_sum.identity import SIGNED
 from fdd_flower.secure_sum.keys import KEY
 from fdd_flower.secure_sum.masks import RING
@@ -19,6 +21,23 @@ from fdd_flower.wire.records import read_envelope, to_numpy
 from fdd_flower.wire.refusals import Code, RefusedError
 
 HEADROOM = 4096  # bytes of NPY headers
+
+
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """One client's answer.
+
+    Attributes
+    ----------
+    values
+        uint64 (n,), numbers of the ring.
+    tags
+        uint8 (p, `TAG`): what the client vouches for to each of those with whom it has masks; of no
+        rows where clients do not vouch for lists.
+    """
+
+    values: np.ndarray
+    tags: np.ndarray
 
 
 def byte_rules(
@@ -58,12 +77,19 @@ def key_rules(*, nonce: str, round: int) -> Rules[np.ndarray, np.ndarray]:
 
 
 def masked_rules(
-    size: int, clients: Collection[str], *, nonce: str, round: int
-) -> Rules[np.ndarray, np.ndarray]:
-    """Return what a masked sketch of `size` numbers must be, from one of `clients`."""
-    most = HEADROOM + RING * -(-size // 8)
+    size: int, clients: Collection[str], *, vouch: bool, nonce: str, round: int
+) -> Rules[Masked, Masked]:
+    """Return what a masked sketch of `size` numbers must be, from one of `clients`.
 
-    def decode(content: RecordDict) -> np.ndarray:
+    Parameters
+    ----------
+    vouch
+        Whether there is a tag for each of them beside it.
+    """
+    shape = (len(clients) if vouch else 0, TAG)
+    most = HEADROOM + RING * -(-size // 8) + shape[0] * TAG
+
+    def decode(content: RecordDict) -> Masked:
         if read_envelope(content).client not in clients:
             raise RefusedError(
                 "reply.meta.client",
@@ -71,9 +97,12 @@ def masked_rules(
                 got="another",
                 code=Code.ENVELOPE,
             )
-        array = _only(MASKED, content, most)
-        check_planes(MASKED, array, (size,), bits=RING)
-        return from_planes(array, (size,), signed=False).numpy().astype(np.uint64)
+        found = _found({MASKED, TAGS} if vouch else {MASKED}, content, most)
+        planes, tags = found[MASKED], found.get(TAGS, np.zeros(shape, np.uint8))
+        check_planes(MASKED, planes, (size,), bits=RING)
+        _require_bytes(TAGS, tags, shape)
+        values = from_planes(planes, (size,), signed=False).numpy().astype(np.uint64)
+        return Masked(values, tags)
 
     return Rules(
         nonce=nonce, round=round, max_bytes=most, decode=decode, keep=lambda values: values
@@ -86,7 +115,11 @@ def _require_bytes(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None
 
 
 def _only(name: str, content: RecordDict, max_bytes: int) -> np.ndarray:
+    return _found({name}, content, max_bytes)[name]
+
+
+def _found(names: Collection[str], content: RecordDict, max_bytes: int) -> dict[str, np.ndarray]:
     arrays = to_numpy(arrays_of(content), max_bytes=max_bytes)
-    names = ", ".join(sorted(map(repr, arrays)))[:200]
-    require(set(arrays) == {name}, "arrays", name, names, Code.ARRAYS)
-    return arrays[name]
+    got = ", ".join(sorted(map(repr, arrays)))[:200]
+    require(set(arrays) == set(names), "arrays", " and ".join(sorted(names)), got, Code.ARRAYS)
+    return arrays

@@ -22,7 +22,8 @@ from fdd_flower.client.refusing import refused
 from fdd_flower.device import on_host
 from fdd_flower.distillers.base import Plan
 from fdd_flower.errors import WireError
-from fdd_flower.secure_sum.identity import SIGNED, Company, signed
+from fdd_flower.secure_sum.consistency import TAG, tags, told, vouched
+from fdd_flower.secure_sum.identity import KNOWN, SIGNED, Company, signed
 from fdd_flower.secure_sum.keys import KEY, SEALED, Keys
 from fdd_flower.secure_sum.masks import RING, to_ring
 from fdd_flower.secure_sum.protocol import LEAST, Group, give_away, mask, opened, share
@@ -40,7 +41,7 @@ from fdd_flower.wire.records import (
 
 STEP = "x-secure-sum"  # in the plan: which step a question is
 STATE = "fdd-secure-sum"
-MASKED = "masked"
+MASKED, TAGS = "masked", "tags"
 Arrays = dict[str, np.ndarray]
 
 
@@ -89,8 +90,12 @@ def masked_values(
     plan: Plan,
     context: Context,
     least: int = LEAST,
+    least_known: int = 0,
 ) -> ArrayRecord:
     """Return whole numbers under the client's masks, as planes of numbers of the ring.
+
+    Where somebody signed keys, and all clients are neighbours, with a tag for each client: that it
+    was told the same one of `places`.
 
     Parameters
     ----------
@@ -102,6 +107,8 @@ def masked_values(
     least
         Of how many clients the sum is at least, as the noise in them assumes: no more than
         what `answer` was told.
+    least_known
+        How many other clients that it knows must be there, and must stay, as the noise assumes.
 
     Raises
     ------
@@ -116,30 +123,63 @@ def masked_values(
     if not set(places) <= set(_inbox(state)):
         raise _off("clients whose shares this one has", "others")
     here = set(places) & opened(_inbox(state), keys, group).keys()
-    Company.of(context.node_config).require(_known(state), here, len(places))
-    clients = _clients(_arrays(peers), group)
+    company, clients = Company.of(context.node_config), _clients(_arrays(peers), group)
+    company.require(_known(state), here, len(places), least_known=least_known)
+    vouches = bool(state["signed"]) and clients == len(group.publics)
+    if company.clients is not None and not vouches:
+        raise _off(f"sketch.neighbours=0, for it takes part among {KNOWN}", "a neighbourhood")
     if "places" in state:  # a second sum under the same masks would give the difference away
-        raise _off("one question per round for the masked sketch", "a second one")
-    state["places"] = places
+        raise _second()
+    state["places"], state["vouches"], state["least-known"] = places, vouches, least_known
     found = mask(to_ring(values, clients), keys, group, places).astype(np.int64)
-    return to_array_record({MASKED: to_planes(torch.from_numpy(found), RING)})
+    arrays = {MASKED: to_planes(torch.from_numpy(found), RING)}
+    if vouches:
+        arrays[TAGS] = tags(keys, group, places, told(group, places))
+    return to_array_record(arrays)
 
 
-def session_of(plan: Plan, context: Context) -> tuple[bytes, int, int]:
-    """Return the secure sum that is under way: the client's public keys in it, and its clients.
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A secure sum that is under way, as one of its clients sees it.
 
-    Returns
-    -------
-    keys, stay, clients
-        Keys that are of this sum alone; how many of how many clients must stay to the end.
+    Attributes
+    ----------
+    keys
+        The client's public keys, of this sum alone.
+    stay, clients
+        How many must stay to the end, of how many.
+    known
+        How many others that it knows are there, whose shares open; None: it asks nobody who they
+        are.
+    strangers
+        How many others it does not know, or has no shares of that open; 0 where it asks nobody.
+    """
+
+    keys: bytes
+    stay: int
+    clients: int
+    known: int | None = None
+    strangers: int = 0
+
+
+def session_of(plan: Plan, context: Context, peers: ArrayRecord | None) -> Session:
+    """Return the secure sum in which `masked_values` would be sent, to clients named in `peers`.
 
     Raises
     ------
     WireError
-        If none is.
+        If none is under way, or this client has sent its masked values.
     """
-    keys, group, _ = _held(plan, context)
-    return keys.public, group.threshold, len(group.publics)
+    keys, group, state = _held(plan, context)
+    if "places" in state:
+        raise _second()
+    clients, known = len(group.publics), _known(state)
+    if Company.of(context.node_config).clients is None:
+        return Session(keys.public, group.threshold, clients)
+    places = _places(_arrays(peers), keys, group)
+    there = len(set(places) & set(known) & opened(_inbox(state), keys, group).keys())
+    strangers = max(clients - 1 - len(known), len(places) - 1 - there)
+    return Session(keys.public, group.threshold, clients, there, strangers)
 
 
 def flat(sketch: Sketch) -> np.ndarray:
@@ -178,6 +218,7 @@ def _shares(asked: _Question) -> Arrays:
     known = company.places(group, own, signatures, plan)
     sealed = share(keys, group)
     state["publics"], state["least"] = b"".join(group.publics), group.least
+    state["signed"] = "signatures" in asked.arrays
     if known is not None:
         state["known"] = known
     rows = [np.frombuffer(sealed[place], np.uint8) for place in sorted(sealed)]
@@ -197,28 +238,66 @@ def _open(asked: _Question) -> Arrays:
     return {"opened": np.array([place in found for place in places], np.uint8)}
 
 
+def _confirm(asked: _Question) -> Arrays:
+    """Vouch for the list of who stayed, where all in it had the same masks on as this client."""
+    keys, group, state = _held(asked.plan, asked.context)
+    if not state.get("vouches"):
+        raise _off("a question about who stayed after the masked sketch", "one before")
+    if "stayed" in state:  # who vouches for two lists lets the server act on both
+        raise _off("one question per round for who stayed", "a second one")
+    stayed, places = _places(asked.arrays, keys, group), _placed(state)
+    state["stayed"] = stayed
+    if not set(stayed) <= set(places):
+        raise _off("clients that this one has masks with", "others")
+    sent = dict(zip(stayed, _tags(asked.arrays, len(stayed)), strict=True))
+    alike = vouched(sent, keys, group, told(group, places))
+    if alike != set(stayed):
+        got = f"{len(stayed) - len(alike)} that were told others, or whose word was changed"
+        raise _off("clients that were told the same list as this one", got)
+    return {TAGS: tags(keys, group, stayed, told(group, places, stayed))}
+
+
 def _unmask(asked: _Question) -> Arrays:
     plan, context = asked.plan, asked.context
     keys, group, state = _held(plan, context)
     if "places" not in state:
         raise _off("a question for shares after the masked sketch", "one before")
-    heard, places = _inbox(state), list(state["places"])  # type: ignore[arg-type]
-    inbox, known = {int(place): heard[int(place)] for place in places}, _known(state)
+    heard, places, known = _inbox(state), _placed(state), _known(state)
+    inbox = {place: heard[place] for place in places}
     # before it answers: another answer could hold the other share of a client
     context.state[STATE] = ConfigRecord({"nonce": plan.nonce, "round": plan.round})
     stayed = _sorted_places(asked.arrays)
+    if state["vouches"]:
+        _require_one_list(asked.arrays, stayed, keys, group, state)
     company, here = Company.of(context.node_config), set(stayed) & opened(inbox, keys, group).keys()
-    company.require(known, here, len(stayed))
+    least_known = int(state["least-known"])  # type: ignore[arg-type]
+    company.require(known, here, len(stayed), least_known=least_known)
     given = give_away(inbox, keys, group, stayed=stayed)
     none = bytes(KEY)  # of a client whose shares do not open here
     rows = [np.frombuffer(given.get(place, none), np.uint8) for place in inbox]
     return {"given": np.stack(rows)}
 
 
+def _require_one_list(
+    arrays: Arrays, stayed: list[int], keys: Keys, group: Group, state: ConfigRecord
+) -> None:
+    """Require that as many as must stay vouch for the list of who stayed that this client has."""
+    if stayed != state.get("stayed"):
+        raise _off("the list of who stayed that this client vouched for", "another")
+    givers = _sorted_places(arrays, "givers")
+    if not set(givers) <= set(stayed):
+        raise _off("the word of clients that stayed", "of others")
+    sent = dict(zip(givers, _tags(arrays, len(givers)), strict=True))
+    alike = vouched(sent, keys, group, told(group, _placed(state), stayed))
+    if len(alike) < group.threshold:
+        raise _off(f"{group.threshold} clients that were told the same list", len(alike))
+
+
 _STEPS: dict[str, Callable[[_Question], Arrays]] = {
     "keys": _keys,
     "shares": _shares,
     "open": _open,
+    "confirm": _confirm,
     "unmask": _unmask,
 }
 
@@ -252,9 +331,20 @@ def _places(arrays: Arrays, keys: Keys, group: Group) -> list[int]:
     return places
 
 
-def _sorted_places(arrays: Arrays) -> list[int]:
+def _placed(state: ConfigRecord) -> list[int]:
+    return [int(place) for place in state["places"]]  # type: ignore[union-attr, arg-type]
+
+
+def _tags(arrays: Arrays, count: int) -> list[bytes]:
+    rows = _read(arrays, TAGS, 2)
+    if rows.dtype != np.uint8 or rows.shape != (count, TAG):
+        raise _off("a tag of each client", "others")
+    return [row.tobytes() for row in rows]
+
+
+def _sorted_places(arrays: Arrays, name: str = "places") -> list[int]:
     """Return the places that a question names: at least one, in order, none of them twice."""
-    places = _read(arrays, "places", 1).tolist()
+    places = _read(arrays, name, 1).tolist()
     if sorted(set(places)) != places:
         raise _off("places in order, each once", "others")
     return places
@@ -307,6 +397,10 @@ def _read(arrays: Arrays, name: str, dims: int) -> np.ndarray:
     if found is None or found.ndim != dims or found.dtype.kind not in "iu" or not len(found):
         raise _off(f"{name} of the other clients", "none")
     return found
+
+
+def _second() -> WireError:
+    return _off("one question per round for the masked sketch", "a second one")
 
 
 def _off(expected: str, got: object) -> WireError:

@@ -7,12 +7,15 @@ not by the server, whom it knows:
 - `secure-sum-identity`: the path of its own private key, Ed25519 or elliptic curve: that of
   `flower-supernode --auth-supernode-private-key` will do. With it the client signs its keys.
 - `secure-sum-known-clients`: the path of a file with the public keys that it knows, in OpenSSH's
-  form, one a line. With it the client takes part among these clients only.
+  form, one a line. With it the client takes part among these clients only, and where all clients
+  are neighbours.
 - `secure-sum-least-known` (1): how many other clients that it knows must stay to the end.
 - `secure-sum-least` (2): how many clients must stay to the end, itself among them, known or not.
 
 A signature says who made a key, and not that it was made for this sum. That its sender is there now
-is said by the shares that it sealed for this client, whose key is fresh: they open.
+is said by the shares that it sealed for this client, whose key is fresh: they open. And it says
+whether its sender knows clients by a file of its own. One that does not takes all lists as the
+server tells them (`consistency`), and counts as a stranger.
 """
 
 from __future__ import annotations
@@ -115,15 +118,21 @@ class Company:
                 if who is not None and place != own and who != self._own:
                     found.setdefault(who, place)  # a client that signs two keys is one client
         strangers = len(group.publics) - 1 - len(found)
-        # Of n clients, that many shares give a secret. Who answers the server twice is counted
-        # twice: with these no client's seed and key are both to be had.
+        # With so many who vouch for two lists, no two lists have as many who vouch as must stay.
         most = 2 * group.threshold - len(group.publics) - 1
         if strangers > most:
             raise _stays_out(f"at most {most} clients that it does not know", strangers)
         self.require(found.values(), found.values(), len(group.publics))
         return sorted(found.values())
 
-    def require(self, known: Collection[int] | None, there: Collection[int], clients: int) -> None:
+    def require(
+        self,
+        known: Collection[int] | None,
+        there: Collection[int],
+        clients: int,
+        *,
+        least_known: int = 0,
+    ) -> None:
         """Require that enough clients are there, and enough of those that it knows.
 
         Parameters
@@ -134,6 +143,8 @@ class Company:
             Places of those that are there, by what this client saw of them itself.
         clients
             How many the server says are there.
+        least_known
+            Of how many of those that it knows, where that is more than the node config asks for.
 
         Raises
         ------
@@ -143,9 +154,9 @@ class Company:
         self._require_clients(clients)
         if self.clients is None:
             return
-        count = len(set(known or ()) & set(there))
-        if count < self.least_known:
-            raise _stays_out(f"{self.least_known} other clients that it knows ({KNOWN})", count)
+        count, least = len(set(known or ()) & set(there)), max(self.least_known, least_known)
+        if count < least:
+            raise _stays_out(f"{least} other clients that it knows ({KNOWN})", count)
 
     def _require_clients(self, clients: int) -> None:
         if clients < self.least:
@@ -158,11 +169,12 @@ class Company:
         key, signature = self.clients.get(name), row[FINGERPRINT + 1 :][:length]
         if key is None:
             return None
+        message = _message(public, plan, checks=True)
         try:
             if isinstance(key, Ed25519PublicKey):
-                key.verify(signature, _message(public, plan))
+                key.verify(signature, message)
             else:
-                key.verify(signature, _message(public, plan), _HASH)
+                key.verify(signature, message, _HASH)
         except InvalidSignature:
             return None
         return name
@@ -178,7 +190,7 @@ def signed(node: Mapping[str, Scalar], public: bytes, plan: Plan) -> bytes:
     """
     if IDENTITY not in node:
         return b""
-    key, message = _private(node), _message(public, plan)
+    key, message = _private(node), _message(public, plan, checks=KNOWN in node)
     ed = isinstance(key, Ed25519PrivateKey)
     signature = key.sign(message) if ed else key.sign(message, _HASH)
     row = fingerprint(key.public_key()) + bytes([len(signature)]) + signature
@@ -191,8 +203,9 @@ def fingerprint(key: Public) -> bytes:
     return hashlib.sha256(key.public_bytes(encoding, form)).digest()
 
 
-def _message(public: bytes, plan: Plan) -> bytes:
-    return f"fdd-flower secure sum keys {plan.nonce} {plan.round} ".encode() + public
+def _message(public: bytes, plan: Plan, *, checks: bool) -> bytes:
+    what = "keys among known clients" if checks else "keys"
+    return f"fdd-flower secure sum {what} {plan.nonce} {plan.round} ".encode() + public
 
 
 def _private(node: Mapping[str, Scalar]) -> Private:

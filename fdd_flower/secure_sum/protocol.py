@@ -13,7 +13,8 @@ server sends to it, and of no more clients. Only `unmask`, the server's part, ha
 The server learns the sum over the clients that sent masked values, and nothing else, as long as
 fewer than `threshold` clients of a neighbourhood tell it what they hold, and those that do not tell
 are one part of the graph. A client gives away, of each other one, a share of the seed or a share of
-the key, never both.
+the key, never both. A server that keeps to no protocol can tell each client another list of who
+stayed: against that, see `consistency`.
 
 That shares open says that their sender sealed them for who opens them, and not that they are of its
 secrets: a client that shares other ones spoils the sum, as one that sends nonsense does.
@@ -104,13 +105,30 @@ class Group:
         return self.publics.index(keys.public)
 
 
+def pair_key(keys: Keys, group: Group, sender: int, receiver: int, purpose: str) -> bytes:
+    """Return the key of what one client says to another, for one purpose.
+
+    One for each direction: no key seals twice. By public keys, as a pair's two groups may differ.
+
+    Raises
+    ------
+    WireError
+        If the other's public key gives no secret.
+    """
+    other = group.publics[receiver if group.publics[sender] == keys.public else sender]
+    label = f"{purpose} {group.publics[sender].hex()} to {group.publics[receiver].hex()}"
+    return agreed(keys.sealing, other[:KEY], label)
+
+
 def share(keys: Keys, group: Group) -> dict[int, bytes]:
     """Return for every place, its own too, a share of seed and masking key, sealed for it."""
     own, count = group.place_of(keys), len(group.publics)
     seeds = shares_of(keys.seed, group.threshold, count)
     maskings = shares_of(keys.masking, group.threshold, count)
     return {
-        place: seal(_sealing(keys, group, own, place), seeds[place] + maskings[place], b"shares")
+        place: seal(
+            pair_key(keys, group, own, place, "shares"), seeds[place] + maskings[place], b"shares"
+        )
         for place in range(count)
     }
 
@@ -139,7 +157,7 @@ def opened(sealed: Mapping[int, bytes], keys: Keys, group: Group) -> dict[int, b
     own, found = group.place_of(keys), dict[int, bytes]()
     for place, content in sealed.items():
         with suppress(WireError):
-            key = _sealing(keys, group, place, own)
+            key = pair_key(keys, group, place, own, "shares")
             found[place] = unseal(key, content, b"shares")
     return found
 
@@ -244,10 +262,3 @@ def _not_recovered(place: int, got: str) -> WireError:
         got=got,
         remedy="Resume the run: the round is then asked again, with fresh keys.",
     )
-
-
-def _sealing(keys: Keys, group: Group, sender: int, receiver: int) -> bytes:
-    # A key for each direction: no key seals twice. By public keys, as a pair's two groups differ.
-    other = group.publics[receiver if group.publics[sender] == keys.public else sender]
-    label = f"shares {group.publics[sender].hex()} to {group.publics[receiver].hex()}"
-    return agreed(keys.sealing, other[:KEY], label)

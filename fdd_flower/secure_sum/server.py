@@ -15,8 +15,9 @@ from flwr.serverapp import Grid
 
 from fdd_flower.errors import QuorumError, WireError
 from fdd_flower.progress_log import say
-from fdd_flower.secure_sum.answers import byte_rules, key_rules, masked_rules
-from fdd_flower.secure_sum.client import STEP
+from fdd_flower.secure_sum.answers import Masked, byte_rules, key_rules, masked_rules
+from fdd_flower.secure_sum.client import STEP, TAGS
+from fdd_flower.secure_sum.consistency import TAG
 from fdd_flower.secure_sum.graph import Graph
 from fdd_flower.secure_sum.keys import KEY, SEALED, Keys, agreed
 from fdd_flower.secure_sum.masks import from_ring
@@ -49,6 +50,9 @@ class SecureRound:
     least
         How many clients must stay to the end at least, of each neighbourhood too: what the clients
         demand as well (`client.answer`), where each one's noise is a share of the sum's.
+    vouch
+        Whether clients vouch to each other for lists: where one of them signed its keys, and all
+        are neighbours.
     """
 
     side: ServerSide
@@ -62,6 +66,7 @@ class SecureRound:
     present: list[int] = field(default_factory=list)
     probe: bytes = field(default_factory=lambda: Keys.draw().sealing)
     least: int = LEAST
+    vouch: bool = False
 
     def begin(self, nodes: Iterable[int], arrays: ArrayRecord) -> list[Message]:
         """Have keys and shares exchanged, and return the questions for masked sketches.
@@ -87,6 +92,7 @@ class SecureRound:
         group = self.group = Group(tuple(_keys_of(one) for one in held), self.least)
         graph = self.graph = Graph.draw(len(held), self.side.cfg.sketch.neighbours)
         hoods, told = graph.hoods, _told([_content(one) for one in held])
+        self.vouch = "signatures" in told and all(len(hood) == len(held) for hood in hoods)
         asked = {
             n: {name: rows[list(hood)] for name, rows in told.items()}
             for n, hood in self._at_nodes(hoods)
@@ -210,12 +216,12 @@ class SecureRound:
         """How many of a neighbourhood must be there: all are of one size."""
         return threshold_of(len(self.graph.hoods[0]), self.least)
 
-    def rules(self, size: int) -> Rules[np.ndarray, np.ndarray]:
+    def rules(self, size: int) -> Rules[Masked, Masked]:
         """Return what a masked sketch of `size` numbers must be. What it hides, nobody can see."""
-        known = {self.clients[place] for place in self.present}
-        return masked_rules(size, known, nonce=self.side.plan.nonce, round=self.round)
+        known, nonce = {self.clients[place] for place in self.present}, self.side.plan.nonce
+        return masked_rules(size, known, vouch=self.vouch, nonce=nonce, round=self.round)
 
-    def end(self, masked: Mapping[str, np.ndarray]) -> np.ndarray:
+    def end(self, masked: Mapping[str, Masked]) -> np.ndarray:
         """Return the sum of the sketches of the clients whose masked ones are here: int64.
 
         Raises
@@ -225,14 +231,14 @@ class SecureRound:
         """
         group = self.group
         assert group is not None
-        stayed = {self.clients.index(client): values for client, values in masked.items()}
+        stayed = {self.clients.index(client): one for client, one in masked.items()}
         self._require(len(stayed), group.threshold)
         self._require_neighbours(stayed)
         graph, present = self.graph, set(self.present)
-        told = {self.nodes[p]: {"places": np.array(graph.local(p, stayed))} for p in sorted(stayed)}
+        told = self._who_stayed({p: stayed[p].tags for p in sorted(stayed)})
         near = {p: graph.near(p, present) for p in stayed}
-        rules = self._rules("given", {self.nodes[p]: (len(near[p]), KEY) for p in stayed})
-        answers = self._ask("unmask", told, rules)
+        rules = self._rules("given", {self.nodes[p]: (len(near[p]), KEY) for p in told})
+        answers = self._ask("unmask", {self.nodes[p]: found for p, found in told.items()}, rules)
         self._note(answers, rules)
         given: dict[int, dict[int, bytes]] = {}
         for one in answers:
@@ -241,7 +247,47 @@ class SecureRound:
                 rows = zip(near[place], _content(one), strict=True)
                 given[place] = {of: row.tobytes() for of, row in rows if row.any()}
         self._require(len(given), group.threshold)
-        return from_ring(unmask(stayed, given, group, self.present, graph))
+        values = {place: one.values for place, one in stayed.items()}
+        return from_ring(unmask(values, given, group, self.present, graph))
+
+    def _who_stayed(self, tags: Mapping[int, np.ndarray]) -> dict[int, dict[str, np.ndarray]]:
+        """Return what to tell each client, by its place, when it is asked for shares.
+
+        Where clients vouch for lists they are asked to first: whoever does not answer is asked for
+        no shares, and its values are in the sum.
+
+        Parameters
+        ----------
+        tags
+            By the place of who stayed: its tags for all in `present`, in order.
+        """
+        assert self.group is not None
+        if not self.vouch:
+            return {p: {"places": np.array(self.graph.local(p, tags))} for p in tags}
+        stayed = np.array(list(tags))
+        at = {place: row for row, place in enumerate(self.present)}
+        asked = {
+            self.nodes[p]: {
+                "places": stayed,
+                TAGS: np.stack([sent[at[p]] for sent in tags.values()]),
+            }
+            for p in tags
+        }
+        rules = self._rules(TAGS, dict.fromkeys(asked, (len(stayed), TAG)))
+        answers = self._ask("confirm", asked, rules)
+        self._note(answers, rules)
+        heard = {p: _content(one) for one in answers if (p := self._place(one)) is not None}
+        self._require(len(heard), self.group.threshold)
+        givers = np.array(sorted(heard))
+        return {
+            p: {
+                "places": stayed,
+                "givers": givers,
+                TAGS: np.stack([heard[giver][row] for giver in sorted(heard)]),
+            }
+            for row, p in enumerate(tags)
+            if p in heard
+        }
 
     def _require_neighbours(self, stayed: Collection[int]) -> None:
         """Refuse to take masks off where a neighbourhood has too few left, or the graph is in two.

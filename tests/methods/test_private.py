@@ -33,6 +33,7 @@ from fdd_flower.server.checks import make_plan
 from fdd_flower.server.forget import forget, scope_of
 from fdd_flower.server.server_run import ServerRun
 from fdd_flower.wire.records import ARRAYS, META
+from tests.secure_sum.test_company import node_of, write_keys
 from tests.secure_sum.test_sum_in_a_run import gone_at, name_of
 from tests.server.test_resume import Killed, killing, result, resume, start
 
@@ -315,6 +316,8 @@ def test_a_second_sum_is_another_release(
     promise: float,
 ) -> None:
     nodes = _nodes(tmp_path, dict.fromkeys(range(1, CLIENTS + 1), 50.0))
+    write_keys(tmp_path, CLIENTS)  # who has a budget shares noise among those that it knows
+    nodes = {node: its | node_of(tmp_path, node - 1) for node, its in nodes.items()}
     grid = {"clients": CLIENTS, "node_configs": nodes}
     settings = SECURE | ({} if promise else {"privacy.sigma": 1.0})
     with monkeypatch.context() as patch:

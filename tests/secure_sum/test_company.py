@@ -24,7 +24,7 @@ from fdd_flower.sketches.base import Sketch
 from fdd_flower.wire.records import ARRAYS, CONFIG, META, PEERS, plan_record, to_array_record
 from tests.attacks.scene import plan
 from tests.methods.test_end_to_end import QUICK
-from tests.secure_sum.test_sum_in_a_run import SECURE
+from tests.secure_sum.test_sum_in_a_run import SECURE, name_of
 from tests.server.test_resume import result, start
 
 SKETCH = Sketch(torch.tensor([8, 9]), {"means": torch.arange(5)})
@@ -66,13 +66,15 @@ class Client:
     """A client of which a server asks what it likes."""
 
     def __init__(self, node: dict[str, Any], least: int = 2) -> None:
-        self.least = least
+        self.least, self.clients = least, 99
         self.context = Context(
             run_id=1, node_id=1, node_config=node, state=RecordDict(), run_config={}
         )
 
     def ask(self, step: str, **arrays: Any) -> dict[str, np.ndarray] | None:
         """Return the arrays of its answer; None for a refusal."""
+        if step == "shares":
+            self.clients = len(arrays["keys"])
         config = ConfigRecord({**plan_record(plan()), STEP: step})
         peers = to_array_record({name: np.asarray(found) for name, found in arrays.items()})
         message = Message(RecordDict({CONFIG: config, PEERS: peers}), 1, "query")
@@ -83,12 +85,15 @@ class Client:
         return {name: array.numpy() for name, array in found[ARRAYS].items()}
 
     def masked(self, places: Any, least: int = 2) -> bool:
-        """Return whether it sends masked values."""
-        told = to_array_record({"places": np.array(places), "clients": np.array([99])})
+        """Return whether it sends masked values; its tags beside them are kept."""
+        told = to_array_record({"places": np.array(places), "clients": np.array([self.clients])})
         try:
-            masked_values(flat(SKETCH), told, plan=plan(), context=self.context, least=least)
+            found = masked_values(
+                flat(SKETCH), told, plan=plan(), context=self.context, least=least
+            )
         except WireError:
             return False
+        self.sent = {name: array.numpy() for name, array in found.items()}
         return True
 
 
@@ -111,7 +116,8 @@ class Sum:
 
     def shares(self) -> list[bool]:
         """Ask for shares, and return which of the real clients answer."""
-        found = [c.ask("shares", keys=self.keys, signatures=self.signatures) for c in self.clients]
+        signed = {"signatures": self.signatures} if self.signatures.any() else {}
+        found = [c.ask("shares", keys=self.keys, **signed) for c in self.clients]
         self.sent: list[Any] = [one and one["shares"] for one in found]
         group = Group(tuple(row.tobytes() for row in self.keys))
         for keys in self.theirs:
@@ -128,6 +134,24 @@ class Sum:
                 sealed[place] ^= 1
             assert client.ask("open", places=np.arange(len(self.keys)), sealed=sealed)
 
+    def unmask(self, stayed: list[int]) -> list[dict[str, np.ndarray] | None]:
+        """Have those who stayed vouch for it, and return what each of them gives away."""
+        who = [self.clients[place] for place in stayed]
+        sent = [client.sent["tags"] for client in who]
+        vouched = [
+            client.ask("confirm", places=stayed, tags=[rows[place] for rows in sent])
+            for client, place in zip(who, stayed, strict=True)
+        ]
+        givers = {p: one["tags"] for p, one in zip(stayed, vouched, strict=True) if one}
+        if not givers:
+            return [None] * len(who)
+        return [
+            client.ask(
+                "unmask", places=stayed, givers=list(givers), tags=[r[at] for r in givers.values()]
+            )
+            for at, client in enumerate(who)
+        ]
+
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("form", ["OpenSSH", "PEM"])
@@ -138,7 +162,7 @@ def test_clients_that_know_each_other_take_part(tmp_path: Path, kind: str, form:
     assert one.shares() == [True] * 3
     one.open()
     assert [client.masked([0, 1, 2]) for client in one.clients] == [True] * 3
-    given = [client.ask("unmask", places=[0, 1, 2]) for client in one.clients]
+    given = one.unmask([0, 1, 2])
     assert [found is not None and found["given"].any() for found in given] == [True] * 3
 
 
@@ -236,8 +260,8 @@ def test_it_gives_no_share_away_where_too_few_that_it_knows_stayed(tmp_path: Pat
         one = Sum([Client(node_of(tmp_path, n, **{"secure-sum-least-known": 3})) for n in range(4)])
         one.shares()
         one.open()
-        assert one.clients[0].masked([0, 1, 2, 3])
-        assert (one.clients[0].ask("unmask", places=stayed) is not None) is gives
+        assert [client.masked([0, 1, 2, 3]) for client in one.clients] == [True] * 4
+        assert (one.unmask(stayed)[0] is not None) is gives
 
 
 def test_a_client_may_demand_a_least_number_of_clients_by_itself() -> None:
@@ -296,22 +320,26 @@ def test_a_node_config_that_does_not_fit_is_named_before_any_key(
         read()
 
 
-def test_in_a_run_signatures_change_nothing_but_who_takes_part(tmp_path: Path) -> None:
+@pytest.mark.parametrize("gone", ["", "tags"])
+def test_in_a_run_signatures_change_nothing_but_who_takes_part(tmp_path: Path, gone: str) -> None:
+    """Nor does a client that vouches for nothing once its values are sent: it is in the sum."""
     write_keys(tmp_path, 4)
     named = {key.replace("__", ".").replace("_", "-"): value for key, value in SECURE.items()}
-    found = []
-    for name, nodes in (
-        ("plain", {}),
-        (
-            "signed",
-            {
-                n + 1: {"partition-id": n, "num-partitions": 4} | node_of(tmp_path, n)
-                for n in range(4)
-            },
-        ),
-    ):
+    found, asked = [], set[str]()
+
+    def fault(message: Message) -> Message | None:
+        asked.add(name := name_of(message))
+        return None if gone and name in (gone, "given") else message
+
+    signed = {
+        n + 1: {"partition-id": n, "num-partitions": 4} | node_of(tmp_path, n) for n in range(4)
+    }
+    for name, nodes in (("plain", {}), ("signed", signed)):
         out = tmp_path / name
         settings = to_run_config(Config()) | QUICK | {"output.dir": str(out)} | named
-        start(settings, clients=4, node_configs=nodes)
+        start(settings, clients=4, node_configs=nodes, faults={2: fault} if nodes else {})
         found.append(result(out))
     assert found[0] == found[1]
+    assert asked == {"keys", "shares", "opened", "masked", "tags"} | (
+        {"given"} - {gone and "given"}
+    )
