@@ -173,7 +173,7 @@ def _channels(
     if not channels:
         return sorted(chosen_columns(what, columns, frame.columns, beside)) if columns else others
     if wide:
-        return [name for name in others if (m := NUMBERED.fullmatch(name)) and m[1] in channels]
+        return [name for name in others if _sample_of(name)[0] in channels]
     absent = [name for name in channels if name not in others]
     if absent:
         raise refuse(
@@ -183,6 +183,12 @@ def _channels(
             remedy="Name the columns as the run's data does.",
         )
     return list(channels)
+
+
+def _sample_of(column: str) -> tuple[str, int]:
+    """Return the channel and the sample that a wide table's column holds; no channel: neither."""
+    match = NUMBERED.fullmatch(column)
+    return ("", 0) if match is None else (match[1] or "value", int(match[2]))
 
 
 def _rate(what: str, found: float, asked: float) -> float:
@@ -275,8 +281,8 @@ def _long(what: str, frame: pd.DataFrame, cfg: DataConfig, channels: list[str]) 
 def _wide(what: str, frame: pd.DataFrame, cfg: DataConfig, columns: list[str]) -> Read:
     samples: dict[str, list[tuple[int, str]]] = defaultdict(list)
     for column in columns:
-        match = NUMBERED.fullmatch(column)
-        if match is None:
+        channel, number = _sample_of(column)
+        if not channel:
             raise refuse(
                 f"{what}: data.time",
                 expected="a column of time, with a row for each moment; or, with a row for each "
@@ -284,7 +290,7 @@ def _wide(what: str, frame: pd.DataFrame, cfg: DataConfig, columns: list[str]) -
                 got=f"no column {cfg.time!r}, and a column {column!r}",
                 remedy="Set data.time to the column of time, or rename or drop that column.",
             )
-        samples[match[1] or "value"].append((int(match[2]), column))
+        samples[channel].append((number, column))
     channels = tuple(sorted(samples))
     if not channels:
         raise refuse(
