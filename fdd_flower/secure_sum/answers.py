@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from flwr.app import RecordDict
 
-from fdd_flower.secure_sum.client import MASKED, TAGS
+from fdd_flower.secure_sum._questions import TAGS
+from fdd_flower.secure_sum.client import MASKED
 from fdd_flower.secure_sum.consistency import TAG
 from fdd_flower.secure_sum.identity import SIGNED
 from fdd_flower.secure_sum.keys import KEY

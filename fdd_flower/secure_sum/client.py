@@ -21,9 +21,19 @@ from fdd_flower.client.identity import client_key, introduce
 from fdd_flower.client.refusing import refused
 from fdd_flower.device import on_host
 from fdd_flower.distillers.base import Plan
-from fdd_flower.errors import WireError
-from fdd_flower.secure_sum.consistency import TAG, tags, told, vouched
-from fdd_flower.secure_sum.identity import KNOWN, SIGNED, Company, signed
+from fdd_flower.secure_sum._questions import (
+    TAGS,
+    Arrays,
+    number_of_clients,
+    off,
+    read,
+    read_arrays,
+    signature_rows,
+    sorted_places,
+    tag_rows,
+)
+from fdd_flower.secure_sum.consistency import tags, told, vouched
+from fdd_flower.secure_sum.identity import KNOWN, Company, signed
 from fdd_flower.secure_sum.keys import KEY, SEALED, Keys
 from fdd_flower.secure_sum.masks import RING, to_ring
 from fdd_flower.secure_sum.protocol import LEAST, Group, give_away, mask, opened, share
@@ -36,13 +46,11 @@ from fdd_flower.wire.records import (
     read_plan,
     reply,
     to_array_record,
-    to_numpy,
 )
 
 STEP = "x-secure-sum"  # in the plan: which step a question is
 STATE = "fdd-secure-sum"
-MASKED, TAGS = "masked", "tags"
-Arrays = dict[str, np.ndarray]
+MASKED = "masked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +83,8 @@ def answer(message: Message, context: Context, *, least: int = LEAST) -> Message
     envelope = Envelope(client=client_key(context), nonce=plan.nonce, round=plan.round, seconds=0.0)
     try:
         if not isinstance(step, str) or step not in _STEPS:
-            raise _off(f"one of {', '.join(_STEPS)}", step)
-        arrays = _arrays(message.content.get(PEERS))
+            raise off(f"one of {', '.join(_STEPS)}", step)
+        arrays = read_arrays(message.content.get(PEERS))
         arrays = _STEPS[step](_Question(arrays, plan, context, least))
         return Message(reply(to_array_record(arrays), envelope, {}), reply_to=message)
     except Exception as error:  # of any kind: Flower would send the server what it says
@@ -118,18 +126,20 @@ def masked_values(
     """
     keys, group, state = _held(plan, context)
     if group.threshold < least:
-        raise _off(f"{least} clients or more to the end", f"shares that {group.threshold} open")
-    places = _places(_arrays(peers), keys, group)
+        raise off(f"{least} clients or more to the end", f"shares that {group.threshold} open")
+    places = _places(read_arrays(peers), keys, group)
     if not set(places) <= set(_inbox(state)):
-        raise _off("clients whose shares this one has", "others")
+        raise off("clients whose shares this one has", "others")
     here = set(places) & opened(_inbox(state), keys, group).keys()
-    company, clients = Company.of(context.node_config), _clients(_arrays(peers), group)
+    company, clients = (
+        Company.of(context.node_config),
+        number_of_clients(read_arrays(peers), len(group.publics)),
+    )
     company.require(_known(state), here, len(places), least_known=least_known)
     vouches = bool(state["signed"]) and clients == len(group.publics)
     if company.clients is not None and not vouches:
-        raise _off(f"sketch.neighbours=0, for it takes part among {KNOWN}", "a neighbourhood")
-    if "places" in state:  # a second sum under the same masks would give the difference away
-        raise _second()
+        raise off(f"sketch.neighbours=0, for it takes part among {KNOWN}", "a neighbourhood")
+    _require_unsent(state)
     state["places"], state["vouches"], state["least-known"] = places, vouches, least_known
     found = mask(to_ring(values, clients), keys, group, places).astype(np.int64)
     arrays = {MASKED: to_planes(torch.from_numpy(found), RING)}
@@ -171,12 +181,11 @@ def session_of(plan: Plan, context: Context, peers: ArrayRecord | None) -> Sessi
         If none is under way, or this client has sent its masked values.
     """
     keys, group, state = _held(plan, context)
-    if "places" in state:
-        raise _second()
+    _require_unsent(state)
     clients, known = len(group.publics), _known(state)
     if Company.of(context.node_config).clients is None:
         return Session(keys.public, group.threshold, clients)
-    places = _places(_arrays(peers), keys, group)
+    places = _places(read_arrays(peers), keys, group)
     there = len(set(places) & set(known) & opened(_inbox(state), keys, group).keys())
     strangers = max(clients - 1 - len(known), len(places) - 1 - there)
     return Session(keys.public, group.threshold, clients, there, strangers)
@@ -191,7 +200,7 @@ def flat(sketch: Sketch) -> np.ndarray:
 def _keys(asked: _Question) -> Arrays:
     plan, context = asked.plan, asked.context
     if STATE in context.state:
-        raise _off("one secure sum a run", "a second question for keys")
+        raise off("one secure sum a run", "a second question for keys")
     Company.of(context.node_config)  # what is wrong with it is said before anything is sent
     keys = Keys.draw()
     signature = signed(context.node_config, keys.public, plan)
@@ -206,15 +215,15 @@ def _keys(asked: _Question) -> Arrays:
 
 def _shares(asked: _Question) -> Arrays:
     plan, context = asked.plan, asked.context
-    publics = _read(asked.arrays, "keys", 2)
+    publics = read(asked.arrays, "keys", 2)
     if publics.dtype != np.uint8:
-        raise _off("public keys as bytes", publics.dtype)
+        raise off("public keys as bytes", publics.dtype)
     state, company = _state(plan, context), Company.of(context.node_config)
     if "publics" in state:  # shares for another group would let it take this one's masks off
-        raise _off("one question per round for shares", "a second one")
+        raise off("one question per round for shares", "a second one")
     keys = Keys.from_bytes(_bytes(state, "keys"))
     group = Group(tuple(row.tobytes() for row in publics), asked.least)
-    own, signatures = group.place_of(keys), _signatures(asked.arrays)
+    own, signatures = group.place_of(keys), signature_rows(asked.arrays)
     known = company.places(group, own, signatures, plan)
     sealed = share(keys, group)
     state["publics"], state["least"] = b"".join(group.publics), group.least
@@ -229,10 +238,10 @@ def _open(asked: _Question) -> Arrays:
     arrays = asked.arrays
     keys, group, state = _held(asked.plan, asked.context)
     if "heard" in state:
-        raise _off("one question per round for what opens", "a second one")
-    places, sealed = _places(arrays, keys, group), _read(arrays, "sealed", 2)
+        raise off("one question per round for what opens", "a second one")
+    places, sealed = _places(arrays, keys, group), read(arrays, "sealed", 2)
     if sealed.dtype != np.uint8 or sealed.shape != (len(places), SEALED):
-        raise _off("sealed shares for this client", "others")
+        raise off("sealed shares for this client", "others")
     state["heard"], state["sealed"] = places, sealed.tobytes()
     found = opened(_inbox(state), keys, group)
     return {"opened": np.array([place in found for place in places], np.uint8)}
@@ -242,18 +251,18 @@ def _confirm(asked: _Question) -> Arrays:
     """Vouch for the list of who stayed, where all in it had the same masks on as this client."""
     keys, group, state = _held(asked.plan, asked.context)
     if not state.get("vouches"):
-        raise _off("a question about who stayed after the masked sketch", "one before")
+        raise off("a question about who stayed after the masked sketch", "one before")
     if "stayed" in state:  # who vouches for two lists lets the server act on both
-        raise _off("one question per round for who stayed", "a second one")
+        raise off("one question per round for who stayed", "a second one")
     stayed, places = _places(asked.arrays, keys, group), _placed(state)
     state["stayed"] = stayed
     if not set(stayed) <= set(places):
-        raise _off("clients that this one has masks with", "others")
-    sent = dict(zip(stayed, _tags(asked.arrays, len(stayed)), strict=True))
+        raise off("clients that this one has masks with", "others")
+    sent = dict(zip(stayed, tag_rows(asked.arrays, len(stayed)), strict=True))
     alike = vouched(sent, keys, group, told(group, places))
     if alike != set(stayed):
         got = f"{len(stayed) - len(alike)} that were told others, or whose word was changed"
-        raise _off("clients that were told the same list as this one", got)
+        raise off("clients that were told the same list as this one", got)
     return {TAGS: tags(keys, group, stayed, told(group, places, stayed))}
 
 
@@ -261,12 +270,12 @@ def _unmask(asked: _Question) -> Arrays:
     plan, context = asked.plan, asked.context
     keys, group, state = _held(plan, context)
     if "places" not in state:
-        raise _off("a question for shares after the masked sketch", "one before")
+        raise off("a question for shares after the masked sketch", "one before")
     heard, places, known = _inbox(state), _placed(state), _known(state)
     inbox = {place: heard[place] for place in places}
     # before it answers: another answer could hold the other share of a client
     context.state[STATE] = ConfigRecord({"nonce": plan.nonce, "round": plan.round})
-    stayed = _sorted_places(asked.arrays)
+    stayed = sorted_places(asked.arrays)
     if state["vouches"]:
         _require_one_list(asked.arrays, stayed, keys, group, state)
     company, here = Company.of(context.node_config), set(stayed) & opened(inbox, keys, group).keys()
@@ -283,14 +292,14 @@ def _require_one_list(
 ) -> None:
     """Require that as many as must stay vouch for the list of who stayed that this client has."""
     if stayed != state.get("stayed"):
-        raise _off("the list of who stayed that this client vouched for", "another")
-    givers = _sorted_places(arrays, "givers")
+        raise off("the list of who stayed that this client vouched for", "another")
+    givers = sorted_places(arrays, "givers")
     if not set(givers) <= set(stayed):
-        raise _off("the word of clients that stayed", "of others")
-    sent = dict(zip(givers, _tags(arrays, len(givers)), strict=True))
+        raise off("the word of clients that stayed", "of others")
+    sent = dict(zip(givers, tag_rows(arrays, len(givers)), strict=True))
     alike = vouched(sent, keys, group, told(group, _placed(state), stayed))
     if len(alike) < group.threshold:
-        raise _off(f"{group.threshold} clients that were told the same list", len(alike))
+        raise off(f"{group.threshold} clients that were told the same list", len(alike))
 
 
 _STEPS: dict[str, Callable[[_Question], Arrays]] = {
@@ -306,16 +315,16 @@ def _state(plan: Plan, context: Context) -> ConfigRecord:
     state = context.state.get(STATE)
     known = isinstance(state, ConfigRecord)
     if not known or (state["nonce"], state["round"]) != (plan.nonce, plan.round):
-        raise _off(f"keys of round {plan.round}", "none of it: this client restarted, or was late")
+        raise off(f"keys of round {plan.round}", "none of it: this client restarted, or was late")
     if "keys" not in state:
-        raise _off("one answer to each question", "a question after the last one")
+        raise off("one answer to each question", "a question after the last one")
     return state
 
 
 def _held(plan: Plan, context: Context) -> tuple[Keys, Group, ConfigRecord]:
     state = _state(plan, context)
     if "publics" not in state:
-        raise _off("a question for shares first", "none")
+        raise off("a question for shares first", "none")
     publics = _bytes(state, "publics")
     each = tuple(publics[at : at + 2 * KEY] for at in range(0, len(publics), 2 * KEY))
     group = Group(each, int(state["least"]))  # type: ignore[arg-type]
@@ -323,11 +332,11 @@ def _held(plan: Plan, context: Context) -> tuple[Keys, Group, ConfigRecord]:
 
 
 def _places(arrays: Arrays, keys: Keys, group: Group) -> list[int]:
-    places = _sorted_places(arrays)
+    places = sorted_places(arrays)
     if not 0 <= places[0] <= places[-1] < len(group.publics) or group.place_of(keys) not in places:
-        raise _off("clients of this round, this one among them", "others")
+        raise off("clients of this round, this one among them", "others")
     if len(places) < group.threshold:
-        raise _off(f"{group.threshold} clients or more", len(places))
+        raise off(f"{group.threshold} clients or more", len(places))
     return places
 
 
@@ -335,32 +344,9 @@ def _placed(state: ConfigRecord) -> list[int]:
     return [int(place) for place in state["places"]]  # type: ignore[union-attr, arg-type]
 
 
-def _tags(arrays: Arrays, count: int) -> list[bytes]:
-    rows = _read(arrays, TAGS, 2)
-    if rows.dtype != np.uint8 or rows.shape != (count, TAG):
-        raise _off("a tag of each client", "others")
-    return [row.tobytes() for row in rows]
-
-
-def _sorted_places(arrays: Arrays, name: str = "places") -> list[int]:
-    """Return the places that a question names: at least one, in order, none of them twice."""
-    places = _read(arrays, name, 1).tolist()
-    if sorted(set(places)) != places:
-        raise _off("places in order, each once", "others")
-    return places
-
-
-def _clients(arrays: Arrays, group: Group) -> int:
-    """Return of how many clients the sum may be: of that many it must not overflow."""
-    found = _read(arrays, "clients", 1).tolist()
-    if len(found) != 1 or found[0] < len(group.publics):
-        raise _off(f"a number of clients, {len(group.publics)} or more", found[:2])
-    return found[0]
-
-
 def _inbox(state: ConfigRecord) -> dict[int, bytes]:
     if "heard" not in state:
-        raise _off("a question for what opens first", "none")
+        raise off("a question for what opens first", "none")
     sealed, heard = _bytes(state, "sealed"), list(state["heard"])  # type: ignore[arg-type]
     return {int(p): sealed[i * SEALED : (i + 1) * SEALED] for i, p in enumerate(heard)}
 
@@ -370,43 +356,19 @@ def _known(state: ConfigRecord) -> list[int]:
     return [int(place) for place in state.get("known", [])]  # type: ignore[union-attr]
 
 
-def _signatures(arrays: Arrays) -> list[bytes]:
-    """Return the signatures of the keys of a neighbourhood, by place; without any, none."""
-    if "signatures" not in arrays:
-        return []
-    found = _read(arrays, "signatures", 2)
-    if found.dtype != np.uint8 or found.shape[1] != SIGNED:
-        raise _off("signatures as bytes", found.dtype)
-    return [row.tobytes() for row in found]
-
-
 def _bytes(state: ConfigRecord, name: str) -> bytes:
     found = state[name]
     assert isinstance(found, bytes)
     return found
 
 
-def _arrays(record: object) -> Arrays:
-    if not isinstance(record, ArrayRecord):
-        return {}
-    return to_numpy(record, max_bytes=sum(len(array.data) for array in record.values()))
+def _require_unsent(state: ConfigRecord) -> None:
+    """Require that no masked values went: two sums under the same masks give the difference away.
 
-
-def _read(arrays: Arrays, name: str, dims: int) -> np.ndarray:
-    found = arrays.get(name)
-    if found is None or found.ndim != dims or found.dtype.kind not in "iu" or not len(found):
-        raise _off(f"{name} of the other clients", "none")
-    return found
-
-
-def _second() -> WireError:
-    return _off("one question per round for the masked sketch", "a second one")
-
-
-def _off(expected: str, got: object) -> WireError:
-    return WireError(
-        "secure sum",
-        expected=expected,
-        got=got,
-        remedy="This client stays out of the sum.",
-    )
+    Raises
+    ------
+    WireError
+        If some did.
+    """
+    if "places" in state:
+        raise off("one question per round for the masked sketch", "a second one")

@@ -15,8 +15,9 @@ from flwr.serverapp import Grid
 
 from fdd_flower.errors import QuorumError, WireError
 from fdd_flower.progress_log import say
+from fdd_flower.secure_sum._questions import TAGS
 from fdd_flower.secure_sum.answers import Masked, byte_rules, key_rules, masked_rules
-from fdd_flower.secure_sum.client import STEP, TAGS
+from fdd_flower.secure_sum.client import STEP
 from fdd_flower.secure_sum.consistency import TAG
 from fdd_flower.secure_sum.graph import Graph
 from fdd_flower.secure_sum.keys import KEY, SEALED, Keys, agreed
