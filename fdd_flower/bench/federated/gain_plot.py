@@ -29,6 +29,9 @@ def draw_gains(found: Sequence[Gain], title: str, path: Path) -> None:
     figure, each = panels(len(names), sharey=True)
     for axes, name in zip(each, names, strict=True):
         _panel(axes, name, [one for one in found if one.cut == name], series)
+    ends = [axes.get_xlim() for axes in each]  # one scale, so that panels can be compared
+    for axes in each:
+        axes.set_xlim(min(low for low, _ in ends), max(high for _, high in ends))
     legend_below(figure, each)
     figure.suptitle(title, fontsize=10, fontweight="bold")
     save(figure, path)
