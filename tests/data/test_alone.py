@@ -369,11 +369,12 @@ CASES = {
     "series, long": Case(
         source="series",
         write=moments,
-        usual=[recording(f"r{i}") for i in range(8)],
+        usual=[recording(f"r{i}", y=f"{i}.5", x=f"{i}") for i in range(8)],
         read=[
             recording("a", x="1e30"),
             recording("a", y="9007199254740993"),
             recording("a", label="1"),
+            recording("a", label="0.0"),
             recording("a", y=""),
             recording("a", samples=6),
             recording("a", x="1,234.5".join('""')),

@@ -259,7 +259,8 @@ def _long(what: str, frame: pd.DataFrame, cfg: DataConfig, channels: list[str]) 
     comma, alone = (bool(frame.attrs.get(name)) for name in (COMMA, ALONE))
     times, unit = times_of(what, column, comma=comma, alone=alone)
     values = np.stack([_numbers(what, frame, name) for name in channels])
-    marks = clear_marks(values, channels)
+    # whether a value is far from all others is for the others to say
+    marks = [] if alone else clear_marks(values, channels)
     names, of = np.unique(words(frame[cfg.recording]).to_numpy(dtype=str), return_inverse=True)
     order = np.lexsort((times, of))
     parts = np.split(order, np.flatnonzero(np.diff(of[order])) + 1)
@@ -319,7 +320,8 @@ def _wide(what: str, frame: pd.DataFrame, cfg: DataConfig, columns: list[str]) -
         axis=1,
     )  # (recordings, channels, samples)
     by_channel = np.ascontiguousarray(table.swapaxes(0, 1))
-    marks = clear_marks(by_channel.reshape(len(channels), -1), channels)
+    far = by_channel.reshape(len(channels), -1)
+    marks = [] if frame.attrs.get(ALONE) else clear_marks(far, channels)
     table = by_channel.swapaxes(0, 1)
     own = frame[cfg.recording] if cfg.recording in frame.columns else range(1, len(frame) + 1)
 

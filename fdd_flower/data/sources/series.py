@@ -120,7 +120,8 @@ def _tables(path: Path, cfg: DataConfig, *, alone: bool) -> Source:
             got=f"{rates[-1]:g}",
             remedy="Resample to one rate.",
         )
-    names = joined([part.labels for part in parts])
+    held = [part.labels for part in parts]
+    names = {label: label for part in held for label in part} if alone else joined(held)
     classes = sorted({*names.values()})
     train, *test = [_records(part, names, classes, cfg) for part in parts]
     if cfg.subject in first.recordings[0].beside:
