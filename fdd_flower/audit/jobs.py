@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from multiprocessing import get_context
@@ -181,12 +182,15 @@ def _repeated(
 ) -> dict[str, Any]:
     """Return what takes more than one release."""
     found: dict[str, Any] = {}
-    if not extent.shadowed or target.name in extent.shadowed:
-        if seed == 0:
+    if extent.shadowed and target.name not in extent.shadowed:
+        return found
+    if seed == 0:
+        with suppress(DistillError):  # halves may have too few records where the whole has enough
             found["shadow"] = shadow_attack(
                 target, drawn.records, known, releases=extent.shadows, seed=seed
             )
-        pool, subjects = alike(drawn.records, seed=seed)
+    pool, subjects = alike(drawn.records, seed=seed)
+    with suppress(DistillError):
         found["subjects"] = subject_attack(target, pool, subjects, known, seed=seed)
     return found
 

@@ -11,6 +11,7 @@ from scipy.stats import norm
 
 from fdd_flower.audit.attributes import attribute_attack
 from fdd_flower.audit.inversion import inversion_attack, labels_of, psnr, ssim
+from fdd_flower.audit.jobs import Extent, attack
 from fdd_flower.audit.judge import judge
 from fdd_flower.audit.mechanism import Claim
 from fdd_flower.audit.metrics import auc
@@ -24,7 +25,7 @@ from fdd_flower.audit.targets import Target, all_names, targets
 from fdd_flower.config import find_key, from_run_config
 from fdd_flower.data.base import Split
 from fdd_flower.distillers.base import DISTILLERS
-from fdd_flower.errors import ConfigError
+from fdd_flower.errors import ConfigError, DistillError
 from fdd_flower.synthetic_set import SyntheticSet
 from tests.conftest import blobs, plan_for
 
@@ -113,6 +114,24 @@ def test_noise_hides_who_was_in_a_release(small: tuple[Canaries, Known]):
         assert 0.9 < float(lengths.min()) <= float(lengths.max()) <= 1 + 1e-6
     assert aucs[0] > 0.65
     assert abs(aucs[1] - 0.5) < 0.1
+
+
+def test_halves_too_small_for_a_release_leave_the_rest_of_the_audit(small):
+    drawn, known = small
+    least = len(drawn.members)
+
+    def release(records: Split, known: Known, seed: int) -> Release:
+        if len(records) < least:
+            raise DistillError("records", expected=f"at least {least}", got=len(records), remedy="")
+        return Sums(records, 0.0, seed)
+
+    extent = Extent(seeds=1, shadows=2, shadowed=(), batches=(), inversion_steps=0)
+    finding, judged = attack(
+        Target(name="sums", release=release), drawn, known, seed=0, extent=extent
+    )
+    assert judged is not None
+    assert finding.auc > 0.5
+    assert (finding.shadow, finding.subjects) == (None, None)
 
 
 def test_every_private_mode_is_a_target():
