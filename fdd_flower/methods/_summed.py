@@ -15,7 +15,7 @@ from fdd_flower.ledger import Staging, StoredSets
 from fdd_flower.progress_log import say
 from fdd_flower.secure_sum.protocol import LEAST
 from fdd_flower.secure_sum.server import SecureRound
-from fdd_flower.secure_sum.total import SUM, recorded_total, take_up_verdicts
+from fdd_flower.secure_sum.total import SUM, note_asked, recorded_total, take_up_verdicts
 from fdd_flower.server.distillation import FederatedDistillation
 from fdd_flower.server.grid import CountingGrid, wait_for_nodes
 from fdd_flower.server.judging.replies import arrays_of
@@ -54,7 +54,9 @@ class Summed(FederatedDistillation):
         self.arrays, self.round = arrays, server_round
         config["server-round"] = server_round
         self.secure = SecureRound(self.side, server_round, grid, config, least=self.least)
-        return self.secure.begin(nodes, self.model_sent(server_round, arrays))
+        questions = self.secure.begin(nodes, self.model_sent(server_round, arrays))
+        note_asked(self.side, server_round, len(questions))
+        return questions
 
     @property
     def least(self) -> int:

@@ -13,8 +13,17 @@ OUTSIDE = (
     "that a client takes part, and when it answers",
     "settings that were chosen by looking at these records",
     "other releases of the same records, by other programs",
+    "whoever submits runs and sends clients another program, unless they run signed ones only",
     "that records break the run's format, of files too: their client then refuses, which shows",
     "how the file is read that simulated clients share",
+)
+# of noise that clients share
+SHARED = (
+    "a server that plays clients or tells them different lists of who takes part, where clients do "
+    "not know each other: one with data of its own, or with a budget, then shares no noise, but a "
+    "simulated one takes the server's word for who the others are",
+    "more clients that side with the server than that: of n clients, t of whom must stay to the "
+    "end, fewer than 2t - n may, strangers among them",
 )
 _SECONDS = "a name, and the seconds that it took"
 
@@ -28,7 +37,7 @@ class Scope:
     outside: Sequence[str]
 
 
-def scope_of(*, subjects: bool, shared: bool) -> Scope:
+def scope_of(*, subjects: bool, shared: bool, windows: str = "") -> Scope:
     """Return whom a run promises something.
 
     Parameters
@@ -37,13 +46,23 @@ def scope_of(*, subjects: bool, shared: bool) -> Scope:
         Whether `data.subject` is set.
     shared
         Whether clients share the noise of one sum, instead of each adding its own.
+    windows
+        Of series: how the windows that are its records overlap; empty where they are none.
     """
+    outside = (*OUTSIDE, *(SHARED if shared else ()))
     if not subjects:
         person = (
             "a person with k records: epsilon is that of a noise multiplier k times as small, thus "
             "k times as large or more"
         )
-        return Scope(UNIT, ADJACENCY, (*OUTSIDE, person))
+        if windows:
+            person = (
+                f"a recording, or whoever is in it: a record is one window, and {windows}; for a "
+                "recording or person with k windows epsilon is that of a noise multiplier k times "
+                "as small, thus k times as large or more. Set data.subject to promise them "
+                "something"
+            )
+        return Scope(UNIT, ADJACENCY, (*outside, person))
     # Own noise: m releases, which compose. Shared noise: one release, which m clients move.
     across = (
         "epsilon is that of a noise multiplier m times as small, thus m times as large or more"
@@ -53,7 +72,7 @@ def scope_of(*, subjects: bool, shared: bool) -> Scope:
     return Scope(
         SUBJECT_UNIT,
         SUBJECT_ADJACENCY,
-        (*OUTSIDE, f"a subject with records at m clients: {across}"),
+        (*outside, f"a subject with records at m clients: {across}"),
     )
 
 

@@ -6,9 +6,11 @@ import math
 from functools import cache
 
 from fdd_flower.config import Config
+from fdd_flower.data.recordings.windows import step_of
 from fdd_flower.privacy.accountant import Spend, epsilon_of, sigma_for
 from fdd_flower.privacy.card import PrivacyCard, scope_of
 from fdd_flower.privacy.mechanism import share_of
+from fdd_flower.schema import kind_of
 
 _sigma = cache(sigma_for)
 
@@ -47,19 +49,41 @@ def own_sigma(cfg: Config, stay: int) -> float:
     return share_of(spend_of(cfg).sigma, stay, cfg.privacy.colluding, 0)
 
 
-def card_of(cfg: Config, *, rows: bool) -> PrivacyCard:
+def releases_of(cfg: Config, sums: int | None = None) -> int:
+    """Return how many releases a client was charged in a run, at most.
+
+    Parameters
+    ----------
+    sums
+        How many secure sums clients were asked for; None: as many as the settings plan. Where a
+        sum is asked for again, a client with a promise of the run to keep refuses.
+    """
+    if sums is None or not cfg.sketch.secure_sum:
+        return cfg.num_server_rounds
+    return sums if cfg.privacy.sigma else min(sums, cfg.num_server_rounds)
+
+
+def card_of(
+    cfg: Config, *, rows: bool, feature_shape: tuple[int, ...] = (), sums: int | None = None
+) -> PrivacyCard:
     """Return the privacy card of a run.
 
     Parameters
     ----------
     rows
         Whether clients without a guarantee send synthetic records.
+    feature_shape
+        Of a record: of series, records are windows.
+    sums
+        See `releases_of`.
     """
     if not is_private(cfg):
         return PrivacyCard.none(rows=rows)
     privacy, spend = cfg.privacy, spend_of(cfg)
     shared = cfg.sketch.secure_sum
-    scope = scope_of(subjects=bool(cfg.data.subject), shared=shared)
+    releases = releases_of(cfg, sums)
+    windows = _windows(cfg, feature_shape)
+    scope = scope_of(subjects=bool(cfg.data.subject), shared=shared, windows=windows)
     whose = (
         "in which each client has its share of the noise, and of which the server learns the sum "
         f"alone (at most {privacy.colluding} other clients may tell it their share)"
@@ -70,10 +94,10 @@ def card_of(cfg: Config, *, rows: bool) -> PrivacyCard:
         mode=privacy.mode,
         unit=scope.unit,
         adjacency=scope.adjacency,
-        epsilon=epsilon_of([spend] * cfg.num_server_rounds, privacy.delta),
+        epsilon=epsilon_of([spend] * releases, privacy.delta),
         delta=privacy.delta,
         sigma=spend.sigma,
-        releases=cfg.num_server_rounds,
+        releases=releases,
         travels=(
             f"sums over the client's records of bounded public features, {whose}",
             "the client's name, and which question it answers",
@@ -81,3 +105,15 @@ def card_of(cfg: Config, *, rows: bool) -> PrivacyCard:
         ),
         outside=(*scope.outside, "the public constants of the mode, chosen on Fashion-MNIST"),
     )
+
+
+def _windows(cfg: Config, feature_shape: tuple[int, ...]) -> str:
+    """Return how the windows of series overlap; empty where records are no windows."""
+    data = cfg.data
+    if data.name != "series":
+        series = bool(feature_shape) and kind_of(feature_shape) == "series"
+        return "windows that were cut to overlap have samples in common" if series else ""
+    if not data.window:
+        return ""
+    times = -(-data.window // step_of(data.step, data.window))
+    return f"a sample is in up to {times} of them" if times > 1 else "windows do not overlap"

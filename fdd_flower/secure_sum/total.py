@@ -6,14 +6,30 @@ round whose sum is in the ledger is never asked again.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 
 from torch import Tensor
 
 from fdd_flower.ledger import REJECTED, SUMMED, Entry, accepted_entry, summed_entry
+from fdd_flower.run_folder.files import append_line
 from fdd_flower.server.side import ServerSide, Verdict
 
+ASKED = "asked.jsonl"  # beside the ledger's index: a line for each sum that clients were asked for
 SUM = "secure sum"  # in place of a client's key in the ledger
+
+
+def note_asked(side: ServerSide, round_: int, clients: int) -> None:
+    """Note that so many clients are asked for a sum, before they are: it may cost each of them."""
+    line = json.dumps({"round": round_, "clients": clients})
+    append_line(side.ledger.path / ASKED, line)
+
+
+def sums_asked(ledger: Path) -> int:
+    """Return how many sums clients were asked for in a run; one that failed was charged too."""
+    path = ledger / ASKED
+    return len(path.read_bytes().splitlines()) if path.exists() else 0
 
 
 def record_total(side: ServerSide, round_: int, arrays: Mapping[str, Tensor]) -> str:

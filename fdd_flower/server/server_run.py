@@ -20,6 +20,7 @@ from fdd_flower.data import load_dataset
 from fdd_flower.errors import DataError, FddError
 from fdd_flower.ledger import Ledger
 from fdd_flower.models import resolve_name
+from fdd_flower.privacy.card import PrivacyCard
 from fdd_flower.progress_log import OUTPUT, complain, say
 from fdd_flower.releases.terms import card_of
 from fdd_flower.report.headline import threshold_words
@@ -32,6 +33,7 @@ from fdd_flower.run_folder.run_dir import LEDGER, REPORT, RunDir, resolve, setti
 from fdd_flower.run_folder.versions import versions
 from fdd_flower.schema import Schema
 from fdd_flower.scoring import Root, server_records
+from fdd_flower.secure_sum.total import sums_asked
 from fdd_flower.server.about import about
 from fdd_flower.server.checks import (
     check_components,
@@ -294,10 +296,14 @@ class ServerRun:
             bytes_down=down,
             seconds_distill_max=max(verdict.seconds for verdict in used),
             seconds_train=round(tally.seconds_train, 3),
-            epsilon=card_of(self.cfg, rows=False).epsilon,
+            epsilon=self._card(rows=False).epsilon,
             rejected_codes=tally.rejected_codes(),
             metrics=metrics,
         )
+
+    def _card(self, *, rows: bool) -> PrivacyCard:
+        shape, ledger = self.plan.feature_shape, self.side.ledger
+        return card_of(self.cfg, rows=rows, feature_shape=shape, sums=sums_asked(ledger.path))
 
     def _train_more(self) -> None:
         for name, weights, found in extra_models(self.side, self.test, len(self.rows)):
@@ -352,7 +358,7 @@ class ServerRun:
             seed=cfg.seed,
             versions=versions(),
             status=status,
-            privacy=card_of(cfg, rows=distils).to_dict(),
+            privacy=self._card(rows=distils).to_dict(),
             distance_per_column=distances,
             **self.measured.summary(model, self.last, self.by_model),
         )

@@ -25,6 +25,7 @@ from fdd_flower.ledger import ACCEPTED, QUARANTINED, Ledger
 from fdd_flower.ledger.verify import verify
 from fdd_flower.methods._private import PRIVATE, SIGMA, PrivateSum, release_of
 from fdd_flower.privacy import accountant, budget
+from fdd_flower.privacy.accountant import Spend
 from fdd_flower.releases.coding import shift_of
 from fdd_flower.releases.terms import spend_of
 from fdd_flower.run_folder.load import load_run
@@ -71,6 +72,12 @@ def run(folder: Path, base: dict[str, Scalar] = BASE, *, grid: Any = None, **cha
 def row_of(folder: Path) -> dict[str, Any]:
     (line,) = (folder / "rounds.jsonl").read_text().splitlines()
     return json.loads(line)
+
+
+def card_in(folder: Path) -> tuple[int, float]:
+    """Return the releases and the epsilon of a run's privacy card."""
+    card = json.loads((folder / "summary.json").read_text())["privacy"]
+    return card["releases"], card["epsilon"]
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -328,11 +335,15 @@ def test_a_second_sum_is_another_release(
     if not promise:
         resume(tmp_path / "run", **grid)
         assert charges(tmp_path / "budgets") == [2] * CLIENTS
+        twice = EPSILONS((Spend(1.0), Spend(1.0)), 1e-5)
+        assert card_in(tmp_path / "run") == (2, pytest.approx(twice))
+        assert row_of(tmp_path / "run")["epsilon"] == pytest.approx(twice)
         return
     with pytest.raises(QuorumError):  # two cost more than the run promised
         resume(tmp_path / "run", **grid)
     assert "refusal (BudgetError)" in caplog.text
     assert charges(tmp_path / "budgets") == [1] * CLIENTS
+    assert card_in(tmp_path / "run") == (1, pytest.approx(10.0, rel=1e-3))
 
 
 @pytest.mark.parametrize(("owner", "name"), [(PrivateSum, "learn")])

@@ -2,10 +2,10 @@ import json
 
 import pytest
 
-from fdd_flower.config import from_run_config
+from fdd_flower.config import Scalar, from_run_config
 from fdd_flower.privacy.accountant import Spend, epsilon_of
 from fdd_flower.privacy.card import ADJACENCY, SUBJECT_UNIT, UNIT, PrivacyCard, scope_of
-from fdd_flower.releases.terms import card_of
+from fdd_flower.releases.terms import card_of, spend_of
 
 
 def test_without_a_mode_the_card_says_that_nothing_is_promised():
@@ -63,3 +63,49 @@ def test_a_subject_at_m_clients_costs_what_the_card_says():
     apart = epsilon_of([one] * m, m * 1e-5)  # m releases
     together = epsilon_of([Spend(one.sigma / m)], 1e-5)  # one release, moved m times as far
     assert apart <= m * epsilon_of([one], 1e-5) <= together
+
+
+@pytest.mark.parametrize(
+    ("sums", "sigma", "releases"), [(0, 2.0, 0), (1, 2.0, 1), (3, 2.0, 3), (3, 0.0, 1)]
+)
+def test_each_sum_that_was_asked_for_counts_unless_clients_have_a_promise_to_keep(
+    sums: int, sigma: float, releases: int
+):
+    run: dict[str, Scalar] = {"num-server-rounds": 1, "privacy.mode": "dp-moments"}
+    run |= {"privacy.sigma": sigma} if sigma else {}
+    shared = card_of(from_run_config(run | {"sketch.secure-sum": True}), rows=True, sums=sums)
+    spends = [Spend(sigma)] * releases if sigma else [spend_of(from_run_config(run))]
+    assert (shared.releases, shared.epsilon) == (releases, epsilon_of(spends, 1e-5))
+    # of its own noise a client sends the same bytes again
+    assert card_of(from_run_config(run), rows=True, sums=sums).releases == 1
+
+
+WINDOWS: list[tuple[dict[str, Scalar], tuple[int, ...], str]] = [
+    ({"data.name": "series", "data.window": 128}, (6, 128), "up to 2 of them"),
+    ({"data.name": "series", "data.window": 128, "data.step": 32}, (6, 128), "up to 4 of them"),
+    ({"data.name": "series", "data.window": 128, "data.step": 128}, (6, 128), "do not overlap"),
+    ({"data.name": "npz"}, (6, 128), "cut to overlap"),
+    ({"data.name": "series", "data.window": 0}, (6, 128), ""),
+    ({"data.name": "npz"}, (1, 28, 28), ""),
+    ({"data.name": "npz"}, (13,), ""),
+    ({"data.name": "series", "data.window": 128, "data.subject": "who"}, (6, 128), ""),
+]
+
+
+@pytest.mark.parametrize(("data", "shape", "how"), WINDOWS)
+def test_of_series_the_card_says_that_a_window_is_no_recording(
+    data: dict[str, Scalar], shape: tuple[int, ...], how: str
+):
+    cfg = from_run_config(data | {"privacy.mode": "dp-moments"})
+    outside = "\n".join(card_of(cfg, rows=True, feature_shape=shape).outside)
+    assert ("a record is one window" in outside) is bool(how)
+    assert ("Set data.subject" in outside) is bool(how)
+    assert how in outside
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_where_noise_is_shared_the_card_says_what_a_server_that_lies_can_do(shared: bool):
+    cfg = from_run_config({"privacy.mode": "dp-moments", "sketch.secure-sum": shared})
+    outside = "\n".join(card_of(cfg, rows=True).outside)
+    assert ("a server that plays clients" in outside) is shared
+    assert "another program" in outside
