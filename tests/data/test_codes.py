@@ -23,7 +23,7 @@ def test_one_column_with_decimal_commas(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("Wert;Klasse\n" + text)
     frame = read_frame(tmp_path / "t.csv", text="Klasse")
     assert list(frame.columns) == ["Wert", "Klasse"]
-    (column,) = draft_columns("t", frame[["Wert"]])
+    (column,) = draft_columns("t", frame.drop(columns="Klasse"))
     assert column.kind == "number"
     cells = cells_of("t", frame, (column,))[:, 0]
     np.testing.assert_allclose(cells, [i + (i % 10) / 10 + 0.05 for i in range(40)])

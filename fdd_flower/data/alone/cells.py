@@ -11,7 +11,7 @@ import numpy as np
 
 Series = Any  # of pandas, whose types do not know what its methods return
 ALONE = "alone"  # of a frame's attrs: whether its cells are texts, to be read each by itself
-_AFFIX = re.compile(r"^[€$£]\s*(?=[\d.+-])|(?<=\d)\s*[%€$£]$")
+_AFFIX = re.compile(r"^([+-]?)[€$£]\s*(?=[\d.+-])|(?<=\d)\s*[%€$£]$")
 _PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 # 1,234 alone may be a thousand or one and a bit
 _GROUPS = re.compile(
@@ -41,7 +41,7 @@ def number(cell: str) -> float | None:
     >>> [number(cell) for cell in ("1.5", "1,234.5", "1 234", "5 %", "1,234", "1,5", "nan")]
     [1.5, 1234.5, 1234.0, 5.0, None, None, None]
     """
-    plain = _AFFIX.sub("", cell.strip())
+    plain = _AFFIX.sub(r"\1", cell.strip())
     if _GROUPS.fullmatch(plain):
         plain = re.sub(r"[,' \xa0\u202f]", "", plain)
     return float(plain) if _PLAIN.fullmatch(plain) else None

@@ -11,7 +11,8 @@ import numpy as np
 from fdd_flower.data.alone.cells import ALONE, number, read_each
 from fdd_flower.data.base import refuse, shown
 from fdd_flower.data.tables.files import COMMA
-from fdd_flower.data.tables.numbers import Series, day, days, is_text, numbers, words
+from fdd_flower.data.tables.numbers import Series, day, days, is_text, words
+from fdd_flower.data.tables.quantities import hours, quantities, quantity
 from fdd_flower.data.tables.text import is_number
 from fdd_flower.errors import DataError
 from fdd_flower.schema import Column
@@ -86,13 +87,13 @@ Read = Callable[[str, Series, str], np.ndarray | None]  # of a column, by its ki
 
 def _beside(comma: bool, what: str, held: Series, kind: str) -> np.ndarray | None:
     """Return numbers or days as all cells together say they are written; None: they are none."""
-    return days(what, held) if kind == "date" else numbers(held, comma=comma)
+    return days(what, held) if kind == "date" else quantities(held, comma=comma)
 
 
 def _alone(what: str, held: Series, kind: str) -> np.ndarray | None:
     """Return numbers or days, of each cell by itself; None: one of them is none."""
     del what
-    return read_each(day if kind == "date" else number, held)
+    return read_each(day if kind == "date" else quantity, held)
 
 
 def _cells(what: str, values: Series, column: Column, read: Read) -> np.ndarray:
@@ -112,16 +113,14 @@ def _cells(what: str, values: Series, column: Column, read: Read) -> np.ndarray:
     if column.kind in ("number", "integer"):
         made = read(what, held, column.kind)
         if made is None:
-            single = [read(what, held.iloc[[i]], column.kind) is None for i in range(len(held))]
-            raise _broken(what, missing, held, np.array(single), "numbers")
+            raise _broken(what, missing, held, _odd(what, held, column.kind, read), "numbers")
         beyond = ~np.isfinite(made) | (np.abs(made) > LARGEST)
         if beyond.any():
             raise _broken(what, missing, held, beyond, "finite numbers in float32's range")
     elif column.kind == "date":
         made = read(what, held, column.kind) if len(held) else np.empty(0)
         if made is None:
-            single = [read(what, held.iloc[[i]], column.kind) is None for i in range(len(held))]
-            broken = np.array(single) if any(single) else np.ones(len(held), dtype=bool)
+            broken = _odd(what, held, column.kind, read)
             raise _broken(what, missing, held, broken, "dates, all written alike")
     else:
         made = _places(words(held), column)
@@ -131,6 +130,16 @@ def _cells(what: str, values: Series, column: Column, read: Read) -> np.ndarray:
     found = np.full(len(values), np.nan)
     found[~missing] = made
     return found
+
+
+def _odd(what: str, held: Series, kind: str, read: Read) -> np.ndarray:
+    """Return which cells keep a column from being read: those that cannot be, or the fewer kind."""
+    single = np.array([read(what, held.iloc[[i]], kind) is None for i in range(len(held))])
+    if single.any():
+        return single
+    clock = np.array([hours(held.iloc[[i]]) is not None for i in range(len(held))])
+    fewer = clock if clock.mean() <= 0.5 else ~clock
+    return fewer if fewer.any() else np.ones(len(held), dtype=bool)
 
 
 def _places(text: Series, column: Column) -> np.ndarray:

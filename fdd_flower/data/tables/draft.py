@@ -13,6 +13,7 @@ from fdd_flower.data.tables.codes import are_codes
 from fdd_flower.data.tables.constants import beyond_fence
 from fdd_flower.data.tables.files import COMMA
 from fdd_flower.data.tables.numbers import Series, days, is_text, numbers, words
+from fdd_flower.data.tables.quantities import HOURS, hours, limits, quantities
 from fdd_flower.errors import DataError
 from fdd_flower.schema import Column
 
@@ -90,6 +91,11 @@ def _column(
     if pd.api.types.is_bool_dtype(held):
         return Column(name=name, kind="yes/no", levels=("False", "True"), gaps=gaps)
     found = None if are_codes(held) else numbers(held, comma=comma)
+    clock = hours(held) if found is None else None
+    if clock is not None:
+        return Column(name=name, kind="number", gaps=gaps, missing=markers, unit=HOURS)
+    if found is None and limits(held, comma=comma):
+        found = quantities(held, comma=comma)
     if found is not None and np.isfinite(found).any():
         return _number(name, found[np.isfinite(found)], gaps, markers)
     if found is None and days(what, held) is not None:

@@ -178,7 +178,11 @@ def _read_excel(path: Path) -> pd.DataFrame:
     with zipfile.ZipFile(path) as members:
         check_inflated(path, sum(member.file_size for member in members.infolist()))
     try:
-        return pd.read_excel(path, engine="openpyxl", keep_default_na=False, na_values=[""])
+        # as objects: pandas would make a number of the text 01067
+        frame = pd.read_excel(
+            path, engine="openpyxl", keep_default_na=False, na_values=[""], dtype=object
+        )
+        return frame.infer_objects()
     except ImportError as error:
         raise refuse(
             str(path),

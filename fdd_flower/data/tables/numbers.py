@@ -13,7 +13,8 @@ from fdd_flower.data.base import refuse
 Series = Any  # of pandas, whose types do not know what its methods return
 _POINT = r"[+-]?\d{1,3}([,' \xa0\u202f]\d{3})+(\.\d+)?"  # 1,234.5
 _COMMA = r"[+-]?\d{1,3}([.' \xa0\u202f]\d{3})+(,\d+)?"  # 1.234,5
-_AFFIX = r"^[€$£]\s*(?=[\d.,+-])|(?<=\d)\s*[%€$£]$"
+_AFFIX = r"^([+-]?)[€$£]\s*(?=[\d.,+-])|(?<=\d)\s*[%€$£]$"
+LOSS = r"^\((\s*[€$£]?\s*\d[\d.,' \xa0\u202f]*[%€$£]?\s*)\)$"  # an accountant's negative number
 # Day before month, and month before day: where both fit all cells, the file does not say which.
 _DATES = (
     *("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d"),
@@ -57,7 +58,7 @@ def numbers(values: Series, *, comma: bool = False) -> np.ndarray | None:
     """Return cells as float64 (n,), NaN where one is missing; None if one is no number.
 
     Understood are thousands ("1,234.5", "1 234"), a percent sign and a currency around a number,
-    and, with `comma`, a decimal comma.
+    one in parentheses as below zero, and, with `comma`, a decimal comma.
     """
     import pandas as pd
 
@@ -67,7 +68,8 @@ def numbers(values: Series, *, comma: bool = False) -> np.ndarray | None:
         return None
     text = words(values)
     held = text.notna().to_numpy()
-    cells = text[held].astype(str).str.replace(_AFFIX, "", regex=True)
+    cells = text[held].astype(str).str.replace(LOSS, r"-\1", regex=True)
+    cells = cells.str.replace(_AFFIX, r"\1", regex=True)
     grouped = cells.str.fullmatch(_COMMA if comma else _POINT)
     if comma and not cells.str.contains(",").any() and not grouped.all():
         grouped[:] = False  # 0.5 and 1.234: no thousands

@@ -17,6 +17,7 @@ from fdd_flower.data.tables.classes import class_key, joined, places
 from fdd_flower.data.tables.draft import draft_columns
 from fdd_flower.data.tables.files import headless
 from fdd_flower.data.tables.numbers import Series
+from fdd_flower.data.tables.quantities import limited
 from fdd_flower.schema import Column, Schema
 
 if TYPE_CHECKING:
@@ -77,11 +78,19 @@ def rows_source(
         classes=classes,
         columns=columns,
         in_cells=True,
-        notes=(f"columns left out: {shown(left_out)}",) if left_out else (),
+        notes=(
+            *((f"columns left out: {shown(left_out)}",) if left_out else ()),
+            *_said_of_limits(frames[0], columns),
+        ),
         label=label,
         prior=() if schema is None else schema.prior,
     )
     return found if groups[0] is None else grouped(found, groups[0], *groups[1:])
+
+
+def _said_of_limits(frame: pd.DataFrame, columns: Sequence[Column]) -> tuple[str, ...]:
+    found = [f"{name} ({count})" for name, count in limited(frame, columns).items()]
+    return (f"limits such as <5 count as their number: {shown(found)}",) if found else ()
 
 
 def _columns(

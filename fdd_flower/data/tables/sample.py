@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from fdd_flower.data.tables.codes import are_codes
 from fdd_flower.data.tables.constants import with_constants
 from fdd_flower.data.tables.draft import draft_columns
 from fdd_flower.data.tables.files import read_frame
+from fdd_flower.data.tables.quantities import limited
 from fdd_flower.schema import Schema
 
 
@@ -82,13 +83,19 @@ def draft_schema(path: Path, label: str, *, drop: Collection[str] = ()) -> Draft
         missing={
             column.name: float(np.isnan(cells[:, at]).mean()) for at, column in enumerate(read)
         },
-        notes=_notes(schema, [column.name for column in read], cells, empty)
+        notes=_notes(
+            schema, [column.name for column in read], cells, empty, limited(frame, columns)
+        )
         | ({label: "; ".join(about)} if about else {}),
     )
 
 
 def _notes(
-    schema: Schema, names: Sequence[str], cells: np.ndarray, empty: Collection[str]
+    schema: Schema,
+    names: Sequence[str],
+    cells: np.ndarray,
+    empty: Collection[str],
+    limits: Mapping[str, int],
 ) -> dict[str, str]:
     import pandas as pd
 
@@ -109,6 +116,8 @@ def _notes(
             notes.append(f"the {len(column.levels)} most common words; all others are one level")
         if column.kind == "category" and are_codes(pd.Series(column.levels, dtype=object)):
             notes.append("digits that begin with 0: codes, not numbers")
+        if column.name in limits:
+            notes.append(f"{limits[column.name]} limits such as <5 count as their number")
         if notes:
             found[column.name] = "; ".join(notes)
     return found
