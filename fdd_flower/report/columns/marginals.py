@@ -56,9 +56,9 @@ def marginals_figure(found: Likeness) -> Figure:
             fontweight="bold",
             parse_math=False,
         )
-    title = f"{found.records} test records beside the synthetic rows, by column; their distance"
+    title = f"{found.records} test records beside the synthetic rows; how far apart, from 0 to 1"
     if count < found.columns:
-        title += f": the {count} of {found.columns} that differ most"
+        title += f": the {count} of {found.columns} columns that differ most"
     figure.suptitle(title, x=0.01, ha="left", fontsize=10, fontweight="bold")
     legend_below(figure, list(panels[:1]))
     return figure
