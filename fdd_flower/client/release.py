@@ -18,8 +18,9 @@ from fdd_flower.errors import ConfigError
 from fdd_flower.privacy.budget import Budget, key_of
 from fdd_flower.privacy.noise import Noise, discrete_gaussian
 from fdd_flower.privacy.subjects import kept
+from fdd_flower.progress_log import say
 from fdd_flower.releases.base import Release, release_of
-from fdd_flower.releases.coding import coarse, pack, payload_of, planes_of, shift_of, unpack
+from fdd_flower.releases.coding import coarse, cut_off, pack, payload_of, planes_of, unpack
 from fdd_flower.releases.terms import least_to_stay, own_sigma, promised, spend_of
 from fdd_flower.secure_sum.client import Session, masked_values, session_of
 from fdd_flower.secure_sum.identity import IDENTITY, KNOWN
@@ -74,13 +75,18 @@ def send_release(
         shared = own_sigma(cfg, session.stay)
         sigma = with_strangers(shared, session.strangers)
     # releases add up only where all are rounded alike, whatever a client's own noise
-    shift = shift_of(shared, release.unit, release.spread)
+    shift, bits = release.coding(shared)
 
     def draw() -> bytes:
-        noisy = release.noisy(_sum(release, side), sigma, noise)
-        return payload_of(pack(coarse(noisy, shift)))
+        values = coarse(release.noisy(_sum(release, side), sigma, noise), shift, bits)
+        if count := cut_off(values, bits):
+            say(
+                f"client {side.client}: {count} numbers of its release are cut off; "
+                f"privacy.most-records={cfg.privacy.most_records} is too few"
+            )
+        return payload_of(pack(values, bits))
 
-    planes = planes_of(budget.release(key_of(plan.nonce, plan.round, facts), spend, draw))
+    planes = planes_of(budget.release(key_of(plan.nonce, plan.round, facts), spend, draw), bits)
     if not cfg.sketch.secure_sum:
         return to_array_record({RELEASE: planes}), {}
     values = unpack(planes, release.size).numpy()

@@ -197,6 +197,13 @@ class PrivacyConfig:
         low=1,
         high=1_000,
     )
+    most_records: int = setting(
+        100_000,
+        "records of one class at one client that a release surely has room for; what is beyond its "
+        "numbers is cut off, and with little noise more room takes more bytes",
+        low=1,
+        high=10_000_000,
+    )
     colluding: int = setting(
         0,
         "noise shared behind a secure sum: clients that may tell the server their own noise",

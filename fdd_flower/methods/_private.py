@@ -22,7 +22,7 @@ from fdd_flower.methods.base import Method
 from fdd_flower.models.base import Network
 from fdd_flower.progress_log import say
 from fdd_flower.releases.base import Learned, Total, release_of, worth_adding
-from fdd_flower.releases.coding import BITS, shift_of, units, unpack
+from fdd_flower.releases.coding import cut_off, units, unpack
 from fdd_flower.releases.terms import least_to_stay, own_sigma, spend_of
 from fdd_flower.rng import stream
 from fdd_flower.run_folder.saved_set import Source
@@ -57,8 +57,8 @@ class PrivateSum(Summed):
         """Log the parts of the method."""
         cfg = self.side.cfg
         how = "behind a secure sum" if cfg.sketch.secure_sum else "of each client's own noise"
-        size = -(-self.release.size // 8) * BITS
         sigma = spend_of(cfg).sigma
+        size = -(-self.release.size // 8) * self.release.coding(sigma)[1]
         say(
             f"{cfg.privacy.mode}, noise multiplier {sigma:.4g}, {how}; {size / 1e3:.0f} kB a client"
         )
@@ -79,7 +79,7 @@ class PrivateSum(Summed):
         arrays = {
             RELEASE: torch.from_numpy(total),
             SIGMA: torch.tensor([sigma * len(usable) ** 0.5], dtype=torch.float64),
-            SHIFT: torch.tensor([shift_of(sigma, self.release.unit, self.release.spread)]),
+            SHIFT: torch.tensor([self.release.coding(sigma)[0]]),
         }
         return record_total(side, server_round, arrays)
 
@@ -139,9 +139,10 @@ class PrivateSum(Summed):
         A release of a client's own noise counts for the classes that it helps.
         """
         release, each = self.release, []
-        for sha256 in hashes.values():
+        for client, sha256 in hashes.items():
             found = self.side.ledger.load_any(sha256)
             assert isinstance(found, Mapping)
+            self._warn(client, found)
             each.append(self._total(found))
         held = [max(0, int(release.counts(one).sum())) for one in each]
         most = MAX_RATIO * max(1, median_of(held))
@@ -151,6 +152,22 @@ class PrivateSum(Summed):
         parts = [release.only(one, there) for one, there in zip(each, added, strict=True)]
         return reduce(operator.add, parts)
 
+    def _warn(self, client: str, found: Mapping[str, Tensor]) -> None:
+        """Say where numbers of a release are at the end of their range: a client has more records.
+
+        Of a sum behind masks a client's own log says so.
+        """
+        if SIGMA in found:
+            return
+        _, bits = self.release.coding(spend_of(self.side.cfg).sigma)
+        if count := cut_off(found[RELEASE].long(), bits):
+            most = self.side.cfg.privacy.most_records
+            say(
+                f"WARNING: {count} numbers of the release of {client} are cut off: it has too many "
+                f"records of a class for privacy.most-records={most}, and what it says of them is "
+                "wrong. Raise the setting in a new run."
+            )
+
     def _total(self, found: Mapping[str, Tensor]) -> Total:
         release = self.release
         spread = release.spread.expand(release.size)
@@ -158,20 +175,21 @@ class PrivateSum(Summed):
             sigma, shift = float(found[SIGMA]), int(found[SHIFT])
         else:
             sigma = spend_of(self.side.cfg).sigma
-            shift = shift_of(sigma, release.unit, release.spread)
+            shift, _ = release.coding(sigma)
         return Total(units(found[RELEASE], shift, release.unit), sigma * spread)
 
     def _reader(self, server_round: int) -> tuple[Reader, int]:
         """Return what reads a release, of the size that all have, and its bytes."""
         size = self.release.size
+        _, bits = self.release.coding(spend_of(self.side.cfg).sigma)
 
         def read(arrays: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
             names = ", ".join(sorted(map(repr, arrays)))[:200]
             require(set(arrays) == {RELEASE}, "arrays", RELEASE, names, Code.ARRAYS)
-            check_planes(RELEASE, arrays[RELEASE], (size,), bits=BITS)
+            check_planes(RELEASE, arrays[RELEASE], (size,), bits=bits)
             return {RELEASE: unpack(arrays[RELEASE], size).int()}
 
-        return read, HEADROOM + BITS * -(-size // 8)
+        return read, HEADROOM + bits * -(-size // 8)
 
 
 # Why a private mode takes these as they are by default

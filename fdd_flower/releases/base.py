@@ -16,10 +16,12 @@ from fdd_flower.data.base import Split
 from fdd_flower.data.large import by_class
 from fdd_flower.device import HOST, on_host
 from fdd_flower.distillers.base import Plan
+from fdd_flower.errors import ConfigError
 from fdd_flower.models.base import Network
 from fdd_flower.privacy.mechanism import Mechanism, whole
 from fdd_flower.privacy.noise import Noise, discrete_gaussian
 from fdd_flower.registry import Registry
+from fdd_flower.releases.coding import MOST_BITS, bits_of, shift_of
 from fdd_flower.schema import is_image
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.training.teachers import Teacher
@@ -209,6 +211,25 @@ class Release(ABC):
             mechanism = Mechanism(self.unit, sigma * value, noise)
             out[here] = mechanism.release(total[here])
         return out
+
+    def coding(self, sigma: float) -> tuple[int, int]:
+        """Return low bits that are dropped of a number with noise `sigma`, and bits that it takes.
+
+        Raises
+        ------
+        ConfigError
+            If `privacy.most-records` would take more than `MOST_BITS`.
+        """
+        shift = shift_of(sigma, self.unit, self.spread)
+        bits = bits_of(shift, self.unit, self.cfg.privacy.most_records)
+        if bits > MOST_BITS:
+            raise ConfigError(
+                "privacy.most-records",
+                expected=f"so many that a number takes {MOST_BITS} bits, at a noise of {sigma:.3g}",
+                got=f"{self.cfg.privacy.most_records}, which takes {bits}",
+                remedy="Lower it, or ask for more noise.",
+            )
+        return shift, bits
 
     def blocks(self, values: Tensor) -> Tensor:
         """Return the classes' blocks (k, block) of numbers (size,)."""

@@ -25,9 +25,9 @@ SMALL = {"distiller.networks": 2, "distiller.width": 4, "sketch.width": 2}
 WHOLE = 25  # times a squared noise is a whole number in every mode
 
 
-def release_of(mode: str, shape: tuple[int, ...]) -> Release:
+def plan_of(shape: tuple[int, ...]) -> Plan:
     c = shape[0]
-    plan = Plan(
+    return Plan(
         round=1,
         seed=7,
         nonce="0123456789abcdef",
@@ -35,7 +35,11 @@ def release_of(mode: str, shape: tuple[int, ...]) -> Release:
         feature_shape=shape,
         normalisation=Normalisation(mean=(0.5,) * c, std=(0.25,) * c),
     )
-    return RELEASES.get(mode)(from_run_config({"privacy.mode": mode, **SMALL}), plan)
+
+
+def release_of(mode: str, shape: tuple[int, ...]) -> Release:
+    cfg = from_run_config({"privacy.mode": mode, **SMALL})
+    return RELEASES.get(mode)(cfg, plan_of(shape))
 
 
 def records(shape: tuple[int, ...], count: int, seed: int) -> Tensor:
