@@ -16,6 +16,7 @@ from fdd_flower.data.archives.inputs import as_inputs
 from fdd_flower.data.base import refuse, shown
 from fdd_flower.data.images.files import image_suffixes, parted, visible_files
 from fdd_flower.data.images.many import read_images
+from fdd_flower.data.recordings.files import read_tables, tables_of
 from fdd_flower.data.recordings.table import from_table
 from fdd_flower.data.recordings.times import check_rate
 from fdd_flower.data.recordings.windows import cut_up, step_of
@@ -56,7 +57,7 @@ class Unlabelled:
 
 
 def read_unlabelled(path: Path, schema: Schema, cfg: DataConfig | None = None) -> Unlabelled:
-    """Return the records in `path`: a CSV or Parquet table, an archive, an image, or a folder.
+    """Return the records in `path`: a table, an archive, an image, or a folder of images or tables.
 
     Labels are not needed and not read. A table's columns are found by their names, in any order;
     an archive's array is `x`; images are resized, and made grey or coloured, to fit. Recordings are
@@ -80,9 +81,10 @@ def read_unlabelled(path: Path, schema: Schema, cfg: DataConfig | None = None) -
             remedy="Check the path.",
         )
     suffix = path.suffix.lower()
+    if schema.kind == "series" and (path.is_dir() or ending(path) in SUFFIXES):
+        return _recordings(path, schema, cfg or DataConfig())
     if path.is_file() and ending(path) in SUFFIXES:
-        series = schema.kind == "series"
-        return _recordings(path, schema, cfg or DataConfig()) if series else _table(path, schema)
+        return _table(path, schema)
     if path.is_file() and suffix == NPZ:
         return _archive(path, schema, cfg or DataConfig())
     if path.is_dir() or suffix in image_suffixes():
@@ -126,7 +128,7 @@ def _rows(path: Path) -> pd.DataFrame:
 
 def _recordings(path: Path, schema: Schema, cfg: DataConfig) -> Unlabelled:
     channels, window = schema.feature_shape
-    frame = _rows(path)
+    frame = read_tables(tables_of(path), cfg, labelled=False)
     if cfg.time in frame.columns and cfg.recording not in frame.columns:
         frame[cfg.recording] = path.stem
     found = from_table(str(path), frame, cfg, channels=schema.channels, labelled=False)

@@ -169,6 +169,45 @@ def test_a_wide_table_of_one_channel_needs_no_name_for_it(tmp_path: Path):
     assert (found.channels, found.train.inputs.shape) == (("value",), (4, 1, 12))
 
 
+@pytest.mark.parametrize("split", [False, True])
+def test_a_folder_with_a_file_for_each_recording(split: bool, tmp_path: Path):
+    frame = change(long_table()).dropna(subset="label")
+    for _, own in frame.groupby(["recording", "label"]):
+        name, label = own.recording.iloc[0], own.label.iloc[0]
+        side = "test" if split and name == "d" else "train" if split else ""
+        folder = tmp_path / side / str(label)
+        folder.mkdir(parents=True, exist_ok=True)
+        own.drop(columns=["recording", "label"]).to_csv(folder / f"{name}.csv", index=False)
+    (tmp_path / "notes.md").write_text("not a table")
+    (tmp_path / ".hidden.csv").write_text("nor this")
+    found = series(DataConfig(path=str(tmp_path), window=5, step=2))
+    parts = [found.train] if found.test is None else [found.train, found.test]
+    assert len(parts) == 1 + split
+    for part, names in zip(parts, (("a", "b", "c"), ("d",)) if split else ("abcd",), strict=True):
+        expected = windows_by_loop(frame.loc[frame.recording.isin([*names])], 5, 2)
+        windows = zip(part.labels, part.inputs, strict=True)
+        assert sorted((found.classes[k], x.tolist()) for k, x in windows) == sorted(
+            (label, np.array(x, np.float32).tolist()) for label, x in expected
+        )
+    # one that is cut by its class is several files, and each of these a recording
+    assert found.train.recordings is not None
+
+
+def test_files_of_a_folder_are_alike(tmp_path: Path):
+    frame = change(long_table(), label="walk").drop(columns="recording").iloc[:20]
+    save(frame, tmp_path / "a.csv")
+    frame.rename(columns={"acc": "other"}).to_csv(tmp_path / "b.csv", index=False)
+    with pytest.raises(DataError, match=r"b.csv: expected the columns .*acc.* as in a.csv"):
+        series(DataConfig(path=str(tmp_path), window=4))
+    frame.to_csv(tmp_path / "b.csv", index=False, sep=";", decimal=",")
+    with pytest.raises(DataError, match=r"b.csv: expected decimals written as in a.csv"):
+        series(DataConfig(path=str(tmp_path), window=4))
+    (tmp_path / "b.csv").unlink()
+    (tmp_path / "a.csv").rename(tmp_path / "a.txt.bak")
+    with pytest.raises(DataError, match=r"a table that ends in .*got a.txt.bak"):
+        series(DataConfig(path=str(tmp_path), window=4))
+
+
 def test_columns_are_chosen(tmp_path: Path):
     frame = long_table().assign(comment="none")
     cfg = DataConfig(path=save(frame, tmp_path / "x.csv"), window=5)

@@ -58,6 +58,10 @@ def test_a_file_without_a_name_for_its_recording_is_one(tmp_path: Path):
     table.to_csv(tmp_path / "press.csv", index=False)
     found = read_unlabelled(tmp_path / "press.csv", SCHEMA, CFG)
     assert list(found.beside["recording"]) == ["press"]
+    (tmp_path / "mill").mkdir()
+    table.to_csv(tmp_path / "mill" / "one.csv", index=False)
+    both = read_unlabelled(tmp_path, SCHEMA, CFG)
+    assert list(both.beside["recording"]) == ["mill/one", "press"]
 
 
 def test_windows_of_a_wide_table_and_of_an_archive(tmp_path: Path):
@@ -83,7 +87,7 @@ def test_windows_of_a_wide_table_and_of_an_archive(tmp_path: Path):
         (lambda f: f.assign(t=f.t * 2), "rate: expected 10 samples a second.*got 5"),
         (lambda f: f.query("run == 'c'"), "a recording of 4 samples.*got 2 in the longest"),
         (lambda f: f.assign(x="high"), "'x': expected numbers"),
-        (lambda f: f.iloc[:0], "no row"),
+        (lambda f: f.iloc[:0], "at least one row; got none"),
     ],
 )
 def test_what_is_refused(spoil, says: str, tmp_path: Path):

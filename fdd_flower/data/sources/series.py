@@ -5,35 +5,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fdd_flower.config import DataConfig
-from fdd_flower.data.alone.table import frame_alone
 from fdd_flower.data.base import SOURCES, Agreed, Records, Source, refuse, shown
 from fdd_flower.data.groups import grouped
+from fdd_flower.data.recordings.files import Tables, read_tables, splits_of
 from fdd_flower.data.recordings.table import Recorded, Recording, from_table
 from fdd_flower.data.recordings.times import differ
 from fdd_flower.data.recordings.windows import Windows, cut_up, pieces, step_of
 from fdd_flower.data.sources.paths import given_path
 from fdd_flower.data.subjects import numbered
 from fdd_flower.data.tables.classes import joined
-from fdd_flower.data.tables.files import SUFFIXES, read_frame
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @SOURCES.register("series")
 def series(cfg: DataConfig, *, agreed: Agreed | None = None) -> Source:
     """Return windows as float32 (n, channels, `cfg.window`), the channels sorted by name.
 
-    `cfg.path` is an archive, a table, or a folder with the table `train` and perhaps `test`, of any
-    kind that `table` reads. In a table `cfg.recording` and `cfg.time` name the columns that say
-    which recording a row is of, and when it was; without a column of time, a row is a recording.
-    Columns called `cfg.subject` and `cfg.column` say whose a recording is, and which group it is
-    of. Of an archive, as `npz` reads it, each of `x` (n, channels, samples) is a recording.
+    `cfg.path` is an archive; a table of any kind that `table` reads; or a folder with the table
+    `train` and perhaps `test`, or with a table for each recording, see `splits_of`. In a table
+    `cfg.recording` and `cfg.time` name the columns that say which recording a row is of, and when
+    it was; without a column of time, a row is a recording. Columns called `cfg.subject` and
+    `cfg.column` say whose a recording is, and which group it is of. Of an archive, as `npz` reads
+    it, each of `x` (n, channels, samples) is a recording.
 
     A window begins every `cfg.step` samples (0: half a window) of each stretch of one recording
     and one class, without a gap in time or a missing value; what is left at its end is dropped, and
@@ -100,9 +96,10 @@ class _Part:
 
 
 def _tables(path: Path, cfg: DataConfig, *, alone: bool) -> Source:
-    files = _files(path)
-    files = files[:1] if alone else files
-    parts = [_part(file, cfg, alone=alone) for file in files]
+    splits = splits_of(path)
+    splits = splits[:1] if alone else splits
+    files = [split.path for split in splits]
+    parts = [_part(split, cfg, alone=alone) for split in splits]
     first, last = parts[0], parts[-1]
     length, channels = first.windows.shape[2], first.found.channels
     if last.found.channels != channels or last.windows.shape[2] != length:
@@ -148,8 +145,8 @@ def _said(channels: Sequence[str], rate: float) -> str:
     return f"channels {shown(channels)}, {often}"
 
 
-def _part(path: Path, cfg: DataConfig, *, alone: bool) -> _Part:
-    frame = _read(path, cfg, alone=alone)
+def _part(split: Tables, cfg: DataConfig, *, alone: bool) -> _Part:
+    path, frame = split.path, read_tables(split, cfg, alone=alone)
     found = from_table(str(path), frame, cfg, [cfg.subject, cfg.column])
     recordings = found.recordings
     if not cfg.window:
@@ -235,34 +232,3 @@ def _too_short(what: str, longest: int, window: int) -> Exception:
         got=window,
         remedy="Lower data.window, or write the class into each row.",
     )
-
-
-def _files(path: Path) -> list[Path]:
-    """Return the table to train on and, if there is one, that to test on."""
-    if not path.is_dir():
-        return [path]
-    found = [
-        next((file for s in SUFFIXES if (file := path / f"{name}{s}").is_file()), None)
-        for name in ("train", "test")
-    ]
-    if found[0] is None:
-        raise refuse(
-            str(path),
-            expected="train.csv or train.parquet, or another kind of table called train",
-            got=shown(sorted(file.name for file in path.iterdir())) or "an empty folder",
-            remedy="Rename the file, or set data.path to the file itself.",
-        )
-    return [file for file in found if file is not None]
-
-
-def _read(path: Path, cfg: DataConfig, *, alone: bool) -> pd.DataFrame:
-    read = frame_alone if alone else read_frame
-    frame = read(path, text=cfg.label)
-    if not len(frame):
-        raise refuse(
-            str(path),
-            expected="at least one row",
-            got="none",
-            remedy="Check how the file was written.",
-        )
-    return frame
