@@ -204,7 +204,7 @@ FAULTS = {
         "training",
     ),
     "secure sum: threshold": Fault(
-        "secure_sum/protocol.py",
+        "privacy/sharing.py",
         "max(least, clients // 2 + 1)",
         "max(least, clients // 2)",
         "half of the clients can take a mask off, and not more than half",

@@ -17,6 +17,7 @@ from fdd_flower.device import on_host, resolve
 from fdd_flower.errors import ConfigError
 from fdd_flower.privacy.budget import Budget, key_of
 from fdd_flower.privacy.noise import Noise, discrete_gaussian
+from fdd_flower.privacy.sharing import check_one_list
 from fdd_flower.privacy.subjects import kept
 from fdd_flower.progress_log import say
 from fdd_flower.releases.base import Release, release_of
@@ -134,15 +135,7 @@ def _least_known(side: ClientSide, session: Session) -> int:
             got="none",
             remedy="Set both; or set sketch.secure-sum=false, and each client adds all its noise.",
         )
-    sided = colluding + session.strangers
-    if 2 * session.stay <= session.clients + sided:
-        raise ConfigError(
-            "strategy.quorum",
-            expected=f"above {(session.clients + sided) // 2}, for a secure sum of "
-            f"{session.clients} clients of whom {sided} may collude or are not known",
-            got=session.stay,
-            remedy="Raise it: clients that drop out below it end the sum.",
-        )
+    check_one_list(session.stay, session.clients, colluding + session.strangers)
     least = session.stay - colluding - 1
     if session.known is not None and session.known < least:
         raise ConfigError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -31,7 +31,7 @@ def plan(
     ] = False,
     quorum: Annotated[
         int | None,
-        typer.Option(help="With --secure-sum: clients that must stay; default: all.", min=1),
+        typer.Option(help="As strategy.quorum of a run; more than half must stay anyway.", min=1),
     ] = None,
     colluding: Annotated[
         int, typer.Option(help="With --secure-sum: clients that may tell their noise.", min=0)
@@ -78,13 +78,32 @@ def plan(
         typer.echo(text)
         return
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    if found["accuracy"] is None:
-        del found["accuracy_measured_on"]
     for name, value in found.items():
-        shown = f"{value:.4g}" if isinstance(value, float) else value
-        if isinstance(value, dict):
-            shown = ", ".join(f"{n}: {sigma:.4g}" for n, sigma in value.items())
-        if isinstance(value, bool):
-            shown = "yes" if value else "no"
-        table.add_row(name.replace("_", " "), "not measured" if shown is None else str(shown))
+        if name not in ("accuracy", "accuracy_measured_in", "warnings") and value is not None:
+            table.add_row(name.replace("_", " "), _shown(value))
+    near: Any = found["accuracy"]
+    for one in near or [None]:
+        table.add_row("accuracy", _accuracy(one))
+    if near:
+        table.add_row("", f"on their own held-out or test records: {found['accuracy_measured_in']}")
     print_table(table)
+    warnings: Any = found["warnings"]
+    for sentence in warnings:
+        typer.echo(f"warning: {sentence}.", err=True)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(f"{n}: {sigma:.4g}" for n, sigma in value.items())
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _accuracy(one: Any) -> str:
+    if one is None:
+        return "not measured in this mode"
+    return (
+        f"{one['is']} {100 * one['accuracy']:.0f} % with so much noise on {one['data']} "
+        f"({one['records']:,} records of {one['classes']} classes)"
+    )

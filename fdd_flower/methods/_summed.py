@@ -12,8 +12,8 @@ from flwr.serverapp import Grid
 from torch import Tensor
 
 from fdd_flower.ledger import Staging, StoredSets
+from fdd_flower.privacy.sharing import LEAST
 from fdd_flower.progress_log import say
-from fdd_flower.secure_sum.protocol import LEAST
 from fdd_flower.secure_sum.server import SecureRound
 from fdd_flower.secure_sum.total import SUM, note_asked, recorded_total, take_up_verdicts
 from fdd_flower.server.distillation import FederatedDistillation

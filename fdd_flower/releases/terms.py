@@ -10,6 +10,7 @@ from fdd_flower.data.recordings.windows import step_of
 from fdd_flower.privacy.accountant import Spend, epsilon_of, sigma_for
 from fdd_flower.privacy.card import PrivacyCard, scope_of
 from fdd_flower.privacy.mechanism import share_of
+from fdd_flower.privacy.sharing import least_of
 from fdd_flower.schema import kind_of
 
 _sigma = cache(sigma_for)
@@ -41,7 +42,7 @@ def least_to_stay(cfg: Config) -> int:
 
     Each client's noise counts on it: the more must stay, the less noise each one adds.
     """
-    return max(2, cfg.strategy.quorum, cfg.privacy.colluding + 1) if is_private(cfg) else 2
+    return least_of(cfg.strategy.quorum, cfg.privacy.colluding) if is_private(cfg) else 2
 
 
 def own_sigma(cfg: Config, stay: int) -> float:

@@ -21,6 +21,7 @@ from fdd_flower.client.identity import client_key, introduce
 from fdd_flower.client.refusing import refused
 from fdd_flower.device import on_host
 from fdd_flower.distillers.base import Plan
+from fdd_flower.privacy.sharing import LEAST
 from fdd_flower.secure_sum._questions import (
     TAGS,
     Arrays,
@@ -36,7 +37,7 @@ from fdd_flower.secure_sum.consistency import tags, told, vouched
 from fdd_flower.secure_sum.identity import KNOWN, Company, signed
 from fdd_flower.secure_sum.keys import KEY, SEALED, Keys
 from fdd_flower.secure_sum.masks import RING, to_ring
-from fdd_flower.secure_sum.protocol import LEAST, Group, give_away, mask, opened, share
+from fdd_flower.secure_sum.protocol import Group, give_away, mask, opened, share
 from fdd_flower.sketches.base import Sketch
 from fdd_flower.sketches.integers import to_planes
 from fdd_flower.wire.records import (

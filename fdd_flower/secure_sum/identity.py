@@ -33,7 +33,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from fdd_flower.config import Scalar
 from fdd_flower.distillers.base import Plan
 from fdd_flower.errors import ConfigError, WireError
-from fdd_flower.secure_sum.protocol import LEAST, Group
+from fdd_flower.privacy.sharing import LEAST
+from fdd_flower.secure_sum.protocol import Group
 
 IDENTITY = "secure-sum-identity"
 KNOWN = "secure-sum-known-clients"

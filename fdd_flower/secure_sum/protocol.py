@@ -29,6 +29,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fdd_flower.errors import WireError
+from fdd_flower.privacy.sharing import LEAST, threshold_of
 from fdd_flower.secure_sum.graph import Graph
 from fdd_flower.secure_sum.keys import (
     KEY,
@@ -41,13 +42,6 @@ from fdd_flower.secure_sum.keys import (
     unseal,
 )
 from fdd_flower.secure_sum.masks import add, stretched
-
-LEAST = 2  # clients: the sum of one is that one's own
-
-
-def threshold_of(clients: int, least: int = LEAST) -> int:
-    """Return how many clients of so many must stay to the end: more than half, and `least`."""
-    return max(least, clients // 2 + 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from flwr.app import ArrayRecord, ConfigRecord, Message, MessageType, RecordDict
 from flwr.serverapp import Grid
 
 from fdd_flower.errors import QuorumError, WireError
+from fdd_flower.privacy.sharing import LEAST, threshold_of
 from fdd_flower.progress_log import say
 from fdd_flower.secure_sum._questions import TAGS
 from fdd_flower.secure_sum.answers import Masked, byte_rules, key_rules, masked_rules
@@ -22,7 +23,7 @@ from fdd_flower.secure_sum.consistency import TAG
 from fdd_flower.secure_sum.graph import Graph
 from fdd_flower.secure_sum.keys import KEY, SEALED, Keys, agreed
 from fdd_flower.secure_sum.masks import from_ring
-from fdd_flower.secure_sum.protocol import LEAST, Group, threshold_of, unmask
+from fdd_flower.secure_sum.protocol import Group, unmask
 from fdd_flower.server.judging.duplicates import client_order, keep_one_a_client
 from fdd_flower.server.judging.replies import below_quorum, note_refusal
 from fdd_flower.server.judging.validator import Judged, Rules, judge
