@@ -15,6 +15,9 @@ own, and submits runs with privacy.mode=dp-moments, in plain text.
      refuses because of its budget, without looking for them; the others, whose epsilon is 10,
      answer, and the round goes on.
   3. Without privacy.mode: every client refuses, and is charged nothing.
+  4. At epsilon 1 behind a secure sum, among clients that know each other's keys and share the
+     noise: client a refuses once more, after its shares; b and c vouch for one list of who stayed,
+     and the server learns the sum of both.
 
   --keep  keep the work folder of a run that passed too
 
@@ -54,6 +57,8 @@ check() { # check ARGUMENTS...: what the check says, or the end
 
 isolate
 "$python" "$here/privacy_check.py" data "$work/data" || fail "no data"
+for client in a b c; do "$here/node-key.sh" "$work/keys/$client" >/dev/null; done
+cat "$work"/keys/*.pub >"$work/known"
 read -r -a ports < <(free_ports 5)
 port=${ports[0]} fleet=127.0.0.1:${ports[0]}
 superlink=(--host 127.0.0.1 --port "$port" --disable-runtime-dependency-installation --insecure)
@@ -77,7 +82,8 @@ for client in a=1.0 b=10.0 c=10.0; do
     start "supernode-$name" flower-supernode --insecure --superlink "$fleet" --host 127.0.0.1 \
         --port "${ports[next]}" --node-config "client-name=\"$name\" \
         data-path=\"$work/data/$name.npz\" privacy.max-epsilon=${client#*=} privacy.delta=1e-5 \
-        privacy.folder=\"$work/budgets/$name\""
+        privacy.folder=\"$work/budgets/$name\" secure-sum-identity=\"$work/keys/$name\" \
+        secure-sum-known-clients=\"$work/known\""
     next=$((next + 1))
 done
 until_true 90 "three SuperNodes" online 3
@@ -163,4 +169,12 @@ grep -q '"status": "failed' "$work/third/summary.json" 2>/dev/null || [ ! -e "$w
     fail "a run without privacy completed"
 check budgets "$work/budgets" a=1 b=2 c=2
 step "run 3, without privacy.mode: all three clients have refused"
+
+settings fourth 'privacy.mode = "dp-moments"' 'privacy.epsilon = 1.0' 'sketch.secure-sum = true'
+submit fourth "$work/fourth.toml"
+check sum "$work/fourth" 2 a
+grep -q "asking 2 clients for confirm of the secure sum" "$work/fourth.log" ||
+    fail "b and c were not asked to vouch for the list of who stayed"
+check budgets "$work/budgets" a=1 b=3 c=3
+step "run 4, epsilon 1 behind a secure sum: the server has the sum of b and c, whose noise they share"
 echo "privacy: passed (flwr $version)"

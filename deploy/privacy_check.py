@@ -2,12 +2,13 @@
 
 Usage: python deploy/privacy_check.py data FOLDER
        python deploy/privacy_check.py sent RUN COUNT
-       python deploy/privacy_check.py run RUN REPLIES REFUSED
+       python deploy/privacy_check.py run|sum RUN REPLIES REFUSED
        python deploy/privacy_check.py budgets FOLDER CLIENT=RELEASES...
 
 `data` writes three clients' records and the server's own; `sent` prints the hash of each release in
 a run's ledger and ends with status 1 while there are fewer than COUNT; `run` checks a run that has
-completed, and which clients refused because of their budget (REFUSED: names with commas, or -);
+completed, and which clients refused because of their budget (REFUSED: names with commas, or -),
+`sum` one behind a secure sum, whose ledger has the sum alone;
 `budgets` checks how many releases each client's own ledger has charged and kept.
 """
 
@@ -71,13 +72,17 @@ def sent(run: Path) -> dict[str, str]:
     return dict(sorted(found))
 
 
-def check_run(run: Path, replies: int, refused: list[str]) -> None:
-    """Check a run that has completed."""
+def check_run(run: Path, replies: int, refused: list[str], *, secure: bool = False) -> None:
+    """Check a run that has completed; `secure`: of whose releases the server has the sum alone."""
     summary = json.loads((run / "summary.json").read_text())
     (row,) = [json.loads(line) for line in (run / "rounds.jsonl").read_text().splitlines()]
     expect("status", summary["status"], "completed")
     expect("(replies, rejected)", (row["replies"], row["rejected"]), (replies, len(refused)))
-    expect("releases in the ledger", len(sent(run)), replies)
+    kept = sent(run)
+    if secure:
+        expect("what the ledger has", list(kept), ["secure sum"])
+    else:
+        expect("releases in the ledger", len(kept), replies)
     query = "SELECT code, reason FROM replies WHERE verdict = 'rejected' ORDER BY reason"
     turned = rows(run / "ledger" / "index.sqlite", query)
     expect("refusals in the ledger", [code for code, _ in turned], ["refused"] * len(refused))
@@ -113,9 +118,9 @@ def main(arguments: list[str]) -> None:
             found = sent(Path(run))
             print(json.dumps(found))
             sys.exit(len(found) < int(count))
-        case ["run", run, replies, refused]:
+        case ["run" | "sum" as what, run, replies, refused]:
             names = [] if refused == "-" else refused.split(",")
-            check_run(Path(run), int(replies), names)
+            check_run(Path(run), int(replies), names, secure=what == "sum")
         case ["budgets", folder, *pairs]:
             each = (pair.split("=") for pair in pairs)
             check_budgets(Path(folder), {client: int(count) for client, count in each})
