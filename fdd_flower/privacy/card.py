@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 UNIT = "one record, its label included"
+WINDOW_UNIT = "one window of a recording, its label included"
 ADJACENCY = "add or remove one record of one client"
 SUBJECT_UNIT = "one subject (all its records at one client)"
 SUBJECT_ADJACENCY = "add or remove one subject of one client, with all its records there"
@@ -22,8 +23,8 @@ SHARED = (
     "a server that plays clients or tells them different lists of who takes part, where clients do "
     "not know each other: one with data of its own, or with a budget, then shares no noise, but a "
     "simulated one takes the server's word for who the others are",
-    "more clients that side with the server than that: of n clients, t of whom must stay to the "
-    "end, fewer than 2t - n may, strangers among them",
+    "too many clients that side with the server: more than privacy.colluding of those that are "
+    "known; or, of n clients of whom t must stay to the end, 2t - n or more, strangers among them",
 )
 _SECONDS = "a name, and the seconds that it took"
 
@@ -62,7 +63,7 @@ def scope_of(*, subjects: bool, shared: bool, windows: str = "") -> Scope:
                 "as small, thus k times as large or more. Set data.subject to promise them "
                 "something"
             )
-        return Scope(UNIT, ADJACENCY, (*outside, person))
+        return Scope(WINDOW_UNIT if windows else UNIT, ADJACENCY, (*outside, person))
     # Own noise: m releases, which compose. Shared noise: one release, which m clients move.
     across = (
         "epsilon is that of a noise multiplier m times as small, thus m times as large or more"

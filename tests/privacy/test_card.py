@@ -97,7 +97,9 @@ def test_of_series_the_card_says_that_a_window_is_no_recording(
     data: dict[str, Scalar], shape: tuple[int, ...], how: str
 ):
     cfg = from_run_config(data | {"privacy.mode": "dp-moments"})
-    outside = "\n".join(card_of(cfg, rows=True, feature_shape=shape).outside)
+    card = card_of(cfg, rows=True, feature_shape=shape)
+    assert ("one window of a recording" in card.unit) is bool(how)
+    outside = "\n".join(card.outside)
     assert ("a record is one window" in outside) is bool(how)
     assert ("Set data.subject" in outside) is bool(how)
     assert how in outside
