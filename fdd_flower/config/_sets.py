@@ -142,7 +142,7 @@ class SketchConfig:
         choices=("class-mean", "noise"),
     )
     secure_sum: bool = setting(
-        False, "the server learns only the sum over clients, no single sketch"
+        False, "a server that keeps to the protocol learns only the sum, no single client's part"
     )
     neighbours: int = setting(
         0,
