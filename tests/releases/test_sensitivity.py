@@ -20,7 +20,8 @@ SHAPES = {
     "grey": (1, 12, 12), "colour": (3, 12, 12), "series": (3, 40), "vector": (30,),
     "one number": (1,),
 }  # fmt: skip
-CASES = 40  # of each shape
+CASES = 200  # of each shape: 1,000 of each mode
+BESIDE = 6  # of each shape, each beside others
 SMALL = {"distiller.networks": 2, "distiller.width": 4, "sketch.width": 2}
 WHOLE = 25  # times a squared noise is a whole number in every mode
 
@@ -71,32 +72,66 @@ def per_noise(release: Release) -> list[int]:
     return [round(WHOLE / value**2) for value in spread]
 
 
+def squares(release: Release, found: Tensor) -> list[int]:
+    """Return the squared norms of what records add, (n, block + shared), in the metric of noise.
+
+    Times `WHOLE`, and exactly: doubles rule out that 64 bits are too few.
+    """
+    weights = per_noise(release)
+    its = torch.tensor([*weights[: release.block], *weights[len(CLASSES) * release.block :]])
+    assert ((found.double().square() * its).sum(dim=1) < 2.0**62).all()
+    return (found.square() * its).sum(dim=1).tolist()
+
+
+@pytest.mark.parametrize("mode", RELEASES.names())
+def test_what_a_record_adds_is_at_most_the_unit(mode: str) -> None:
+    largest = 0
+    for place, shape in enumerate(SHAPES.values()):
+        release = release_of(mode, shape)
+        with torch.no_grad():
+            found = squares(release, release.each(records(shape, CASES, seed=place), 1))
+        assert len(found) == CASES
+        assert max(found) <= WHOLE * release.unit**2
+        largest = max(largest, max(found) / (WHOLE * release.unit**2))
+    assert largest > 0.9  # the bound is near: records are not moved too little
+
+
+@pytest.mark.parametrize("mode", RELEASES.names())
+def test_whatever_networks_say_of_it(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    release = release_of(mode, SHAPES["vector"])
+    width = release.products.width if mode == "dp-moments" else release.block
+    told = records((width,), 5 * CASES, seed=9)
+    lengths = told.double().norm(dim=1)
+    kinds = [lengths == 0, lengths > 1e20, ~lengths.isfinite(), (lengths > 0) & (lengths < 1e-10)]
+    assert all(int(kind.sum()) > 20 for kind in kinds)
+    monkeypatch.setattr(release, "vectors", lambda inputs: told[inputs.long()])
+    for most in (1, 3):
+        found = squares(release, release.each(torch.arange(len(told)), most))
+        assert max(found) <= WHOLE * release.unit**2 / most**2
+        assert max(found) > 0.9 * WHOLE * release.unit**2 / most**2
+
+
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 @pytest.mark.parametrize("mode", RELEASES.names())
-def test_one_record_moves_the_sum_by_at_most_the_unit(mode: str, shape: tuple[int, ...]) -> None:
-    release = release_of(mode, shape)
-    rng, weights = np.random.default_rng(3), per_noise(release)
-    weights = [*weights[: release.block], *weights[len(CLASSES) * release.block :]]
+def test_one_more_record_moves_its_own_class_alone_by_what_it_adds(
+    mode: str, shape: tuple[int, ...]
+) -> None:
+    release, rng = release_of(mode, shape), np.random.default_rng(3)
     others = records(shape, 12, seed=1)
     labels = torch.from_numpy(rng.integers(0, len(CLASSES), 12))
     before = release.sum(split(others, labels))
     assert before.dtype == torch.int64
-    largest = 0
-    for record in records(shape, CASES, seed=2):
+    chosen = records(shape, BESIDE, seed=2)
+    with torch.no_grad():
+        added = release.each(chosen, 1)
+    for record, its_own in zip(chosen, added, strict=True):
         at, label = int(rng.integers(0, 13)), int(rng.integers(0, len(CLASSES)))
         more = torch.cat([others[:at], record[None], others[at:]])
         its = torch.cat([labels[:at], torch.tensor([label]), labels[at:]])
         change = release.sum(split(more, its)) - before
         blocks = release.blocks(change)
         assert not blocks[torch.arange(len(CLASSES)) != label].any()
-        steps = [*blocks[label].tolist(), *change[blocks.numel() :].tolist()]
-        # Python's integers: nothing is rounded
-        moved = sum(weight * step**2 for weight, step in zip(weights, steps, strict=True))
-        assert moved <= WHOLE * release.unit**2
-        largest = max(largest, moved)
-    assert (
-        largest > 0.9 * WHOLE * release.unit**2
-    )  # the bound is near: records are not moved too little
+        assert torch.equal(torch.cat([blocks[label], change[blocks.numel() :]]), its_own)
 
 
 @pytest.mark.parametrize("mode", RELEASES.names())
