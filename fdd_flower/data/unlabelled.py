@@ -13,8 +13,8 @@ from torch import Tensor
 from fdd_flower.config import DataConfig
 from fdd_flower.data.archives.arrays import inputs_key, read_arrays
 from fdd_flower.data.archives.inputs import as_inputs
-from fdd_flower.data.base import refuse, shown
-from fdd_flower.data.images.files import image_suffixes, parted, visible_files
+from fdd_flower.data.base import normalised, refuse, shown
+from fdd_flower.data.images.files import parted, visible_files
 from fdd_flower.data.images.many import read_images
 from fdd_flower.data.recordings.files import read_tables, tables_of
 from fdd_flower.data.recordings.table import from_table
@@ -87,7 +87,7 @@ def read_unlabelled(path: Path, schema: Schema, cfg: DataConfig | None = None) -
         return _table(path, schema)
     if path.is_file() and suffix == NPZ:
         return _archive(path, schema, cfg or DataConfig())
-    if path.is_dir() or suffix in image_suffixes():
+    if path.is_dir() or parted([path])[0]:
         return _images(path, schema, cfg or DataConfig())
     raise refuse(
         str(path),
@@ -194,7 +194,7 @@ def _archive(path: Path, schema: Schema, cfg: DataConfig) -> Unlabelled:
             remedy="Bring the records into the form that the run's data has.",
         )
     inputs = as_inputs(f"{path}: {key}", inputs, len(x), channels="first")
-    return Unlabelled(inputs=schema.normalisation.apply(inputs), names=range(len(x)))
+    return Unlabelled(inputs=normalised(inputs, schema.normalisation), names=range(len(x)))
 
 
 def _are_longer(x: np.ndarray, schema: Schema) -> bool:
@@ -250,7 +250,7 @@ def _images(path: Path, schema: Schema, cfg: DataConfig) -> Unlabelled:
         ground=cfg.ground,
     )
     return Unlabelled(
-        inputs=schema.normalisation.apply(pixels),
+        inputs=normalised(pixels, schema.normalisation),
         names=[file.relative_to(root).as_posix() for file in images],
         ignored=tuple(file.relative_to(root).as_posix() for file in others),
     )

@@ -77,9 +77,10 @@ def test_images_in_a_folder_or_alone(fdd, digits_once, tmp_path):
     assert list(found.index) == ["1.png", "2.png", "a.png", "b/0.png"]
     want = logistic(digits_once, pixels[[1, 2, 3, 0]][:, None] / 255)
     np.testing.assert_allclose(found[list("0123456789")], want, atol=1e-5)
-    fdd("predict", digits_once, tmp_path / "in" / "a.png", "--out", tmp_path / "one.csv")
+    alone = (tmp_path / "in" / "a.png").rename(tmp_path / "1.2.840")  # as scanners name files
+    fdd("predict", digits_once, alone, "--out", tmp_path / "one.csv")
     one = pd.read_csv(tmp_path / "one.csv").set_index("record")
-    np.testing.assert_allclose(one.loc["a.png", "3"], found.loc["a.png", "3"], atol=1e-6)
+    np.testing.assert_allclose(one.loc["1.2.840", "3"], found.loc["a.png", "3"], atol=1e-6)
 
 
 def test_another_model_by_its_name_or_its_file(fdd, digits_once, tmp_path):
