@@ -4,18 +4,17 @@ Why whole numbers. Noise in floating point is no Gaussian: which doubles a sum c
 was added (Mironov, "On significance of the least significant bits for differential privacy", CCS
 2012), and this project knows no fix that it could prove. Records are therefore clipped and rounded
 to integers first (`mechanism.py`), integer noise is added to their integer sum, and no step between
-the noise and the wire uses floating point. The sampler is exact: rational arithmetic, no tables, no
-logarithms (Canonne, Kamath, Steinke, "The Discrete Gaussian for Differential Privacy",
-arXiv:2004.00010, Algorithm 3).
+the noise and the wire uses floating point. The sampler is exact (`sampler.py`).
 
 Why its privacy is that of the continuous Gaussian. At integer shifts its Renyi divergences are no
-larger (shown there), and from `LEAST` steps of standard deviation on, the two have the same
+larger (Canonne, Kamath, Steinke, "The Discrete Gaussian for Differential Privacy",
+arXiv:2004.00010), and from `LEAST` steps of standard deviation on, the two have the same
 epsilon to less than 1 in 10^4, which the accountant adds.
 
-Where the bits come from. OpenDP calls `RAND_bytes` of the OpenSSL that is linked into it, a
-generator that is seeded by getrandom(2), seeded again in a forked process, and takes no seed from
-its caller (read off the system calls of opendp 0.16 on Linux). Nothing in a run's configuration, a
-node's configuration or the environment reaches it: other noise is a Python argument, for tests.
+Where the bits come from. `os.urandom`: the operating system's secure generator, getrandom(2) on
+Linux, which takes no seed from its caller and needs none after a fork. Nothing in a run's
+configuration, a node's configuration or the environment reaches it: other noise is a Python
+argument, for tests.
 """
 
 from __future__ import annotations
@@ -26,6 +25,7 @@ from typing import Protocol
 import numpy as np
 
 from fdd_flower.errors import ConfigError
+from fdd_flower.privacy.sampler import MOST, draws
 
 # Below so many steps a client's noise is too coarse. The sum of M clients' noises is no discrete
 # Gaussian, but as good as one of sqrt(M) times the standard deviation, up to a privacy loss of
@@ -45,14 +45,14 @@ class Noise(Protocol):
 
 
 def discrete_gaussian(count: int, sigma: float) -> np.ndarray:
-    """Draw from the discrete Gaussian, by OpenDP; about 11 microseconds a draw.
+    """Draw from the discrete Gaussian.
 
     Parameters
     ----------
     count
         How many, at least 0.
     sigma
-        Standard deviation, in steps; at least `LEAST`.
+        Standard deviation, in steps; from `LEAST` to `MOST`.
 
     Returns
     -------
@@ -61,27 +61,27 @@ def discrete_gaussian(count: int, sigma: float) -> np.ndarray:
     Raises
     ------
     ConfigError
-        If `sigma` is not finite, or below `LEAST`.
+        If `sigma` is not finite, or out of its range.
     """
     check_steps(sigma)
-    from opendp.domains import atom_domain, vector_domain
-    from opendp.measurements import make_gaussian
-    from opendp.metrics import l2_distance
-    from opendp.mod import enable_features
-
-    enable_features("contrib")  # OpenDP asks for this word before it adds any noise
-    draw = make_gaussian(vector_domain(atom_domain(T="i64")), l2_distance(T="i64"), scale=sigma)
-    return np.array(draw([0] * count), dtype=np.int64)
+    return draws(count, sigma)
 
 
 def check_steps(sigma: float) -> None:
-    """Check that noise of `sigma` steps is fine enough.
+    """Check that noise of `sigma` steps is fine enough, and no wider than can be drawn.
 
     Raises
     ------
     ConfigError
-        If it is not finite, or below `LEAST`.
+        If it is not finite, below `LEAST`, or above `MOST`.
     """
+    if math.isfinite(sigma) and sigma > MOST:
+        raise ConfigError(
+            "noise",
+            expected=f"a standard deviation of at most {MOST} steps of the grid",
+            got=f"{sigma:g} steps",
+            remedy="Use less noise, or share it among more clients.",
+        )
     if not (math.isfinite(sigma) and sigma >= LEAST):
         raise ConfigError(
             "noise",

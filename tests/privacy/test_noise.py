@@ -1,17 +1,20 @@
 import inspect
 import os
+from decimal import Decimal, localcontext
 
 import numpy as np
 import pytest
-from scipy.stats import chi2
+from scipy.stats import chi2, chisquare, kstest
 
 from fdd_flower.errors import ConfigError
+from fdd_flower.privacy import sampler
 from fdd_flower.privacy.mechanism import Mechanism
 from fdd_flower.privacy.noise import LEAST, discrete_gaussian
 
 
-def test_draws_follow_the_discrete_gaussian():
-    sigma, count = 32.0, 40_000
+@pytest.mark.parametrize("sigma", [32.0, 32.9])
+def test_draws_follow_the_discrete_gaussian(sigma: float):
+    count = 200_000
     drawn = discrete_gaussian(count, sigma)
     values = np.arange(-400, 401)
     weights = np.exp(-(values**2) / (2 * sigma**2))
@@ -22,6 +25,55 @@ def test_draws_follow_the_discrete_gaussian():
     statistic = float(((seen - expected) ** 2 / expected).sum())
     assert statistic < chi2.ppf(1 - 1e-9, len(expected) - 1)  # fails by chance once in 10^9
     assert drawn.dtype == np.int64
+
+
+@pytest.mark.parametrize("sigma", [1e8, 1.5 * 2.0**45])
+def test_wide_noise_is_a_gaussian_down_to_its_last_digits(sigma: float):
+    drawn = discrete_gaussian(100_000, sigma)
+    assert kstest(drawn / sigma, "norm").pvalue > 1e-9
+    # the lowest bits of a wide one are as good as uniform, also of small draws
+    low = np.bincount(drawn & 15, minlength=16)
+    assert chisquare(low).pvalue > 1e-9
+    near = drawn[np.abs(drawn) < sigma / 8]
+    assert chisquare(np.bincount(near & 15, minlength=16)).pvalue > 1e-9
+
+
+def words_of(seed: int) -> sampler.Words:
+    rng = np.random.default_rng(seed)
+    return lambda count: rng.integers(0, 2**64, count, dtype=np.uint64)
+
+
+@pytest.mark.parametrize("sigma", [32.0, 33.7, 1e8, 2.0**45])
+def test_doubles_decide_as_all_digits_do(sigma: float, monkeypatch: pytest.MonkeyPatch):
+    quick = sampler.draws(300, sigma, words_of(1))
+    monkeypatch.setattr(sampler, "MARGIN", 1.0)  # nothing is decided in doubles
+    assert np.array_equal(sampler.draws(300, sigma, words_of(1)), quick)
+
+
+def test_a_number_that_is_near_takes_more_bits(monkeypatch: pytest.MonkeyPatch):
+    sigma, x = 100.25, 7
+    with localcontext() as context:
+        context.prec = 80
+        p = Decimal(4) / 5 * (-(x**2) / (2 * Decimal(sigma) ** 2)).exp()
+        scaled = p * 2**127
+    w, rest = divmod(int(scaled), 2**64)  # p's own first bits, and those that follow
+    for more, below in ((rest - 1, True), (rest + 1, False)):
+        asked: list[int] = []
+
+        def words(count: int, more: int = more, asked: list[int] = asked) -> np.ndarray:
+            asked.append(count)
+            return np.array([more], dtype=np.uint64)
+
+        assert sampler._below(w, x, 0, sigma, words) is below
+        assert asked == [1]
+
+
+def test_what_is_proposed_is_kept_with_a_probability():
+    for sigma in (32.0, 32.999, 1e3 + 0.5, 2.0**45):
+        t = int(sigma) + 1
+        heads = np.arange(20)[:, None]
+        x = t * heads + np.linspace(0, t - 1, 50)
+        assert (0.8 * 2.0**heads * np.exp(-((x / sigma) ** 2) / 2)).max() < 1
 
 
 def test_no_two_draws_are_alike_in_a_forked_process_either():
@@ -54,6 +106,11 @@ def test_a_seed_does_not_reach_it():
 def test_only_a_python_argument_replaces_it():
     assert list(inspect.signature(discrete_gaussian).parameters) == ["count", "sigma"]
     assert inspect.signature(Mechanism).parameters["noise"].default is discrete_gaussian
+
+
+def test_noise_wider_than_can_be_drawn_is_refused():
+    with pytest.raises(ConfigError, match="at most"):
+        discrete_gaussian(1, 2.0 * sampler.MOST)
 
 
 @pytest.mark.parametrize("sigma", [0.0, LEAST - 0.01, float("nan"), float("inf")])

@@ -13,6 +13,7 @@ from fdd_flower.config import from_run_config
 from fdd_flower.data.base import Split
 from fdd_flower.distillers.base import Plan
 from fdd_flower.releases.base import RELEASES, Release
+from fdd_flower.releases.dp_moments import Moments
 from fdd_flower.schema import Normalisation
 
 CLASSES = ("a", "b", "c", "d")
@@ -99,7 +100,7 @@ def test_what_a_record_adds_is_at_most_the_unit(mode: str) -> None:
 @pytest.mark.parametrize("mode", RELEASES.names())
 def test_whatever_networks_say_of_it(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     release = release_of(mode, SHAPES["vector"])
-    width = release.products.width if mode == "dp-moments" else release.block
+    width = release.width if isinstance(release, Moments) else release.block
     told = records((width,), 5 * CASES, seed=9)
     lengths = told.double().norm(dim=1)
     kinds = [lengths == 0, lengths > 1e20, ~lengths.isfinite(), (lengths > 0) & (lengths < 1e-10)]
