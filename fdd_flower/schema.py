@@ -19,6 +19,7 @@ ColumnKind = Literal["number", "integer", "category", "yes/no", "ordinal", "date
 
 OTHER, MISSING = "(other)", "(missing)"  # features of a column, beside those of its levels
 DATE_PARTS = ("day", "season-sin", "season-cos", "weekday-sin", "weekday-cos")
+MOST_DECIMALS = 9
 # how many levels a column of a kind has, at least and at most
 _LEVELS = {"category": (1, math.inf), "ordinal": (2, math.inf), "yes/no": (2, 2)}
 
@@ -100,6 +101,9 @@ class Column:
         Of a number, date, yes/no or ordinal column: the model sees (value - centre) / scale.
     unit
         Of a number, for people: "mmHg".
+    decimals
+        Digits after the point that a synthetic number has, from 0 to 9; None: all that a model can
+        tell apart.
 
     Raises
     ------
@@ -118,6 +122,7 @@ class Column:
     centre: float = 0.0
     scale: float = 1.0
     unit: str = ""
+    decimals: int | None = None
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -139,6 +144,9 @@ class Column:
                 f"{self.centre:g}, {self.scale:g}, {self.fill}, {self.low}, {self.high}",
                 "Correct them.",
             )
+        if self.decimals is not None and not 0 <= self.decimals <= MOST_DECIMALS:
+            expected = f"from 0 to {MOST_DECIMALS}"
+            raise self._bad("decimals", expected, str(self.decimals), "Correct it or leave it out.")
         if self.low is not None and self.high is not None and not self.low < self.high:
             got = f"{self.low:g} and {self.high:g}"
             raise self._bad("low, high", "low below high", got, "Swap or widen them.")
@@ -203,7 +211,12 @@ class Column:
             numeric = kind is float and type(value) in (int, float)
             right = texts and all(isinstance(x, str) for x in value)
             if not (right or numeric or (type(value) is kind and kind is not tuple)):
-                word = {tuple: "a list of texts", float: "a number", bool: "true or false"}
+                word = {
+                    tuple: "a list of texts",
+                    float: "a number",
+                    int: "a whole number",
+                    bool: "true or false",
+                }
                 raise DataError(
                     f"schema: column {named!r}: {key}",
                     expected=word.get(kind, "text"),
@@ -238,6 +251,7 @@ _TYPES: dict[str, type] = {
     "centre": float,
     "scale": float,
     "unit": str,
+    "decimals": int,
 }
 
 

@@ -233,6 +233,33 @@ def test_a_column_in_words() -> None:
     assert held(Column(name="x"), pd.Series(values), weights) == f"{mean:.4g} ± {spread:.3g}"
 
 
+@pytest.mark.parametrize(
+    ("cells", "decimals"),
+    [
+        ([13.1, 9.75, -2], 2),
+        ([0.1 + 0.2, 0.3], 1),
+        ([1e9 + 0.5, 0], 1),
+        ([1 / 3, 1], None),
+        (np.float32([0.1, 0.2]), None),
+    ],
+)
+def test_numbers_have_the_decimals_they_are_written_with(cells: Any, decimals: int | None) -> None:
+    held = np.asarray(cells, dtype=np.float64)[:, None]
+    (column,) = with_constants((Column(name="hb"),), held)
+    assert column.decimals == decimals
+    (kept,) = with_constants((Column(name="hb", decimals=4),), held)
+    assert kept.decimals == 4
+
+
+def test_synthetic_numbers_are_written_as_the_others() -> None:
+    columns = (Column(name="hb", decimals=1, low=0, high=19.96, centre=13, scale=2),)
+    schema = Schema.of_table(columns, classes=("0", "1"), label="y")
+    inputs = torch.tensor([[0.031], [-9.0], [9.0], [-6.51]])
+    frame: Any = frame_of(inputs, schema)
+    assert frame["hb"].tolist() == [13.1, 0, 19.96, 0]
+    assert "-0.0" not in frame.to_csv()
+
+
 def test_noise_decodes_to_records_of_the_schema() -> None:
     columns = (
         Column(name="age", kind="integer", low=18.5, high=90, centre=54, scale=9, gaps=True),

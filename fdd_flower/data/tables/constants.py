@@ -20,13 +20,15 @@ FENCE = 10
 # few whole numbers, which are most likely codes or grades.
 MARGIN = 0.5
 FEW = 10
+MOST_WRITTEN = 6  # digits after the point
 
 
 def with_constants(columns: Sequence[Column], cells: np.ndarray) -> tuple[Column, ...]:
     """Return the columns with range, centre, scale and fill, where they have none.
 
     The range is that of the cells within the fence, and a little more; centre and scale are mean
-    and standard deviation of the cells brought into it, and the fill is their median.
+    and standard deviation of the cells brought into it, and the fill is their median. Numbers have
+    as many decimals as they are written with.
 
     Parameters
     ----------
@@ -74,7 +76,19 @@ def _with_constants(column: Column, values: np.ndarray) -> Column:
         fill=(float(np.median(inside)) if ranged else float(np.round(np.median(inside))))
         if column.fill is None and column.gaps
         else column.fill,
+        decimals=_decimals(held)
+        if column.kind == "number" and column.decimals is None
+        else column.decimals,
     )
+
+
+def _decimals(held: np.ndarray) -> int | None:
+    """Return how many digits after the point the cells have; None if more than a person writes."""
+    for digits in range(MOST_WRITTEN + 1):
+        scaled = held * 10.0**digits
+        if (np.abs(scaled - np.rint(scaled)) <= 4 * np.spacing(np.abs(scaled))).all():
+            return digits
+    return None
 
 
 def _range(held: np.ndarray, *, whole: bool) -> tuple[float | None, float | None]:

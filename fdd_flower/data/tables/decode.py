@@ -71,6 +71,8 @@ def _cells(parts: np.ndarray, column: Column) -> np.ndarray:
         values = np.rint(values)
     elif column.kind == "integer":
         values = np.clip(np.rint(values), np.ceil(low), np.floor(high))
+    elif column.decimals is not None:
+        values = np.clip(np.round(values, column.decimals), low, high)
     missing = parts[:, -1] > 0.5 if column.gaps else np.zeros(len(parts), dtype=bool)
     return np.where(missing, np.nan, values)
 
@@ -90,4 +92,4 @@ def _column(cells: np.ndarray, column: Column) -> pd.Series:
         return pd.Series(filled).astype("Int64").where(~missing, pd.NA)
     # digits that a model cannot tell apart are noise to a reader
     digits = 6 - math.floor(math.log10(column.scale))
-    return pd.Series(np.round(cells, digits))
+    return pd.Series(np.round(cells, digits) + 0.0)  # of -0.0 it makes 0.0

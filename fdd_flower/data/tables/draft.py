@@ -93,7 +93,7 @@ def _column(
     found = None if are_codes(held) else numbers(held, comma=comma)
     clock = hours(held) if found is None else None
     if clock is not None:
-        return Column(name=name, kind="number", gaps=gaps, missing=markers, unit=HOURS)
+        return Column(name=name, kind="number", gaps=gaps, missing=markers, unit=HOURS, decimals=2)
     if found is None and limits(held, comma=comma):
         found = quantities(held, comma=comma)
     if found is not None and np.isfinite(found).any():
