@@ -240,7 +240,7 @@ def test_a_column_in_words() -> None:
         ([0.1 + 0.2, 0.3], 1),
         ([1e9 + 0.5, 0], 1),
         ([1 / 3, 1], None),
-        (np.float32([0.1, 0.2]), None),
+        (np.array([0.1, 0.2], dtype=np.float32), None),
     ],
 )
 def test_numbers_have_the_decimals_they_are_written_with(cells: Any, decimals: int | None) -> None:
