@@ -91,3 +91,35 @@ def test_a_spreadsheet_keeps_text_that_looks_like_a_number(tmp_path: Path) -> No
     assert found["plz"].tolist() == ["01067", "10115"]
     assert found["age"].dtype == np.int64
     assert found["income"].dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    ("cells", "unit"),
+    [
+        (["36.6 °C", "37 °C", "38.2 °C"], "°C"),
+        (["70kg", "1,071.5kg", "-3kg"], "kg"),
+        (["5 mg/l", "10  mg/l", "7 mg/l", "<2 mg/l"], "mg/l"),
+        (["1 child", "2 children", "3 children"], ""),
+        (["1a", "2a", "3a"], ""),
+        (["10-20", "20-30", "30-40"], ""),
+        (["a 1", "b 1", "c 1"], ""),
+        (["1", "2", "3"], ""),
+    ],
+)
+def test_numbers_may_have_their_unit_with_them(cells: list[str], unit: str) -> None:
+    values = pd.Series(cells * 10, dtype=object)
+    (column,) = draft_columns("t", values.to_frame("x"))
+    assert column.unit == unit
+    assert (column.kind in ("number", "integer")) == bool(unit or cells == ["1", "2", "3"])
+    if unit:
+        bare = pd.Series([cell.replace(unit, "") for cell in cells], dtype=object)
+        found = cells_of("t", pd.DataFrame({"x": cells}), (column,))[:, 0]
+        assert found.tolist() == pytest.approx(quantities(bare))
+        with pytest.raises(DataError, match="'5 miles' in row 1"):
+            cells_of("t", pd.DataFrame({"x": ["5 miles"]}), (column,))
+
+
+def test_two_numbers_in_a_cell_want_two_columns() -> None:
+    frame = pd.DataFrame({"bp": [f"{100 + i}/{60 + i % 7}" for i in range(60)]})
+    with pytest.raises(DataError, match="each of the two numbers a column"):
+        draft_columns("t", frame)

@@ -12,7 +12,7 @@ from fdd_flower.data.alone.cells import ALONE, number, read_each
 from fdd_flower.data.base import refuse, shown
 from fdd_flower.data.tables.files import COMMA
 from fdd_flower.data.tables.numbers import Series, day, days, is_text, words
-from fdd_flower.data.tables.quantities import hours, quantities, quantity
+from fdd_flower.data.tables.quantities import hours, quantities, quantity, without_unit
 from fdd_flower.data.tables.text import is_number
 from fdd_flower.errors import DataError
 from fdd_flower.schema import Column
@@ -111,9 +111,10 @@ def _cells(what: str, values: Series, column: Column, read: Read) -> np.ndarray:
         )
     held = values[~missing]
     if column.kind in ("number", "integer"):
-        made = read(what, held, column.kind)
+        plain = without_unit(held, column.unit)
+        made = read(what, plain, column.kind)
         if made is None:
-            raise _broken(what, missing, held, _odd(what, held, column.kind, read), "numbers")
+            raise _broken(what, missing, held, _odd(what, plain, column.kind, read), "numbers")
         beyond = ~np.isfinite(made) | (np.abs(made) > LARGEST)
         if beyond.any():
             raise _broken(what, missing, held, beyond, "finite numbers in float32's range")

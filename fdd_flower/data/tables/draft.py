@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,15 @@ from fdd_flower.data.tables.codes import are_codes
 from fdd_flower.data.tables.constants import beyond_fence
 from fdd_flower.data.tables.files import COMMA
 from fdd_flower.data.tables.numbers import Series, days, is_text, numbers, words
-from fdd_flower.data.tables.quantities import HOURS, hours, limits, quantities
+from fdd_flower.data.tables.quantities import (
+    HOURS,
+    are_pairs,
+    hours,
+    limits,
+    quantities,
+    unit_of,
+    without_unit,
+)
 from fdd_flower.errors import DataError
 from fdd_flower.schema import Column
 
@@ -25,6 +34,7 @@ MARKERS = ("?", "-", "--", ".", "missing")  # beside those that pandas knows
 # numbers that stand for nothing, where they lie far from all others
 SENTINELS = (-1, *(sign * int("9" * n) for n in range(1, 10) for sign in (1, -1)))
 MOST_LEVELS = 64  # of a category: the others count as "other"
+_SPLIT = "Give each of the two numbers a column of its own, or leave"
 FEW = 20  # different words are a category, however few the rows
 
 
@@ -96,6 +106,13 @@ def _column(
         return Column(name=name, kind="number", gaps=gaps, missing=markers, unit=HOURS, decimals=2)
     if found is None and limits(held, comma=comma):
         found = quantities(held, comma=comma)
+    if found is None and (unit := unit_of(held)):
+        bare = without_unit(held, unit)
+        found = numbers(bare, comma=comma)
+        if found is None and limits(bare, comma=comma):
+            found = quantities(bare, comma=comma)
+        if found is not None:
+            return replace(_number(name, found, gaps, markers), unit=unit)
     if found is not None and np.isfinite(found).any():
         return _number(name, found[np.isfinite(found)], gaps, markers)
     if found is None and days(what, held) is not None:
@@ -121,7 +138,7 @@ def _column(
             expected="numbers, dates, or words of which many rows have the same",
             got=f"{len(counts):,} different ones in {len(held):,} rows, such as "
             f"{str(counts.index[0])[:40]!r}: free text or an id",
-            remedy=_drop(name),
+            remedy=_drop(name).replace("Leave", _SPLIT, 1) if are_pairs(held) else _drop(name),
         )
     folded = {word.casefold(): word for word in counts.index}
     for no, yes in zip(NO, YES, strict=True):

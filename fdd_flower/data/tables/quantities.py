@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 HOURS = "hours"
 _LIMIT = r"^[<>≤≥]=?\s*(?=[\d.,])"  # <0.5, below what a laboratory can measure
 _CLOCK = r"\d{1,4}:[0-5]\d(:[0-5]\d([.,]\d+)?)?"
+_UNIT = re.compile(r"[<>≤≥]?=?\s*[+-]?\d[\d.,' \xa0\u202f]*?(\s*)([^\d\s.,'+:/-][^\d]*)")
+_PAIR = r"\d+([.,]\d+)?\s*[/:x-]\s*\d+([.,]\d+)?"  # 120/80
 _LEAST_PLAIN = 0.1  # share of a column with limits that is no limit; else "<5" is a word
 
 
@@ -67,6 +69,35 @@ def hours(values: Series) -> np.ndarray | None:
     )
 
 
+def unit_of(values: Series) -> str:
+    """Return the unit that all cells end in, "36.6 °C"; empty where they do not, or have none.
+
+    A letter right behind a number, "3a", is no unit.
+    """
+    if not is_text(values):
+        return ""
+    matched = [_UNIT.fullmatch(word) for word in words(values).dropna().unique()]
+    if len(matched) < 3 or not all(matched):
+        return ""
+    found = {(bool(one[1]), one[2].strip()) for one in matched if one}
+    (blank, unit), *others = sorted(found)
+    return "" if others or (not blank and len(unit) == 1 and unit.isalpha()) else unit
+
+
+def without_unit(values: Series, unit: str) -> Series:
+    """Return cells without the unit at their ends, of text."""
+    if not unit or not is_text(values):
+        return values
+    text = words(values)
+    ends = rf"(?<=\d)\s*{re.escape(unit)}$"
+    return text.where(text.isna(), text.astype(str).str.replace(ends, "", regex=True))
+
+
+def are_pairs(values: Series) -> bool:
+    """Tell whether cells hold two numbers each, as blood pressures do."""
+    return bool(words(values).dropna().astype(str).str.fullmatch(_PAIR).all())
+
+
 def limits(values: Series, *, comma: bool = False) -> int:
     """Return how many cells of a column of numbers are limits; 0 where it is a column of words."""
     if not is_text(values):
@@ -83,7 +114,7 @@ def limited(frame: pd.DataFrame, columns: Iterable[Column]) -> dict[str, int]:
     """Return how many limits each column of numbers holds, of those that hold any."""
     comma = bool(frame.attrs.get(COMMA))
     found = {
-        column.name: limits(frame[column.name], comma=comma)
+        column.name: limits(without_unit(frame[column.name], column.unit), comma=comma)
         for column in columns
         if column.kind in ("number", "integer")
     }
