@@ -42,6 +42,8 @@ def quantity(cell: str) -> float | None:
     >>> quantity("<0.5"), quantity("14:30"), quantity("(2)"), quantity("1,5")
     (0.5, 14.5, -2.0, None)
     """
+    if (plain := number(cell)) is not None:
+        return plain
     if re.fullmatch(_CLOCK, cell.strip()):
         return sum(
             float(part.replace(",", ".")) / 60**at for at, part in enumerate(cell.split(":"))
