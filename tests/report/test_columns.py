@@ -69,6 +69,7 @@ def test_the_file_gives_back_what_was_written(tmp_path: Path) -> None:
         {"real": [[1.0]]},
         {"synthetic": [["x"] * 7] * 7},
         {"records": None},
+        {"real": [[1e300] * 7] * 7},
         {"marginals": [{"name": "a", "edges": [1, 1], "words": [], "real": [1, 0]}] * 7},
     ],
 )

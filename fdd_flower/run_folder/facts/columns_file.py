@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from fdd_flower.errors import DataError
-from fdd_flower.training.metrics.likeness import Likeness, Marginal
+from fdd_flower.training.metrics.likeness import MOST_COLUMNS, Likeness, Marginal
 
+_LARGEST = 1e39  # above all that a float32 holds
 _BROKEN = (OSError, ValueError, OverflowError, RecursionError, KeyError, TypeError)
 
 
@@ -45,7 +46,7 @@ def _nulled(matrix: tuple[tuple[float, ...], ...]) -> list[list[float | None]]:
 
 
 def _read(found: Any) -> Likeness:
-    marginals = tuple(map(_marginal, found["marginals"]))
+    marginals = tuple(map(_marginal, found["marginals"][:MOST_COLUMNS]))
     return Likeness(
         marginals=marginals,
         real=_matrix(found["real"], len(marginals)),
@@ -89,6 +90,6 @@ def _shares(found: Any, count: int) -> tuple[float, ...]:
 
 def _number(value: Any) -> float:
     number = float(value)
-    if not math.isfinite(number):
+    if not abs(number) < _LARGEST:
         raise ValueError(f"{value} where a number was expected")
     return number
