@@ -20,6 +20,7 @@ from fdd_flower.errors import ConfigError
 # The noise is drawn from the discrete Gaussian, and accounted as the continuous one with this much
 # less of it: from 32 steps of noise on, their epsilons differ by less than 1 in 10^4.
 _DISCRETE = 1e-4
+LEAST = 1e-3  # noise multiplier: with less, losses leave the range of doubles
 _INTERVAL = 1e-4  # of the privacy loss: the grid on which it is rounded up
 _CLOSE = 1e-4  # relative accuracy of a sigma that is searched for
 
@@ -31,7 +32,7 @@ class Spend:
     Parameters
     ----------
     sigma
-        Noise multiplier: standard deviation of the noise over the sensitivity, above 0.
+        Noise multiplier: standard deviation of the noise over the sensitivity, at least `LEAST`.
     releases
         How many releases of this noise, at least 1.
     rate
@@ -49,8 +50,8 @@ class Spend:
     rate: float = 1.0
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.sigma) and self.sigma > 0):
-            raise _wrong("sigma", "a number above 0", self.sigma)
+        if not (math.isfinite(self.sigma) and self.sigma >= LEAST):
+            raise _wrong("sigma", f"a number from {LEAST}, where epsilon is 504,370", self.sigma)
         if self.releases < 1:
             raise _wrong("releases", "a whole number from 1", self.releases)
         if not 0 < self.rate <= 1:
@@ -96,6 +97,8 @@ def _epsilon(parts: tuple[tuple[tuple[float, float], int], ...], delta: float) -
 
     # with little noise losses are large, and a finer grid would only take time
     least = min(sigma for (sigma, _), _ in parts)
+    if least < LEAST:
+        return math.inf
     interval = _INTERVAL * max(1.0, 0.1 / least**2)
     whole = None
     for (sigma, rate), releases in parts:

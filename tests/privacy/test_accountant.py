@@ -100,6 +100,7 @@ def test_nothing_costs_nothing():
     "bad",
     [
         lambda: Spend(0.0),
+        lambda: Spend(1e-4),
         lambda: Spend(math.nan),
         lambda: Spend(1.0, 0),
         lambda: Spend(1.0, 1, 0.0),
@@ -113,3 +114,8 @@ def test_nothing_costs_nothing():
 def test_values_out_of_range_are_refused(bad):
     with pytest.raises(ConfigError):
         bad()
+
+
+def test_next_to_no_noise_costs_more_than_any_budget():
+    assert epsilon_of([Spend(1e-3)], 1e-5) > 500_000
+    assert epsilon_of([Spend(1e-3)] * 2, 1e-5) == math.inf
