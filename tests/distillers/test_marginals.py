@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from fdd_flower.config import DistillerConfig
 from fdd_flower.distillers.base import DISTILLERS
-from fdd_flower.distillers.parts.marginals import quantile_means, with_marginals
+from fdd_flower.distillers.parts.marginals import (
+    quantile_means,
+    with_gaps,
+    with_levels,
+    with_marginals,
+)
 from fdd_flower.distillers.parts.start import group_means
+from fdd_flower.schema import Column, Schema
 from tests.conftest import blobs, plan_for
 
 
@@ -78,3 +86,97 @@ def test_dm_gives_a_table_the_mean_and_the_spread_of_each_class(ipc):
         if ipc > 1:
             spread = records.std(dim=0, unbiased=False)
             torch.testing.assert_close(rows.std(dim=0, unbiased=False), spread)
+
+
+def _levels(n: int, shares: tuple[float, ...], seed: int = 0) -> torch.Tensor:
+    rng = np.random.default_rng(seed)
+    return torch.eye(len(shares))[rng.choice(len(shares), n, p=shares)]
+
+
+@pytest.mark.parametrize("shares", [(0.5, 0.3, 0.2), (0.97, 0.02, 0.01), (1.0, 0.0), (0.25,) * 4])
+@pytest.mark.parametrize("m", [1, 2, 7])
+def test_rows_have_levels_in_the_shares_of_the_records(shares, m):
+    records, k = _levels(61, shares), len(shares)
+    wanted = torch.randn(m, k, generator=torch.Generator().manual_seed(1))
+    got = with_levels(wanted, records)
+    np.testing.assert_allclose(got.sum(dim=1), 1, rtol=1e-9)
+    np.testing.assert_allclose(got.mean(dim=0), records.double().mean(dim=0), atol=1e-9)
+    assert float(got.min()) >= 0
+    assert int((got > 0).sum()) < m + k  # a corner of the transport polytope: few are between two
+
+
+def test_a_row_keeps_the_level_that_it_is_most_of():
+    records = torch.eye(2)[[0, 0, 0, 0, 1, 1, 1, 1]]
+    wanted = torch.tensor([[0.9, 0.2], [0.6, 0.4], [0.7, 0.1], [0.2, 0.5]])
+    assert with_levels(wanted, records)[:, 0].tolist() == [1, 0, 1, 0]
+    already = torch.tensor([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]])
+    assert torch.equal(with_levels(already, records), already.double())
+
+
+def _gaps(n: int, missing: int) -> torch.Tensor:
+    column = torch.arange(float(n)).square()
+    lacks = torch.arange(n) < missing
+    return torch.stack([column.where(~lacks, torch.tensor(-3.0)), lacks.float()], dim=1)
+
+
+def test_a_row_has_a_number_or_what_stands_for_none():
+    records = _gaps(40, 16)
+    wanted = torch.tensor([[5.0, 0.9], [4.0, 0.1], [9.0, 0.2], [1.0, 0.0], [2.0, 0.8]])
+    got = with_gaps(wanted, records).numpy()
+    assert got[:, 1].tolist() == [1, 0, 0, 0, 1]
+    assert got[[0, 4], 0].tolist() == [-3, -3]
+    held = records[16:, 0].double().numpy()
+    means = held.reshape(3, 8).mean(axis=1)  # 24 records have a number, and three rows
+    want = held.mean() + (means - means.mean()) * held.std() / means.std()
+    np.testing.assert_allclose(got[[3, 1, 2], 0], want)
+
+
+def test_a_row_of_which_half_the_records_lack_a_number_is_half_of_each():
+    records = _gaps(40, 12)
+    got = with_gaps(torch.tensor([[float(i), float(i)] for i in range(5)]), records)
+    assert got[:, 1].tolist() == [0, 0, 0, 0.5, 1]
+    held = records[12:, 0].double()
+    means = torch.stack([part.mean() for part in held.split([8, 8, 8, 4])])
+    spread = held.std(unbiased=False) / means.std(unbiased=False)
+    last = held.mean() + (means[-1] - means.mean()) * spread
+    torch.testing.assert_close(got[3, 0], (last - 3) / 2)
+
+
+@pytest.mark.parametrize(("n", "m"), [(8, 1), (60, 7), (71, 8), (64, 8)])
+def test_gaps_of_any_number_leave_finite_rows_of_the_same_mean(n, m):
+    for missing in range(n + 1):
+        records = _gaps(n, missing)
+        wanted = torch.randn(m, 2, generator=torch.Generator().manual_seed(missing))
+        got = with_gaps(wanted, records)
+        assert bool(torch.isfinite(got).all())
+        if n % m == 0:
+            torch.testing.assert_close(got[:, 1].mean(), records[:, 1].double().mean())
+
+
+def test_dm_gives_a_table_the_levels_and_gaps_of_each_class():
+    columns = (
+        Column(name="age"),
+        Column(name="pain", kind="category", levels=("a", "b"), gaps=True),
+        Column(name="smokes", kind="yes/no", levels=("no", "yes")),
+        Column(name="dose", gaps=True),
+    )
+    schema = Schema.of_table(columns, classes=("a", "b"), label="sick")
+    data = blobs(shape=(len(schema.features),), counts=(64, 40))
+    data.inputs[:, 1:5] = _levels(104, (0.4, 0.3, 0.0, 0.3))
+    data.inputs[:, 5] = (data.inputs[:, 5] > 0).float()
+    data.inputs[:, 6:] = _gaps(104, 30)
+    cfg = DistillerConfig(name="dm", ipc=5, steps=3, networks=2, width=4)
+    plan = replace(plan_for(data), columns=columns, label="sick")
+    part = (
+        DISTILLERS.get("dm")(cfg)
+        .distill(data, plan=plan, start=None, rng=torch.Generator().manual_seed(0))
+        .synthetic
+    )
+    for label in (0, 1):
+        rows, records = part.inputs[part.labels == label], data.inputs[data.labels == label]
+        # but for groups of uneven size, as 64 records in 5 rows are
+        np.testing.assert_allclose(rows[:, 1:6].mean(0), records[:, 1:6].mean(0), atol=0.02)
+        np.testing.assert_allclose(rows[:, 1:5].sum(dim=1), 1, rtol=1e-6)
+        assert float(rows[:, 5].min()) >= 0
+        assert float(rows[:, 5].max()) <= 1
+        assert bool((rows[rows[:, 7] == 1, 6] == -3).all())

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from fdd_flower.device import wide
-from fdd_flower.distillers.parts.views import TILE, View
+from fdd_flower.distillers.parts.views import TILE
 from fdd_flower.rng import stream
 
 EPSILON = 1e-6  # under the square root, whose slope at zero is infinite
@@ -25,8 +26,16 @@ class Moments:
     covariance: Tensor | None = None  # (PROJECTED, PROJECTED)
 
 
+class Embeds(Protocol):
+    """What makes features (n, d) of inputs (n, *feature_shape), such as a `View`."""
+
+    def embed(self, inputs: Tensor) -> Tensor:
+        """Return the features."""
+        ...
+
+
 @torch.no_grad()
-def moments_of(view: View, inputs: Tensor, kind: str) -> Moments:
+def moments_of(view: Embeds, inputs: Tensor, kind: str) -> Moments:
     """Return the moments of the features of `inputs`, embedded a tile at a time.
 
     Memory does not grow with the client's data: two passes over tiles, sums in double
