@@ -79,7 +79,7 @@ def main() -> None:
     say("read")
     share = data.split(data.train)
     say("a client's share")
-    distiller = DistillerConfig(ipc=10, steps=20, networks=2)
+    distiller = DistillerConfig(ipc=2, steps=10, networks=2)
     plan = Plan.of(data.schema, seed=0, run="memory")
     rng = torch.Generator().manual_seed(0)
     DISTILLERS.get("dm")(distiller).distill(share, plan=plan, start=None, rng=rng)

@@ -115,10 +115,15 @@ def mean_and_std(inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     for some in _slices(len(inputs), 8 * inputs[0].size, IN_MEMORY):
         total = total + inputs[some].sum(axis=axes, dtype=np.float64)
     mean = total / count
+    centre = mean.reshape(-1, *[1] * (inputs.ndim - 2))
     for some in _slices(len(inputs), 8 * inputs[0].size, IN_MEMORY):
-        apart = inputs[some] - mean.reshape(-1, *[1] * (inputs.ndim - 2))
-        squares = squares + np.square(apart, out=apart).sum(axis=axes)
+        squares = squares + _squares(inputs[some] - centre).sum(axis=axes)
     return mean, np.sqrt(squares / count)
+
+
+def _squares(values: np.ndarray) -> np.ndarray:
+    """Return the squares of `values` in their place: a second copy would be the peak of memory."""
+    return np.square(values, out=values)
 
 
 def all_finite(inputs: np.ndarray) -> bool:
