@@ -23,6 +23,7 @@ from fdd_flower.data.tables.draft import draft_columns
 from fdd_flower.data.tables.encode import features_of, table_inputs
 from fdd_flower.data.tables.files import read_frame
 from fdd_flower.data.tables.numbers import days, numbers
+from fdd_flower.data.tables.sample import draft_schema
 from fdd_flower.data.tables.words import allowed, held
 from fdd_flower.errors import DataError
 from fdd_flower.schema import Column, Schema, normalisation_of
@@ -449,3 +450,13 @@ def test_a_table_without_a_header_says_so(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("5.1,3.5,setosa\n4.9,3.0,setosa\n")
     with pytest.raises(DataError, match="first line looks like a record"):
         load_dataset(DataConfig(name="table", path=str(tmp_path / "a.csv"), label="class"), seed=0)
+
+
+def test_a_draft_says_which_rows_a_run_would_refuse(tmp_path: Path) -> None:
+    rows = "".join(
+        f"{age},{word}\n" for age, word in zip(range(20), ["yes", "no", "", "no"] * 5, strict=False)
+    )
+    (tmp_path / "t.csv").write_text("age,class\n" + rows)
+    draft = draft_schema(tmp_path / "t.csv", "class")
+    assert draft.rows == 15
+    assert "5 rows without a class" in draft.notes["class"]

@@ -62,6 +62,7 @@ def draft_schema(path: Path, label: str, *, drop: Collection[str] = ()) -> Draft
             got=f"{label!r}, and {len(frame)} rows",
             remedy="Name the column that holds the class with --label.",
         )
+    unlabelled = int(np.count_nonzero(frame[label].isna()))
     frame = frame.dropna(subset=[label])
     names = joined([frame[label].tolist()])
     classes = tuple(sorted({*names.values()}))
@@ -71,6 +72,8 @@ def draft_schema(path: Path, label: str, *, drop: Collection[str] = ()) -> Draft
     cells = cells_of(str(path), frame, read)
     labels = places(frame[label], names, classes)
     about = check_classes(classes, Records(inputs=cells, labels=labels), None, label=label)
+    if unlabelled:
+        about = [*about, f"{unlabelled} rows without a class are left out; a run refuses them"]
     fitted = {column.name: column for column in with_constants(read, cells)}
     schema = Schema.of_table(
         [fitted.get(column.name, column) for column in columns],
