@@ -12,6 +12,7 @@ from fdd_flower.schema import Column
 
 TENTHS = np.linspace(0, 1, 11)[1:-1]
 NUMBERS = ("number", "integer", "date")
+MISSING = ("missing",)  # what stands for a gap in the four tables
 VARIES = 0.01  # least standard deviation of a feature whose correlations count: 1 record in 10,000
 
 
@@ -45,7 +46,7 @@ def kept(
                 edges = np.unique(np.nanquantile(pair[0], TENTHS))
                 pair = [np.where(np.isnan(x), -1, np.digitize(x, edges)) for x in pair]
             else:
-                pair = [_words(part[column.name]) for part in (real, own)]
+                pair = [_words(part[column.name], column.missing) for part in (real, own)]
                 words = np.unique(np.concatenate(pair))
                 features += [(np.concatenate(pair) == word).astype(float) for word in words]
                 owners += [place] * len(words)
@@ -83,8 +84,12 @@ def _numbers(cells: pd.Series) -> np.ndarray:
     return pd.to_numeric(cells, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
 
 
-def _words(cells: pd.Series) -> np.ndarray:
-    """Return cells as text: 1, 1.0 and "1" are one word, and a gap is the empty one."""
+def _words(cells: pd.Series, missing: Sequence[str]) -> np.ndarray:
+    """Return cells as text: 1, 1.0 and "1" are one word, and a gap is the empty one.
+
+    So is a cell that says that it is missing.
+    """
+    gaps = {*missing, *MISSING}
     made = []
     for cell in cells.astype(object):
         if pd.isna(cell):
@@ -92,5 +97,5 @@ def _words(cells: pd.Series) -> np.ndarray:
         elif isinstance(cell, float) and cell.is_integer():
             made.append(str(int(cell)))
         else:
-            made.append(str(cell))
+            made.append("" if str(cell).strip() in gaps else str(cell))
     return np.array(made)
