@@ -10,7 +10,7 @@ from fdd_flower.distillers.objectives.moments import mismatch, moments_of
 from fdd_flower.distillers.parts.canvas import Canvas
 from fdd_flower.distillers.parts.pipeline import Job
 
-WEIGHT = 10.0  # beside the moments of features; chosen on held-out records (decision 11)
+WEIGHT = 10.0  # beside the moments of features; chosen on held-out records (decision 12)
 
 
 class AsTheyAre:
