@@ -109,7 +109,9 @@ def test_a_baseline_has_the_codec_and_the_training_and_no_steps_of_its_own() -> 
 def test_a_network_teaches_other_models_only_where_there_is_time() -> None:
     assert "server.teacher" not in filled({"model.name": "cnn"})
     assert filled({"model.name": "cnn", "preset": "best"})["server.teacher"] == "convnet"
+    assert filled({"preset": "best"})["model.name"] == "convnet"
     assert "server.teacher" not in filled({"preset": "best"})
+    assert "server.teacher" not in filled({"preset": "best", "model.name": "convnet"})
 
 
 def test_settings_of_a_version_without_presets_had_none() -> None:

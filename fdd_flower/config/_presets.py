@@ -14,7 +14,7 @@ from fdd_flower.config._run_config import from_run_config, to_run_config
 from fdd_flower.config._setting import Scalar
 
 NONE = "none"  # every setting as it stands
-CODEC = "avif"
+CODEC, MODEL = "avif", "convnet"
 LEAST_SIDE = 16  # pixels of the smallest images whose settings were measured
 CHANNELS = (1, 3)  # that the codec takes
 CLASSES, PIXELS = 10, 64 * 64  # up to which a preset's bytes are meant; more in proportion
@@ -30,19 +30,19 @@ class Preset:
         A client sends a round, of at most `CLASSES` classes of at most `PIXELS` pixels.
     steps
         Of training the global model.
-    teacher
-        Family that teaches models of any other one; empty: none.
+    taught
+        Whether `MODEL` teaches a model of another family that the user chose.
     """
 
     bytes: int
     steps: int
-    teacher: str = ""
+    taught: bool = False
 
 
 PRESETS: Mapping[str, Preset] = {
     "tiny": Preset(bytes=8_000, steps=3_000),
     "balanced": Preset(bytes=40_000, steps=3_000),
-    "best": Preset(bytes=100_000, steps=15_000, teacher="convnet"),
+    "best": Preset(bytes=100_000, steps=15_000, taught=True),
 }
 
 
@@ -121,8 +121,10 @@ def _chosen(
         "training.batch-size": 64,
         "training.clean-steps": 0.3,
     }
-    if cfg.model.name not in ("auto", preset.teacher):
-        found["server.teacher"] = preset.teacher
+    if "model.name" not in given:
+        found["model.name"] = MODEL
+    elif preset.taught and cfg.model.name != MODEL:
+        found["server.teacher"] = MODEL
     if cfg.distiller.name == "dm":
         found |= {
             "distiller.depth": 3,
