@@ -126,3 +126,10 @@ def test_what_measures_settings_as_they_stand_refuses_a_preset() -> None:
         config_from("digits", [("preset", "tiny")], threads=1)
     with pytest.raises(ConfigError, match="preset"):
         audit._settings("digits", ["preset=tiny"])
+
+
+def test_only_the_best_trains_longer_than_the_rows_ask_for() -> None:
+    assert "training.steps" not in filled({"preset": "balanced"})
+    best, short = filled({"preset": "best"}), filled({"preset": "best", "distiller.bytes": 8_000})
+    assert best["training.steps"] > short["training.steps"]
+    assert filled({"preset": "best", "training.batch-size": 32})["training.steps"] == 15_000

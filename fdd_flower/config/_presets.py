@@ -29,19 +29,19 @@ class Preset:
     bytes
         A client sends a round, of at most `CLASSES` classes of at most `PIXELS` pixels.
     steps
-        Of training the global model.
+        Of training the global model, in batches of `BATCH`; 0: as the rows of the set ask.
     taught
         Whether `MODEL` teaches a model of another family that the user chose.
     """
 
     bytes: int
-    steps: int
+    steps: int = 0
     taught: bool = False
 
 
 PRESETS: Mapping[str, Preset] = {
-    "tiny": Preset(bytes=8_000, steps=3_000),
-    "balanced": Preset(bytes=40_000, steps=3_000),
+    "tiny": Preset(bytes=8_000),
+    "balanced": Preset(bytes=40_000),
     "best": Preset(bytes=100_000, steps=15_000, taught=True),
 }
 
@@ -117,10 +117,11 @@ def _chosen(
         "distiller.fill": "rows",
         "codec.name": CODEC,
         "codec.quality": _quality(size / (pixels * max(1.0, classes / CLASSES)), shape[0]),
-        "training.steps": preset.steps if size > FEW_BYTES else min(preset.steps, FEW_ROWS_STEPS),
-        "training.batch-size": 64,
         "training.clean-steps": 0.3,
     }
+    if preset.steps:
+        steps = preset.steps if size > FEW_BYTES else min(preset.steps, FEW_ROWS_STEPS)
+        found |= {"training.steps": steps, "training.batch-size": BATCH}
     if "model.name" not in given:
         found["model.name"] = MODEL
     elif preset.taught and cfg.model.name != MODEL:
@@ -151,6 +152,7 @@ def _measured(cfg: Config, shape: tuple[int, ...], given: Collection[str]) -> bo
     )
 
 
+BATCH = 64
 FEW_BYTES = 20_000  # up to which a client has the time for more steps
 FEW_ROWS_STEPS = 10_000  # of training at most, on what few bytes hold
 # Quality by bytes for each pixel of a class's images, from ten classes a client on.
