@@ -45,3 +45,24 @@ def _wrong(what: str, expected: str, got: str) -> Exception:
         got=got or "none",
         remedy="Name columns as the data does, separated by commas; -name leaves one out.",
     )
+
+
+def require_names(what: str, columns: Iterable[str]) -> None:
+    """Refuse a table with a column that has no name.
+
+    That is an index that pandas wrote. On sorted data it gives the class away, in a recording it
+    counts the moments.
+
+    Raises
+    ------
+    DataError
+        If there is one.
+    """
+    for column in columns:
+        if column.startswith("Unnamed: "):
+            raise refuse(
+                f"{what}: {column!r}",
+                expected="a name for every column",
+                got="a column without one",
+                remedy="Write the file with index=False, or name the column.",
+            )

@@ -13,7 +13,7 @@ import numpy as np
 from fdd_flower.config import DataConfig
 from fdd_flower.data.alone.cells import ALONE, number, read_each
 from fdd_flower.data.base import refuse, shown
-from fdd_flower.data.columns import chosen_columns
+from fdd_flower.data.columns import chosen_columns, require_names
 from fdd_flower.data.recordings.marks import clear_marks
 from fdd_flower.data.recordings.times import differ, one_rate, stretches, times_of
 from fdd_flower.data.tables.files import COMMA, headless
@@ -104,15 +104,7 @@ def from_table(
         If a column is missing, a value is no number, two rows are of one time, or rates or channels
         differ.
     """
-    for column in frame.columns:
-        # an index that pandas wrote: it counts the moments
-        if column.startswith("Unnamed: "):
-            raise refuse(
-                f"{what}: {column!r}",
-                expected="a name for every column",
-                got="a column without one",
-                remedy="Write the file with index=False, or name the column.",
-            )
+    require_names(what, frame.columns)
     label = _labels(what, frame, cfg.label) if labelled else np.full(len(frame), "-")
     facts = [name for name in dict.fromkeys([cfg.recording, *beside]) if name in frame.columns]
     for column in facts:

@@ -9,7 +9,7 @@ import numpy as np
 
 from fdd_flower.config import DataConfig
 from fdd_flower.data.base import Records, Source, refuse, shown
-from fdd_flower.data.columns import chosen_columns
+from fdd_flower.data.columns import chosen_columns, require_names
 from fdd_flower.data.groups import column_of_groups, grouped
 from fdd_flower.data.subjects import names_of_column, numbered, tests_only
 from fdd_flower.data.tables.cells import cells_of
@@ -181,15 +181,7 @@ def _check_columns(what: str, frame: pd.DataFrame, label: str) -> None:
             got=f"{len(frame)} rows and {len(columns)} columns",
             remedy="Check how the file was written.",
         )
-    for column in columns:
-        # An index that pandas wrote: on sorted data it gives the class away.
-        if column.startswith("Unnamed: "):
-            raise refuse(
-                f"{what}: {column!r}",
-                expected="a name for every column",
-                got="a column without one",
-                remedy="Write the file with index=False, or name the column.",
-            )
+    require_names(what, columns)
     missing = np.flatnonzero(frame[label].isna())
     if len(missing):
         raise refuse(

@@ -9,11 +9,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from fdd_flower.errors import DataError
+from fdd_flower.run_folder.facts._json import read_fact
 from fdd_flower.training.metrics.likeness import MOST_COLUMNS, Likeness, Marginal
 
 _LARGEST = 1e39  # above all that a float32 holds
-_BROKEN = (OSError, ValueError, OverflowError, RecursionError, KeyError, TypeError)
 
 
 def columns_bytes(found: Likeness) -> bytes:
@@ -30,15 +29,12 @@ def load_columns(path: Path) -> Likeness:
     DataError
         If the file is missing or broken.
     """
-    try:
-        return _read(json.loads(path.read_bytes()))
-    except _BROKEN as error:
-        raise DataError(
-            str(path),
-            expected="marginals and associations of a table's columns, in JSON",
-            got=f"{type(error).__name__}: {error}",
-            remedy="The file was edited or truncated; remove it to have a report without it.",
-        ) from error
+    return read_fact(
+        path,
+        _read,
+        expected="marginals and associations of a table's columns, in JSON",
+        remedy="The file was edited or truncated; remove it to have a report without it.",
+    )
 
 
 def _nulled(matrix: tuple[tuple[float, ...], ...]) -> list[list[float | None]]:

@@ -8,10 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from fdd_flower.errors import DataError
+from fdd_flower.run_folder.facts._json import read_fact
 from fdd_flower.training.metrics import Answers, Curve, Reliability
-
-_BROKEN = (OSError, ValueError, OverflowError, RecursionError, KeyError, TypeError)
 
 
 def evaluation_bytes(found: Answers) -> bytes:
@@ -27,15 +25,12 @@ def load_evaluation(path: Path) -> Answers:
     DataError
         If the file is missing or broken.
     """
-    try:
-        return _read(json.loads(path.read_bytes()))
-    except _BROKEN as error:
-        raise DataError(
-            str(path),
-            expected="the confusion, curves and reliability of a run's model, in JSON",
-            got=f"{type(error).__name__}: {error}",
-            remedy="The file was edited or truncated; remove it to have a report without it.",
-        ) from error
+    return read_fact(
+        path,
+        _read,
+        expected="the confusion, curves and reliability of a run's model, in JSON",
+        remedy="The file was edited or truncated; remove it to have a report without it.",
+    )
 
 
 def _read(found: Any) -> Answers:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from fdd_flower.errors import DataError
+from fdd_flower.run_folder.facts._json import read_fact
 from fdd_flower.schema import Column, Normalisation, Schema
-
-_BROKEN = (OSError, ValueError, OverflowError, RecursionError, KeyError, TypeError)
 
 
 def schema_bytes(schema: Schema) -> bytes:
@@ -26,25 +25,25 @@ def load_schema(path: Path) -> Schema:
     DataError
         If the file is missing or broken.
     """
-    try:
-        found = json.loads(path.read_bytes())
-        scale = found["normalisation"]
-        return Schema(
-            classes=tuple(map(str, found["classes"])),
-            feature_shape=tuple(map(int, found["feature_shape"])),
-            normalisation=Normalisation(
-                mean=tuple(map(float, scale["mean"])), std=tuple(map(float, scale["std"]))
-            ),
-            columns=tuple(map(Column.from_dict, found["columns"])),
-            label=str(found.get("label", "")),
-            prior=tuple(map(float, found.get("prior", ()))),
-            channels=tuple(map(str, found.get("channels", ()))),
-            rate=float(found.get("rate", 0)),
-        )
-    except (*_BROKEN, DataError) as error:
-        raise DataError(
-            str(path),
-            expected="the classes, shape, normalisation and columns of a run's records, in JSON",
-            got=f"{type(error).__name__}: {error}",
-            remedy="Pass the folder of a run that ended.",
-        ) from error
+    return read_fact(
+        path,
+        _read,
+        expected="the classes, shape, normalisation and columns of a run's records, in JSON",
+        remedy="Pass the folder of a run that ended.",
+    )
+
+
+def _read(found: Any) -> Schema:
+    scale = found["normalisation"]
+    return Schema(
+        classes=tuple(map(str, found["classes"])),
+        feature_shape=tuple(map(int, found["feature_shape"])),
+        normalisation=Normalisation(
+            mean=tuple(map(float, scale["mean"])), std=tuple(map(float, scale["std"]))
+        ),
+        columns=tuple(map(Column.from_dict, found["columns"])),
+        label=str(found.get("label", "")),
+        prior=tuple(map(float, found.get("prior", ()))),
+        channels=tuple(map(str, found.get("channels", ()))),
+        rate=float(found.get("rate", 0)),
+    )
