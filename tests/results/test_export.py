@@ -64,11 +64,11 @@ def test_a_table_has_features_labels_weights_and_origin(fdd, wine_once, tmp_path
     run = load_run(wine_once)
     assert run.synthetic is not None
     frame = pd.read_csv(tmp_path / "csv" / "synthetic.csv")
-    want, names = units(wine_once), sorted(set(frame) - {"label", "weight", "round", "set"})
+    want, names = units(wine_once), sorted(set(frame) - {"kind", "weight", "round", "set"})
     assert len(names) == 13
     for name, column in zip(names, want.T, strict=True):
         np.testing.assert_allclose(frame[name], column, atol=written(name), rtol=1e-5)
-    assert list(frame["label"]) == [run.synthetic.classes[i] for i in run.synthetic.set.labels]
+    assert list(frame["kind"]) == [run.synthetic.classes[i] for i in run.synthetic.set.labels]
     np.testing.assert_allclose(frame["weight"], run.synthetic.set.weights, rtol=1e-5)
     assert set(frame["set"]) == {source.sha256 for source in run.synthetic.sources}
     assert set(frame["round"]) == {1}
@@ -117,7 +117,7 @@ def test_hugging_face_opens_what_is_for_it(fdd, digits_once, wine_once, tmp_path
     assert isinstance(digits.features["label"], ClassLabel)
     pixels = np.stack([np.asarray(image) for image in digits["image"]]) / 255
     np.testing.assert_allclose(pixels, units(digits_once)[:, 0].clip(0, 1), atol=0.002)
-    assert wine.features["label"].names == ["one", "two", "zero"]
+    assert wine.features["kind"].names == ["one", "two", "zero"]
     np.testing.assert_allclose(wine["hue"], units(wine_once)[:, 5], atol=written("hue"))
 
 

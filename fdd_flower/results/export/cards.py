@@ -62,9 +62,9 @@ def write_dataset_card(run: Run, rows: Rows, to: str, folder: Path) -> None:
             f"- {text}"
             for text in (
                 FILES[to],
-                "`label`: the class; `weight`: how much the row counts in training; `round`, "
-                "`set`: the round that it came in, and the hash of the client's set. With soft "
-                "labels, a column `p_<class>` for each class.",
+                f"{_code(rows.label)}: the class; `weight`: how much the row counts in training; "
+                "`round`, `set`: the round that it came in, and the hash of the client's set. With "
+                "soft labels, a column `p_<class>` for each class.",
                 "`summary.json`: the run's own record. `model/`: the model that was trained on the "
                 "set, with a card of its own.",
             )

@@ -15,7 +15,7 @@ def write_hugging_face(rows: Rows, folder: Path) -> None:
     """Write the Parquet file of a split `train`.
 
     An image is a PNG in the column `image`, a series a list of channels in `series`; a vector has
-    a column a feature. `label` is a ClassLabel with the classes' names.
+    a column a feature. The class is a ClassLabel, in a table's own column or in `label`.
     """
     from datasets import ClassLabel, Dataset, Features, Value
     from datasets.utils import disable_progress_bars, enable_progress_bars

@@ -62,6 +62,11 @@ class Rows:
         return [self.schema.classes[label] for label in self.labels]
 
     @property
+    def label(self) -> str:
+        """The column of the class: a table's own, else `label`."""
+        return self.schema.label or "label"
+
+    @property
     def soft(self) -> bool:
         """Whether a row has a probability of more than one class."""
         return bool((self.targets.max(axis=1) < 1 - 1e-6).any())
@@ -84,7 +89,7 @@ class Rows:
         return ["_".join([stem, *map(str, place)]) for place in places]
 
     def facts(self, taken: list[str]) -> dict[str, list[Any]]:
-        """Return label, weight and origin of the rows by column, under names not `taken`.
+        """Return class, weight and origin of the rows by column, under names not `taken`.
 
         With soft labels there is a column a class more.
         """
@@ -94,7 +99,7 @@ class Rows:
             [one and one.round for one in self.sources],
             [one and one.sha256 for one in self.sources],
         ]
-        wanted = ["label", "weight", "round", "set"]
+        wanted = [self.label, "weight", "round", "set"]
         if self.soft:
             wanted += [f"p_{name}" for name in self.schema.classes]
             found += self.targets.T.tolist()
