@@ -1,4 +1,4 @@
-"""What a client answers where its work failed: a word, and nothing of its records."""
+"""What a client answers if its work failed: one word, and nothing about its records."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FAILED = "UnexpectedError"  # of whatever a library raised: its message may quot
 def refused(error: Exception, envelope: Envelope) -> RecordDict:
     """Return the refusal of a client whose work raised `error`; details stay in its own log.
 
-    Whatever were left to Flower it would send to the server, with its message.
+    Flower would send any error that is left to it to the server, with its message.
     """
     if isinstance(error, FddError):
         say(f"client {envelope.client} refuses: {error}")

@@ -38,9 +38,10 @@ def send_release(
     """Return the release of the round, or the one that was sent before for the same question.
 
     The budget is charged before a record is loaded. With `sketch.secure-sum` each client adds its
-    share of the noise, which counts on how many clients must stay to the end; every secure sum is
-    charged anew, for the difference of two would otherwise hold a client's share alone. Where its
-    owner has a say, it counts on clients that it knows alone, and adds the noise of all others too.
+    share of the noise, which follows from how many clients must stay to the end; every secure sum
+    is charged anew, for the difference of two would otherwise hold a client's share alone. Where
+    its owner has a say, it counts only on clients that it knows, and adds the noise of all others
+    too.
 
     Parameters
     ----------
@@ -116,16 +117,16 @@ def _sum(release: Release, side: ClientSide) -> Tensor:
 def _least_known(side: ClientSide, session: Session) -> int:
     """Return how many other clients that this one knows must be there, and stay, for their noise.
 
-    Strangers are taken to side with the server, beside those who may collude. Two lists of clients
-    that stay then have an honest one in common, so that no two sums are over disjoint honest
-    clients: `secure_sum.consistency`. A simulated client knows nobody, and takes the others for
-    what the run says that they are.
+    Strangers are assumed to side with the server, as are those who may collude. Two lists of
+    clients that stay then have an honest client in common, so that no two sums are over disjoint
+    honest clients: `secure_sum.consistency`. A simulated client knows nobody, and takes the run's
+    word for who the others are.
 
     Raises
     ------
     ConfigError
-        If so many could read this client's sum with too little noise, or too few that it knows are
-        there; or its owner has a say, and does not say whom it knows.
+        If so many could read this client's sum with too little noise, or too few clients that it
+        knows are there; or if its owner has a say and does not name the clients that it knows.
     """
     node, colluding = side.context.node_config, side.cfg.privacy.colluding
     if session.known is None and has_owners_words(node):
@@ -148,10 +149,10 @@ def _least_known(side: ClientSide, session: Session) -> int:
 
 
 def with_strangers(sigma: float, strangers: int) -> float:
-    """Return the noise of a client that adds what so many others may leave out, and rounds up.
+    """Return the noise of a client that also adds what so many strangers may leave out, rounded up.
 
     Of the clients that must stay, those that neither collude nor are strangers add `sigma` each, by
-    the same settings. So what is missing of the noise of the sum is that of the strangers.
+    the same settings. So the noise that is missing from the sum is that of the strangers.
     """
     return math.nextafter(sigma * math.sqrt(1 + strangers), math.inf) if strangers else sigma
 

@@ -27,9 +27,9 @@ class Preset:
     Attributes
     ----------
     bytes
-        A client sends a round, of at most `CLASSES` classes of at most `PIXELS` pixels.
+        That a client sends a round, for at most `CLASSES` classes of at most `PIXELS` pixels.
     steps
-        Of training the global model, in batches of `BATCH`; 0: as the rows of the set ask.
+        Of training the global model, in batches of `BATCH`; 0: set by the rows of the set.
     taught
         Whether `MODEL` teaches a model of another family that the user chose.
     """
@@ -48,21 +48,21 @@ PRESETS: Mapping[str, Preset] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filled:
-    """Settings of which a preset left none open.
+    """Settings after a preset has filled in those that were left open.
 
     Attributes
     ----------
     config
-        Its preset is `NONE`: it says all.
+        With every value; its preset is `NONE`.
     chosen
-        What the preset said, by key.
+        What the preset filled in, by key.
     """
 
     config: Config
     chosen: Mapping[str, Scalar]
 
     def words(self, preset: str) -> str:
-        """Return what `preset` said, in a line."""
+        """Return what `preset` filled in, in a line."""
         said = ", ".join(f"{key} = {_typed(value)}" for key, value in self.chosen.items())
         return f"preset {preset}: {said or 'nothing, all is as set or as by default'}"
 
@@ -78,10 +78,11 @@ def with_preset(
     classes: int,
     given: Collection[str] | None = None,
 ) -> Filled:
-    """Return `cfg` with what its preset says of the settings that were left open.
+    """Return `cfg` with the settings that were left open filled in by its preset.
 
     Presets are for images of `LEAST_SIDE` pixels a side or more, the strategy `fdd`, the codec avif
-    and no `privacy.mode`. Anywhere else, and where a user asks for rows a class, they say nothing.
+    and no `privacy.mode`. Anywhere else, and where a user asks for rows per class, they fill in
+    nothing.
 
     Parameters
     ----------

@@ -22,7 +22,7 @@ TILE = 2**26  # bytes of a large array that are made at once
 def by_tiles(make: Callable[[slice], np.ndarray], count: int) -> np.ndarray:
     """Return `make(slice(0, count))`: at once, or into a file a tile after the other.
 
-    Bytes are the same either way where a row of `make` follows from that row alone. The operating
+    Bytes are the same either way if each row of `make` depends on no other row. The operating
     system reads such a file as it is used, and keeps as much of it as there is memory to spare.
 
     Parameters
@@ -94,7 +94,7 @@ def taken_rows(inputs: Tensor, places: Tensor) -> Tensor:
 def by_class(inputs: Tensor, labels: Tensor, classes: int) -> Iterator[Tensor]:
     """Yield the rows (n, ...) of each class, in the order that they have.
 
-    Of what lies in a file they lie in one too: in the same, where rows are in the order of classes.
+    If `inputs` lie in a file, so do these rows: in the same file if rows are in order of classes.
     """
     if inputs.device != HOST or inputs.nbytes <= IN_MEMORY:
         yield from (inputs[labels == label] for label in range(classes))

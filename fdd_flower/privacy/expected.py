@@ -1,8 +1,8 @@
-"""What accuracy to expect of a private run: what was measured on data like it, and only a hint.
+"""What accuracy to expect of a private run: what was measured on similar data, and only a hint.
 
 What counts is the noise on one entry of a class's mean, for records of norm 1: fewer records of a
-class are as a smaller epsilon. Between two measured points a figure is interpolated in its
-logarithm; beyond them the nearest is a bound.
+class are like a smaller epsilon. Between two measured points a figure is interpolated in the
+logarithm of the noise; beyond them the nearest is a bound.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ import numpy as np
 MARGIN = 2.0**-40
 AT_ONCE = 2**16  # proposals
 MOST = 2**46  # steps of standard deviation: doubles hold the largest proposal
-HEADS = 63  # v is below
+HEADS = 63  # v is below this
 
 Words = Callable[[int], np.ndarray]  # of a count, so many uniform uint64
 

@@ -1,19 +1,20 @@
-"""That clients were told the same lists: of whose masks are on, and of who stayed.
+"""The check that clients were told the same lists: of whose masks are on, and of who stayed.
 
 The consistency check of Bonawitz et al. ("Practical Secure Aggregation for Privacy-Preserving
 Machine Learning", CCS 2017, eprint 2017/281, round 3 against a server that lies). A server that
-tells each client another list of who stayed collects, of one client, shares of its seed from some
-and shares of its neighbours' keys from others, and reads that client's values alone.
+tells clients different lists of who stayed collects shares of one client's seed from some, and
+shares of its neighbours' keys from others, and reads that client's values alone.
 
-So a client vouches to each other one for what it was told: first, beside its masked values, for the
-clients that it has masks with; then for those that stayed. It gives shares away once it has seen
-that all who stayed had the same masks on, and that as many as must stay vouch for one list of who
-stayed. Of n clients of whom c side with the server, no two lists have t who vouch where 2t > n + c.
+So a client vouches to every other client for what it was told: first, beside its masked values, for
+the clients that it has masks with; then for those that stayed. It gives shares away once it has
+seen that all who stayed had the same masks on, and that as many as must stay vouch for one list of
+who stayed. Of n clients of whom c side with the server, no two lists have t clients that vouch
+where 2t > n + c.
 
-Differs: tags under keys of each pair, and not signatures. A tag convinces its receiver alone, which
-is all that is needed, and it needs no keys but those that seal shares: it is as good as those are,
-thus as the signatures of `identity`. The lists must be of all clients: with neighbourhoods each
-client has lists of its own.
+Differs from the paper: tags under keys of each pair, not signatures. A tag convinces its receiver
+alone, which is all that is needed, and it needs no keys but those that seal shares: it is as strong
+as those are, and so as the signatures of `identity`. The lists must be of all clients: with
+neighbourhoods each client has lists of its own.
 """
 
 from __future__ import annotations

@@ -12,9 +12,9 @@ not by the server, whom it knows:
 - `secure-sum-least-known` (1): how many other clients that it knows must stay to the end.
 - `secure-sum-least` (2): how many clients must stay to the end, itself among them, known or not.
 
-A signature says who made a key, and not that it was made for this sum. That its sender is there now
-is said by the shares that it sealed for this client, whose key is fresh: they open. And it says
-whether its sender knows clients by a file of its own. One that does not takes all lists as the
+A signature says who made a key, and not that it was made for this sum. Shares that open show that
+their sender is there now: it sealed them for this client, whose key is fresh. A signature also says
+whether its sender knows clients by a file of its own. A sender that does not takes all lists as the
 server tells them (`consistency`), and counts as a stranger.
 """
 

@@ -13,8 +13,8 @@ server sends to it, and of no more clients. Only `unmask`, the server's part, ha
 The server learns the sum over the clients that sent masked values, and nothing else, as long as
 fewer than `threshold` clients of a neighbourhood tell it what they hold, and those that do not tell
 are one part of the graph. A client gives away, of each other one, a share of the seed or a share of
-the key, never both. A server that keeps to no protocol can tell each client another list of who
-stayed: against that, see `consistency`.
+the key, never both. A server that does not keep to the protocol can tell clients different lists of
+who stayed: against that, see `consistency`.
 
 That shares open says that their sender sealed them for who opens them, and not that they are of its
 secrets: a client that shares other ones spoils the sum, as one that sends nonsense does.

@@ -15,7 +15,7 @@ AHEAD, BEHIND, OPEN = "ahead", "behind", "open"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gain:
-    """A method less another one, on one split and by one model.
+    """The difference between a method and another one, on one split and by one model.
 
     Attributes
     ----------

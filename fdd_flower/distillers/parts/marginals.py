@@ -99,11 +99,11 @@ def _deviation(x: Tensor) -> Tensor:
 
 
 def with_gaps(rows: Tensor, records: Tensor) -> Tensor:
-    """Return rows (m, d) of a column that may be missing, as its last feature says: float64.
+    """Return rows (m, d) of a column whose cells may be missing, as its last feature says: float64.
 
-    As many rows have no value as records, and what stands for it takes its place. Of one row a part
-    may be missing, and it is as much of either. What has a value stands for as many records that
-    have one.
+    The same share of rows as of records has no value, and has the fill value in its place. One row
+    may lack its value in part, and is then between the two. A row with a value stands for as many
+    records that have one.
     """
     lacks = records[:, -1] > 0.5
     if not bool(lacks.any()):
@@ -126,10 +126,10 @@ def with_gaps(rows: Tensor, records: Tensor) -> Tensor:
 def with_levels(rows: Tensor, records: Tensor) -> Tensor:
     """Return rows of shares (m, levels) whose means are those of `records` (n, levels).
 
-    A row keeps the level that it is most of, as long as some of that is left: the largest entries
-    are served first. Most rows are then of one level, and the others between a few. It is a plan of
-    transport from rows to levels, found greedily: the optimal one gives a row anything for the sake
-    of all others together.
+    A row keeps the level that it has most of, as long as some of that level is left: the largest
+    entries are served first. Most rows are then of one level, and the others between a few. It is a
+    transport plan from rows to levels, found greedily: the optimal plan may give a single row any
+    level for the sake of all others together.
 
     Parameters
     ----------
