@@ -14,7 +14,7 @@ def under_prior(merged: SyntheticSet, prior: Sequence[float]) -> SyntheticSet:
 
     Within a class they keep their ratios, which the merge rule gave them. A class without a row
     leaves its share to the others. A model that is trained on such a set says how likely a class
-    is, where equal weights have it say how much more likely than among classes of equal size.
+    is; with equal weights it would say how likely it is among classes of equal size.
 
     Parameters
     ----------

@@ -40,7 +40,7 @@ class Cut:
 
 
 def cut_of(run: Run, model: str, asked: float | None) -> Cut | None:
-    """Return what parts the classes of `run` for one of its models; None: the most probable counts.
+    """Return the threshold for one of the models of `run`; None: the most probable class counts.
 
     Parameters
     ----------

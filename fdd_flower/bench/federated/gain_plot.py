@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def draw_gains(found: Sequence[Gain], title: str, path: Path) -> None:
     """Draw one panel per split into the PNG `path`; nothing if nothing was compared.
 
-    A line is one model over one kind of what stands beside, in one number of rounds. Bars are 95 %
+    A line is one model against one kind of other method, in one number of rounds. Bars are 95 %
     confidence intervals; a point without one is of a single seed. Above 0 the method is better.
     """
     names = list(dict.fromkeys(one.cut for one in found))

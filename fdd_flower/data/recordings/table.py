@@ -350,7 +350,7 @@ def _numbers(what: str, frame: pd.DataFrame, column: str) -> np.ndarray:
 
 
 def _check_filled(what: str, values: np.ndarray, channels: Sequence[str]) -> None:
-    """Refuse a channel that most rows say nothing of."""
+    """Refuse a channel that is empty in most rows."""
     held = (~np.isnan(values)).mean(axis=1)
     for name, share in zip(channels, held, strict=True):
         if share < RARE:
