@@ -90,7 +90,7 @@ def audit(
         outcome.checks.extend(checks)
         wrong = [check.fault for check in checks if check.wrong]
         said = f"wrong about {', '.join(wrong)}" if wrong else "right about every mechanism"
-        say(f"the audit of itself at epsilon {epsilon:g}: {said}")
+        say(f"the self-check at epsilon {epsilon:g}: {said}")
     curves = {job.target: done[job][1] for job in jobs if job.seed == 0}
     draw_roc({name: roc for name, roc in curves.items() if roc is not None}, folder / CURVES)
     write(outcome, folder)

@@ -153,7 +153,7 @@ def _settings(data: str, assignments: list[str]) -> Config:
     if found.get("preset", NONE) != NONE:
         raise ConfigError(
             "--set preset",
-            expected="settings one by one: targets are attacked with these as they stand",
+            expected="settings one by one, and no preset: targets are attacked with these",
             got="a preset",
             remedy="Leave it out, or attack a run that had one: `fdd audit RUN`.",
         )

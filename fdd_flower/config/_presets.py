@@ -64,7 +64,7 @@ class Filled:
     def words(self, preset: str) -> str:
         """Return what `preset` filled in, in a line."""
         said = ", ".join(f"{key} = {_typed(value)}" for key, value in self.chosen.items())
-        return f"preset {preset}: {said or 'nothing, all is as set or as by default'}"
+        return f"preset {preset}: {said or 'nothing; all is as set or by default'}"
 
 
 def _typed(value: Scalar) -> str:

@@ -68,7 +68,7 @@ class DataConfig:
     )
     window: int = setting(
         0,
-        "series: samples of a window; 0: each recording is one",
+        "series: samples per window; 0: each recording is one window",
         low=0,
         high=1_000_000,
     )
@@ -199,8 +199,8 @@ class PrivacyConfig:
     )
     most_records: int = setting(
         100_000,
-        "records of one class at one client that a release surely has room for; what is beyond its "
-        "numbers is cut off, and with little noise more room takes more bytes",
+        "records of one class at one client that a release is sure to have room for; larger sums "
+        "are cut off; with little noise, more room takes more bytes",
         low=1,
         high=10_000_000,
     )

@@ -28,7 +28,7 @@ class DistillerConfig:
     )
     packing: int = setting(
         0,
-        "images along each side of a row: 2 packs 2x2 smaller images into one, and of series two; "
+        "images along each side of a row: 2 packs 2x2 smaller images, or two series, into one row; "
         "0: 2 for images of at least 16x16 pixels, but 1 where an image codec follows, and 1 for "
         "series",
         low=0,

@@ -61,7 +61,7 @@ def room(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     if size > free:
         raise DataError(
             f"scratch folder {folder}",
-            expected=f"{size / 2**30:,.1f} GiB of free disk for records too many for memory",
+            expected=f"{size / 2**30:,.1f} GiB of free disk for records that memory does not hold",
             got=f"{free / 2**30:,.1f} GiB",
             remedy="Free some, name another folder in the environment variable TMPDIR, or lower "
             "data.image-size.",

@@ -14,9 +14,9 @@ OUTSIDE = (
     "that a client takes part, and when it answers",
     "settings that were chosen by looking at these records",
     "other releases of the same records, by other programs",
-    "whoever submits runs and sends clients another program, unless they run signed ones only",
-    "that records break the run's format, of files too: their client then refuses, which shows",
-    "how the file is read that simulated clients share",
+    "whoever submits runs and sends clients other code, unless they run signed apps only",
+    "that records or files break the run's format: the client then refuses, which can be seen",
+    "how the one file that simulated clients share is read",
 )
 # of noise that clients share
 SHARED = (

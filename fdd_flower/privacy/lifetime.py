@@ -196,7 +196,7 @@ def _lines(path: Path, db: sqlite3.Connection) -> list[Line]:
         for place, key, sha256, kept in db.execute("SELECT id, key, sha256, chain FROM frozen"):
             found[place] = Frozen(key, sha256), kept
     except (ConfigError, TypeError, ValueError) as error:
-        raise damaged(path, f"a row that is none ({error})") from error
+        raise damaged(path, f"a row that cannot be read ({error})") from error
     lines: list[Line] = []
     chain = ""
     for _, (line, kept) in sorted(found.items()):

@@ -225,7 +225,7 @@ class Release(ABC):
         if bits > MOST_BITS:
             raise ConfigError(
                 "privacy.most-records",
-                expected=f"so many that a number takes {MOST_BITS} bits, at a noise of {sigma:.3g}",
+                expected=f"few enough for numbers of {MOST_BITS} bits, at a noise of {sigma:.3g}",
                 got=f"{self.cfg.privacy.most_records}, which takes {bits}",
                 remedy="Lower it, or ask for more noise.",
             )

@@ -201,7 +201,7 @@ def flat(sketch: Sketch) -> np.ndarray:
 def _keys(asked: _Question) -> Arrays:
     plan, context = asked.plan, asked.context
     if STATE in context.state:
-        raise off("one secure sum a run", "a second question for keys")
+        raise off("one secure sum per run", "a second question for keys")
     Company.of(context.node_config)  # what is wrong with it is said before anything is sent
     keys = Keys.draw()
     signature = signed(context.node_config, keys.public, plan)
@@ -262,7 +262,7 @@ def _confirm(asked: _Question) -> Arrays:
     sent = dict(zip(stayed, tag_rows(asked.arrays, len(stayed)), strict=True))
     alike = vouched(sent, keys, group, told(group, places))
     if alike != set(stayed):
-        got = f"{len(stayed) - len(alike)} that were told others, or whose word was changed"
+        got = f"{len(stayed) - len(alike)} that were told another list, or whose tag was changed"
         raise off("clients that were told the same list as this one", got)
     return {TAGS: tags(keys, group, stayed, told(group, places, stayed))}
 
@@ -296,7 +296,7 @@ def _require_one_list(
         raise off("the list of who stayed that this client vouched for", "another")
     givers = sorted_places(arrays, "givers")
     if not set(givers) <= set(stayed):
-        raise off("the word of clients that stayed", "of others")
+        raise off("tags of clients that stayed", "tags of others")
     sent = dict(zip(givers, tag_rows(arrays, len(givers)), strict=True))
     alike = vouched(sent, keys, group, told(group, _placed(state), stayed))
     if len(alike) < group.threshold:

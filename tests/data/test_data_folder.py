@@ -175,7 +175,7 @@ def test_litter_and_other_files_are_left_out_with_a_word(tmp_path: Path) -> None
     source = read(tmp_path)
     assert (source.classes, len(source.train)) == (("a", "b"), 2)
     assert source.notes == (
-        "docs holds no image and is no class",
+        "docs holds no image and is not taken for a class",
         "left out 3 files: README, a/notes.txt, docs/about.md",
         "left out 4 hidden or of the system, such as Thumbs.db",
     )

@@ -84,7 +84,7 @@ def test_no_window_reaches_across_a_gap_or_has_a_missing_value(tmp_path: Path):
     np.testing.assert_array_equal(
         found.train.inputs, np.array([values for _, values in expected], np.float32)
     )
-    assert found.notes[0] == "rows that are there twice count once: 3 left out"
+    assert found.notes[0] == "duplicate rows count once: 3 left out"
     assert found.notes[1].startswith("2 gaps in time, in 2 recordings")
     assert found.notes[2].startswith("3 samples lack a value")
     assert "of the samples with a class are in no window" in found.notes[3]

@@ -110,4 +110,4 @@ def test_where_noise_is_shared_the_card_says_what_a_server_that_lies_can_do(shar
     cfg = from_run_config({"privacy.mode": "dp-moments", "sketch.secure-sum": shared})
     outside = "\n".join(card_of(cfg, rows=True).outside)
     assert ("a server that plays clients" in outside) is shared
-    assert "another program" in outside
+    assert "other code" in outside

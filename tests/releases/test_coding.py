@@ -55,7 +55,7 @@ def test_what_fitted_before_takes_as_many_bytes(mode: str) -> None:
 
 
 def test_more_than_any_number_holds_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"privacy\.most-records: expected so many"):
+    with pytest.raises(ConfigError, match=r"privacy\.most-records: expected few enough"):
         coding_of("dp-moments", 1000.0, 10_000_000)
 
 

@@ -126,7 +126,7 @@ def config_from(data: str, assignments: Sequence[tuple[str, Scalar]], *, threads
         if key == "preset" and value != NONE:
             raise ConfigError(
                 "--set preset",
-                expected="settings one by one: distillers are measured with these as they stand",
+                expected="settings one by one, and no preset: distillers are measured with these",
                 got="a preset",
                 remedy="Leave it out; `fdd bench federated` measures presets.",
             )

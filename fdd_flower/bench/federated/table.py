@@ -32,7 +32,7 @@ GAINS = (
     "server",
     "whole",
 )
-GAIN = "gain over what stands beside"
+GAIN = "gain over the other method"
 BY_SEED = ("gain: by seed; ahead or behind where the interval does not hold 0, else open",)
 LEFT = (METHOD, BESIDE, "model", "is")
 

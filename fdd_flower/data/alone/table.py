@@ -92,7 +92,7 @@ def _of_text(path: Path, text: str, wanted: Collection[str] | None) -> dict[str,
     names = [name.strip() for name in next(csv.reader([header], delimiter=separator), [])]
     known = [name for name in names if name]
     if len({*known}) < len(known):
-        raise ValueError("two columns of one name")
+        raise ValueError("two columns with the same name")
     places = {name: at for at, name in enumerate(names) if name}
     kept = {name: at for name, at in places.items() if wanted is None or name in wanted}
     gaps: dict[str, None] = dict.fromkeys(GAPS)

@@ -174,7 +174,7 @@ def _classes(root: Path, notes: list[str]) -> dict[str, list[Path]]:
         if images:
             found[folder.name] = images
         else:
-            notes.append(f"{folder.name} holds no image and is no class")
+            notes.append(f"{folder.name} holds no image and is not taken for a class")
     if not found:
         raise refuse(
             str(root),

@@ -116,7 +116,7 @@ def from_table(
     if long:
         twice = frame.duplicated().to_numpy(dtype=bool)
         if twice.any():
-            notes.append(f"rows that are there twice count once: {twice.sum():,} left out")
+            notes.append(f"duplicate rows count once: {twice.sum():,} left out")
             frame, label = frame.loc[~twice], label[~twice]
     used = _channels(what, frame, cfg.columns, named, channels, wide=not long)
     reader = _long if long else _wide
