@@ -43,9 +43,10 @@ def run(bench: Bench, path: Path, *, say: Say, material: Material | None = None)
         If the input is wrong: before any work.
     """
     material = material or prepare(bench)
+    folder = BenchDir.open(path, bench)  # its settings are kept as they were given
     shape = material.dataset.feature_shape
     bench = replace(bench, cfg=replace(bench.cfg, codec=resolved(bench.cfg.codec, shape)))
-    runner = Runner(bench, BenchDir.open(path, bench), material, say)
+    runner = Runner(bench, folder, material, say)
     with threads(bench.cfg.runtime.server_threads):
         try:
             runner.run()
