@@ -5,10 +5,10 @@ from __future__ import annotations
 from io import StringIO
 
 import pytest
-from rich.console import Console
 
 from fdd_flower.launch.bar import Bar
 from fdd_flower.launch.progress import Progress
+from fdd_flower.report.console import SteadyConsole
 
 LINES = [
     ("[fdd] resuming after round 1 of 4", 1.0, True),
@@ -22,7 +22,7 @@ LINES = [
 
 def _terminal() -> tuple[Progress, StringIO]:
     progress, shown = Progress(), StringIO()
-    progress.console = Console(file=shown, force_terminal=True, width=100, soft_wrap=True)
+    progress.console = SteadyConsole(file=shown, force_terminal=True, width=100, soft_wrap=True)
     return progress, shown
 
 
