@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from fdd_flower.bench.distil.settings import Bench
 from fdd_flower.bench.rows import Row, from_json, to_json
-from fdd_flower.config import as_stored, flatten, keys, nested, to_run_config
+from fdd_flower.config import flatten, keys, nested, to_run_config, without_removed
 from fdd_flower.errors import ConfigError
 from fdd_flower.run_folder.files import write_atomic
 from fdd_flower.run_folder.versions import versions
@@ -194,7 +194,7 @@ def _compare(path: Path, wanted: Mapping[str, Any], lists: Sequence[str]) -> Non
     if lists[0] not in found:
         _refuse(path, "a folder of a bench", f"a {CONFIG} of something else")
     stored = {name.removeprefix(COMMON): value for name, value in found.items()}
-    older, lost = as_stored(stored, strict=False)
+    older, lost = without_removed(stored, strict=False)
     for name, value in lost.items():
         _refuse(path, f"a bench of settings that there are, without {name}", json.dumps(value))
     for name, value in wanted.items():

@@ -4,7 +4,7 @@ from fdd_flower.config._config import Config
 from fdd_flower.config._keys import Key, find_key, keys, sections
 from fdd_flower.config._methods import DynafedConfig, FedlgdConfig, LocalConfig, StrategyConfig
 from fdd_flower.config._presets import NONE, Filled, with_preset
-from fdd_flower.config._removed import REMOVED, as_stored, without_removed
+from fdd_flower.config._removed import REMOVED, without_removed
 from fdd_flower.config._run import (
     DataConfig,
     OutputConfig,
@@ -49,7 +49,6 @@ __all__ = [
     "SketchConfig",
     "StrategyConfig",
     "TrainingConfig",
-    "as_stored",
     "find_key",
     "flatten",
     "from_run_config",

@@ -124,26 +124,6 @@ def without_removed(
     return {name: value for name, value in flat.items() if name not in REMOVED}, lost
 
 
-# What older versions did where they lack a setting that is no longer done by default.
-BEFORE: Mapping[str, Scalar] = {"preset": "none"}
-
-
-def as_stored(
-    flat: Mapping[str, Scalar], *, strict: bool = True
-) -> tuple[dict[str, Scalar], dict[str, Scalar]]:
-    """Return the settings that a run or a bench left, as `without_removed` does.
-
-    They were all written down, so what is not there is what an older version did.
-
-    Raises
-    ------
-    ConfigError
-        As `without_removed`.
-    """
-    known, lost = without_removed(flat, strict=strict)
-    return {**BEFORE, **known}, lost
-
-
 def _refuse(name: str, got: str) -> NoReturn:
     raise ConfigError(
         name,

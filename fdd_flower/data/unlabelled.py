@@ -21,11 +21,11 @@ from fdd_flower.data.recordings.table import from_table
 from fdd_flower.data.recordings.times import check_rate
 from fdd_flower.data.recordings.windows import cut_up, step_of
 from fdd_flower.data.tables.encode import table_inputs
-from fdd_flower.data.tables.files import SUFFIXES, ending, read_frame
+from fdd_flower.data.tables.files import SUFFIXES, ending, read_frame, require_rows
 from fdd_flower.schema import Schema
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 NPZ = ".npz"
 
@@ -105,25 +105,13 @@ def _table(path: Path, schema: Schema) -> Unlabelled:
             got="a table, and the run knows no names of columns",
             remedy="Save the records with numpy.savez(path, x=x), as the run's data has them.",
         )
-    frame = _rows(path)
+    frame = require_rows(path, read_frame(path))
     known = {column.name for column in schema.columns}
     return Unlabelled(
         inputs=table_inputs(str(path), frame, schema),
         names=range(len(frame)),
         ignored=tuple(name for name in frame.columns if name not in known),
     )
-
-
-def _rows(path: Path) -> pd.DataFrame:
-    frame = read_frame(path)
-    if not len(frame):
-        raise refuse(
-            str(path),
-            expected="at least one row",
-            got="no row",
-            remedy="Check how the file was written.",
-        )
-    return frame
 
 
 def _recordings(path: Path, schema: Schema, cfg: DataConfig) -> Unlabelled:

@@ -16,11 +16,11 @@ import tomli_w
 from fdd_flower.config import (
     Config,
     Scalar,
-    as_stored,
     flatten,
     from_run_config,
     nested,
     to_run_config,
+    without_removed,
 )
 from fdd_flower.errors import ConfigError, DataError, FddError, LaunchError
 from fdd_flower.run_folder.files import write_atomic
@@ -92,7 +92,7 @@ def read_begun(folder: Path) -> Begun | None:
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
         return Begun(
-            config=from_run_config(as_stored(flatten(found["settings"]))[0]),
+            config=from_run_config(without_removed(flatten(found["settings"]))[0]),
             clients=int(found["clients"]),
             absent=tuple(map(str, found.get("absent", ()))),
             own_data={name: str(path) for name, path in found.get("own-data", {}).items()},

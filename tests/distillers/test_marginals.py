@@ -142,6 +142,17 @@ def test_a_row_of_which_half_the_records_lack_a_number_is_half_of_each():
     torch.testing.assert_close(got[3, 0], (last - 3) / 2)
 
 
+def test_a_number_of_fewer_records_than_promised_is_not_shown():
+    records = _gaps(40, 25)  # of the 15 with a number, a row has 10 and another 5
+    wanted = torch.tensor([[float(i), float(i)] for i in range(4)])
+    assert with_gaps(wanted, records, 5)[1, 0] != -3
+    got = with_gaps(wanted, records, 8)
+    assert got[:, 1].tolist() == [0, 0.5, 1, 1]
+    assert got[1:, 0].tolist() == [-3, -3, -3]
+    torch.testing.assert_close(got[0, 0], records[25:, 0].double().mean())
+    assert with_gaps(wanted, records, 11)[:, 0].tolist() == [-3] * 4
+
+
 @pytest.mark.parametrize(("n", "m"), [(8, 1), (60, 7), (71, 8), (64, 8)])
 def test_gaps_of_any_number_leave_finite_rows_of_the_same_mean(n, m):
     for missing in range(n + 1):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ from fdd_flower.data.alone.cells import ALONE
 from fdd_flower.data.alone.table import frame_alone
 from fdd_flower.data.base import refuse, shown
 from fdd_flower.data.images.files import visible_files
-from fdd_flower.data.tables.files import COMMA, SUFFIXES, ending, read_frame
+from fdd_flower.data.tables.files import COMMA, SUFFIXES, ending, read_frame, require_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,7 +104,7 @@ def read_tables(
         another form.
     """
     read = frame_alone if alone else read_frame
-    frames = [_read(file, cfg, read) for file in tables.files]
+    frames = [require_rows(file, read(file, text=cfg.label)) for file in tables.files]
     if tables.path in tables.files:
         return frames[0]
     import pandas as pd
@@ -145,15 +144,3 @@ def _named(name: Path, frame: pd.DataFrame, cfg: DataConfig, *, labelled: bool) 
     made = frame.assign(**more)  # pyright: ignore[reportArgumentType]
     made.attrs.update(frame.attrs)
     return made
-
-
-def _read(path: Path, cfg: DataConfig, read: Callable[..., pd.DataFrame]) -> pd.DataFrame:
-    frame = read(path, text=cfg.label)
-    if not len(frame):
-        raise refuse(
-            str(path),
-            expected="at least one row",
-            got="none",
-            remedy="Check how the file was written.",
-        )
-    return frame

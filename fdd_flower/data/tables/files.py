@@ -83,6 +83,24 @@ def read_frame(path: Path, *, text: str = "") -> pd.DataFrame:
     return frame
 
 
+def require_rows(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the table of a file if it has a row.
+
+    Raises
+    ------
+    DataError
+        If it has none.
+    """
+    if not len(frame):
+        raise refuse(
+            str(path),
+            expected="at least one row",
+            got="none",
+            remedy="Check how the file was written.",
+        )
+    return frame
+
+
 def _read_text(path: Path, text: str) -> pd.DataFrame:
     found, separator = table_text(path)
     frame = _parsed(found, separator, text)

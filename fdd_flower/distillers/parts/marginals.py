@@ -47,7 +47,7 @@ def with_marginals(
         if column.kind == "category":
             found[:, features] = with_levels(own, theirs)
         elif column.gaps:
-            found[:, features] = with_gaps(own, theirs)
+            found[:, features] = with_gaps(own, theirs, min_records)
         elif column.kind == "yes/no":
             found[:, features] = ranked(own, quantile_means(theirs, len(rows), stretch=False))
     return found.to(rows.dtype)
@@ -98,12 +98,13 @@ def _deviation(x: Tensor) -> Tensor:
     return x.std(dim=0, unbiased=False)
 
 
-def with_gaps(rows: Tensor, records: Tensor) -> Tensor:
+def with_gaps(rows: Tensor, records: Tensor, min_records: int = 1) -> Tensor:
     """Return rows (m, d) of a column whose cells may be missing, as its last feature says: float64.
 
     The same share of rows as of records has no value, and has the fill value in its place. One row
     may lack its value in part, and is then between the two. A row with a value stands for as many
-    records that have one.
+    records that have one; where those would be fewer than `min_records`, it has the fill value, and
+    its records count to another row.
     """
     lacks = records[:, -1] > 0.5
     if not bool(lacks.any()):
@@ -113,7 +114,11 @@ def with_gaps(rows: Tensor, records: Tensor) -> Tensor:
     missing = quantile_means(records[:, -1:], len(rows), stretch=False)
     ranks = rows[:, -1].argsort().argsort()
     held = ((1 - missing[:, 0]) * sizes).round().long()[ranks]  # records of a row with a value
+    few = held < min_records
+    spare = held[few].sum()
+    held[few] = 0
     missing, has = missing[ranks], held > 0
+    held[held.argmax()] += spare  # counts to no row if none has a value
     for place in range(found.shape[1]) if bool(has.any()) else ():
         order = rows[has, place].argsort(stable=True)
         values = means_of(records[~lacks, place, None], held[has][order].tolist())
