@@ -118,7 +118,7 @@ def test_records_that_cannot_be_read(fdd, digits_once, tmp_path, write, complain
     ("change", "complaint"),
     [
         (lambda frame: frame.drop(columns=["hue", "ash"]), "without ash, hue"),
-        (lambda frame: frame.iloc[:0], "no row"),
+        (lambda frame: frame.iloc[:0], "at least one row"),
         (lambda frame: frame.assign(hue="blue"), "column 'hue': expected numbers; got 'blue'"),
         (lambda frame: frame.assign(hue=[None, *frame["hue"][1:]]), "nan in row 1"),
     ],
