@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from fdd_flower.data.recordings.table import Recording
+from fdd_flower.data.recordings.recording import Recording
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,8 @@ from fdd_flower.config import DataConfig
 from fdd_flower.data.base import SOURCES, Agreed, Records, Source, refuse, shown
 from fdd_flower.data.groups import grouped
 from fdd_flower.data.recordings.files import Tables, read_tables, splits_of
-from fdd_flower.data.recordings.table import Recorded, Recording, from_table
+from fdd_flower.data.recordings.recording import Recorded, Recording
+from fdd_flower.data.recordings.table import from_table
 from fdd_flower.data.recordings.times import differ
 from fdd_flower.data.recordings.windows import Windows, cut_up, pieces, step_of
 from fdd_flower.data.sources.paths import given_path
