@@ -85,6 +85,14 @@ class TrainingConfig:
         choices=("scratch", "warm"),
     )
     augment: bool = setting(True, "random shifts, scales and rotations of images")
+    shift: float = setting(
+        1.0, "images: the largest random shift in each direction, in pixels", low=0, high=64
+    )
+    flip: bool = setting(
+        False,
+        "images: mirror half of them left to right; for photographs, not for digits, letters or "
+        "scans in which the side matters",
+    )
     distort: float = setting(
         0.0,
         "series: random shifts in time, scales and noise while training; 1: up to a sixteenth of "

@@ -1,4 +1,4 @@
-"""Random augmentation: small shifts, scales and rotations of images; distorted series."""
+"""Random augmentation: shifts, scales, rotations and mirrored images; distorted series."""
 
 from __future__ import annotations
 
@@ -14,15 +14,35 @@ ANGLE = math.radians(8.0)
 SIXTEENTH, TENTH = 1 / 16, 0.1  # of a window, and of a channel's deviation: what distorts a series
 
 
-def affine_maps(count: int, height: int, width: int, *, rng: torch.Generator) -> Tensor:
-    """Draw `count` random maps of images (height, width): (count, 2, 3), on the CPU."""
+def affine_maps(
+    count: int,
+    height: int,
+    width: int,
+    *,
+    rng: torch.Generator,
+    shift: float = SHIFT,
+    flip: bool = False,
+) -> Tensor:
+    """Draw `count` random maps of images (height, width): (count, 2, 3), on the CPU.
+
+    Parameters
+    ----------
+    shift
+        The largest shift in each direction, in pixels.
+    flip
+        Whether half of the maps mirror an image left to right.
+    """
     draw = torch.rand(count, 4, generator=rng) * 2 - 1
     shift_x, shift_y, scale, angle = draw.unbind(dim=1)
     factor, angle = 1 + SCALE * scale, ANGLE * angle
     cos, sin = factor * angle.cos(), factor * angle.sin()
     # affine_grid spans [-1, 1], so a pixel is 2 / side.
-    rows = [cos, -sin, 2 * SHIFT / width * shift_x, sin, cos, 2 * SHIFT / height * shift_y]
-    return torch.stack(rows, dim=1).view(count, 2, 3)
+    rows = [cos, -sin, 2 * shift / width * shift_x, sin, cos, 2 * shift / height * shift_y]
+    maps = torch.stack(rows, dim=1).view(count, 2, 3)
+    if flip:
+        mirrored = torch.rand(count, generator=rng) < 0.5
+        maps[mirrored, :, 0] *= -1
+    return maps
 
 
 def warp(images: Tensor, maps: Tensor) -> Tensor:

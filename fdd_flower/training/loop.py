@@ -92,7 +92,10 @@ def train_on(
         pick = pick.to(synthetic.inputs.device)
         x, y = synthetic.inputs[pick], synthetic.targets[pick]
         if image:
-            x = augment.warp(x, augment.affine_maps(len(x), *x.shape[2:], rng=rng))
+            maps = augment.affine_maps(
+                len(x), *x.shape[2:], rng=rng, shift=cfg.shift, flip=cfg.flip
+            )
+            x = augment.warp(x, maps)
         if cfg.distort and x.ndim == 3:
             x = augment.distort(x, cfg.distort, rng=rng)
         if schedule.step < round((1 - cfg.clean_steps) * schedule.end):
