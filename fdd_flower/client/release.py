@@ -68,6 +68,7 @@ def send_release(
     )
     budget.check_seeds(release.seeds)
     facts, least_known = _facts(side), 0
+    terms = key_of(plan.nonce, plan.round, facts | {"rounds": cfg.num_server_rounds})
     sigma = shared = spend.sigma
     if cfg.sketch.secure_sum:
         session = session_of(plan, side.context, side.peers)
@@ -99,6 +100,7 @@ def send_release(
         context=side.context,
         least=least_to_stay(cfg),
         least_known=least_known,
+        terms=bytes.fromhex(terms),
     )
     return found, {}
 
@@ -152,7 +154,8 @@ def with_strangers(sigma: float, strangers: int) -> float:
     """Return the noise of a client that also adds what so many strangers may leave out, rounded up.
 
     Of the clients that must stay, those that neither collude nor are strangers add `sigma` each, by
-    the same settings. So the noise that is missing from the sum is that of the strangers.
+    the same settings, for which they vouch. So the noise that is missing from the sum is that of
+    the strangers.
     """
     return math.nextafter(sigma * math.sqrt(1 + strangers), math.inf) if strangers else sigma
 

@@ -100,11 +100,12 @@ def masked_values(
     context: Context,
     least: int = LEAST,
     least_known: int = 0,
+    terms: bytes = b"",
 ) -> ArrayRecord:
     """Return whole numbers under the client's masks, as planes of numbers of the ring.
 
     Where somebody signed keys, and all clients are neighbours, with a tag for each client: that it
-    was told the same one of `places`.
+    was told the same one of `places`, and had the same `terms`.
 
     Parameters
     ----------
@@ -118,6 +119,9 @@ def masked_values(
         what `answer` was told.
     least_known
         How many other clients that it knows must be there, and must stay, as the noise assumes.
+    terms
+        What the noise of each of them follows from: this client gives no share away where others
+        had other ones.
 
     Raises
     ------
@@ -142,10 +146,11 @@ def masked_values(
         raise off(f"sketch.neighbours=0, for it takes part among {KNOWN}", "a neighbourhood")
     _require_unsent(state)
     state["places"], state["vouches"], state["least-known"] = places, vouches, least_known
+    state["terms"] = terms
     found = mask(to_ring(values, clients), keys, group, places).astype(np.int64)
     arrays = {MASKED: to_planes(torch.from_numpy(found), RING)}
     if vouches:
-        arrays[TAGS] = tags(keys, group, places, told(group, places))
+        arrays[TAGS] = tags(keys, group, places, told(group, places, terms=terms))
     return to_array_record(arrays)
 
 
@@ -256,15 +261,17 @@ def _confirm(asked: _Question) -> Arrays:
     if "stayed" in state:  # who vouches for two lists lets the server act on both
         raise off("one question per round for who stayed", "a second one")
     stayed, places = _places(asked.arrays, keys, group), _placed(state)
+    terms = _bytes(state, "terms")
     state["stayed"] = stayed
     if not set(stayed) <= set(places):
         raise off("clients that this one has masks with", "others")
     sent = dict(zip(stayed, tag_rows(asked.arrays, len(stayed)), strict=True))
-    alike = vouched(sent, keys, group, told(group, places))
+    alike = vouched(sent, keys, group, told(group, places, terms=terms))
     if alike != set(stayed):
-        got = f"{len(stayed) - len(alike)} that were told another list, or whose tag was changed"
-        raise off("clients that were told the same list as this one", got)
-    return {TAGS: tags(keys, group, stayed, told(group, places, stayed))}
+        count = len(stayed) - len(alike)
+        got = f"{count} that were told another list or other settings, or whose tag was changed"
+        raise off("clients that were told the same as this one", got)
+    return {TAGS: tags(keys, group, stayed, told(group, places, stayed, terms=terms))}
 
 
 def _unmask(asked: _Question) -> Arrays:
@@ -298,7 +305,8 @@ def _require_one_list(
     if not set(givers) <= set(stayed):
         raise off("tags of clients that stayed", "tags of others")
     sent = dict(zip(givers, tag_rows(arrays, len(givers)), strict=True))
-    alike = vouched(sent, keys, group, told(group, _placed(state), stayed))
+    content = told(group, _placed(state), stayed, terms=_bytes(state, "terms"))
+    alike = vouched(sent, keys, group, content)
     if len(alike) < group.threshold:
         raise off(f"{group.threshold} clients that were told the same list", len(alike))
 

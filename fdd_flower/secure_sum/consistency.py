@@ -11,6 +11,9 @@ seen that all who stayed had the same masks on, and that as many as must stay vo
 who stayed. Of n clients of whom c side with the server, no two lists have t clients that vouch
 where 2t > n + c.
 
+Where clients share noise they vouch for the settings that it follows from, too: else a server could
+tell all but one of them of less noise, and that one would count on theirs.
+
 Differs from the paper: tags under keys of each pair, not signatures. A tag convinces its receiver
 alone, which is all that is needed, and it needs no keys but those that seal shares: it is as strong
 as those are, and so as the signatures of `identity`. The lists must be of all clients: with
@@ -32,8 +35,10 @@ from fdd_flower.secure_sum.protocol import Group, pair_key
 TAG = 32  # bytes: HMAC with SHA-256
 
 
-def told(group: Group, places: Collection[int], stayed: Collection[int] = ()) -> bytes:
-    """Return what a client vouches for: all keys in order, who must stay, and the lists.
+def told(
+    group: Group, places: Collection[int], stayed: Collection[int] = (), *, terms: bytes = b""
+) -> bytes:
+    """Return what a client vouches for: all keys in order, who must stay, the lists, and its terms.
 
     Parameters
     ----------
@@ -41,9 +46,12 @@ def told(group: Group, places: Collection[int], stayed: Collection[int] = ()) ->
         With whom it has masks, itself among them.
     stayed
         Who sent masked values; empty while nobody can know.
+    terms
+        What its noise follows from, as that of all others must; empty where none is shared.
     """
     keys = hashlib.sha256(b"".join(group.publics)).digest()
-    return keys + f"{group.threshold} {sorted(places)} {sorted(stayed)}".encode()
+    lists = f"{group.threshold} {sorted(places)} {sorted(stayed)}"
+    return keys + " ".join([lists, *([terms.hex()] if terms else [])]).encode()
 
 
 def tags(keys: Keys, group: Group, receivers: Sequence[int], content: bytes) -> np.ndarray:

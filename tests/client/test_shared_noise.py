@@ -20,7 +20,7 @@ from fdd_flower.methods._private import PRIVATE
 from fdd_flower.privacy.noise import discrete_gaussian
 from fdd_flower.releases.base import release_of
 from fdd_flower.releases.terms import spend_of
-from fdd_flower.secure_sum.client import STEP
+from fdd_flower.secure_sum.client import STATE, STEP
 from fdd_flower.secure_sum.consistency import tags, told
 from fdd_flower.secure_sum.identity import SIGNED
 from fdd_flower.secure_sum.keys import Keys
@@ -197,16 +197,44 @@ def test_as_many_that_it_knows_must_stay_as_its_noise_counts_on(
     played = Played([node | its for its in own], 1, **{"strategy.quorum": 4})
     (its,), group, every = played.theirs, played.group, list(range(5))
     before = [_arrays(played.train(place))["tags"] for place in range(4)]
-    before.append(tags(its, group, every, told(group, every)))
+    terms = played.contexts[0].state[STATE]["terms"]
+    assert isinstance(terms, bytes)
+    before.append(tags(its, group, every, told(group, every, terms=terms)))
     word = []
     for place in stayed:
         if place == 4:
-            word.append(tags(its, group, stayed, told(group, every, stayed)))
+            word.append(tags(its, group, stayed, told(group, every, stayed, terms=terms)))
             continue
         asked = {"places": stayed, "tags": [before[other][place] for other in stayed]}
         word.append(played.asked(played.contexts[place], "confirm", **asked)["tags"])
     asked = {"places": stayed, "givers": stayed, "tags": [rows[0] for rows in word]}
     assert (played.ask(played.contexts[0], "unmask", **asked) is not None) is gives
+
+
+@pytest.mark.parametrize(
+    ("other", "gives"),
+    [
+        ({}, True),
+        ({"privacy.sigma": 0.05}, False),
+        ({"privacy.mode": "dp-dm", "distiller.networks": 2}, False),
+        ({"num-server-rounds": 2}, False),
+    ],
+)
+def test_others_add_noise_by_the_settings_that_a_client_was_told(
+    tmp_path: Path, node: dict[str, Any], other: dict[str, Any], gives: bool
+) -> None:
+    """The server tells the first client, whose budget is small, of more noise than the others."""
+    write_keys(tmp_path, 4)
+    own = [{"privacy.folder": str(tmp_path / f"b{n}")} | node_of(tmp_path, n) for n in range(4)]
+    rich = {"privacy.max-epsilon": 1e6}
+    nodes = [node | own[0], *(node | its | rich for its in own[1:])]
+    played = Played(nodes, 0, **{"strategy.quorum": 4, "privacy.sigma": 4.0})
+    for context in played.contexts[1:]:
+        context.run_config = played.settings | other
+    every = list(range(4))
+    before = [_arrays(played.train(place))["tags"] for place in every]
+    asked = {"places": every, "tags": [rows[0] for rows in before]}
+    assert (played.ask(played.contexts[0], "confirm", **asked) is not None) is gives
 
 
 def test_a_simulated_client_takes_the_others_for_what_the_run_says(tmp_path: Path) -> None:
