@@ -12,6 +12,7 @@ from torch import Tensor
 
 from fdd_flower.device import moved
 from fdd_flower.errors import WireError
+from fdd_flower.wording import many
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,7 @@ class SyntheticSet:
         _require(
             len(self.targets) == n and len(self.weights) == n,
             "targets and weights",
-            f"{n} rows, as inputs has",
+            f"{many(n, 'row')}, as inputs has",
             f"{len(self.targets)} and {len(self.weights)}",
             "Give every row one target and one weight.",
         )

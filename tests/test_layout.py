@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "fdd_flower"
 ORDER = [
-    {"errors", "rng", "registry", "device", "synthetic_set", "schema", "threads", ""},
+    {"errors", "rng", "registry", "device", "synthetic_set", "schema", "threads", "wording", ""},
     {"config"},
     {"models", "data", "privacy"},
     {"training", "distillers", "mergers", "sketches", "releases", "wire.codecs"},

@@ -27,6 +27,7 @@ from fdd_flower.rng import stream
 from fdd_flower.schema import Column, Schema
 from fdd_flower.threads import threads
 from fdd_flower.wire.codecs.base import array_bytes, build_codec, resolved
+from fdd_flower.wording import many
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -141,8 +142,8 @@ def distill(
         part = packing_of(cfg.distiller, schema.feature_shape, codec).unpack(sent)
     if found.withheld:
         warnings.warn(
-            f"left out, with fewer than distiller_min_records={cfg.distiller.min_records} "
-            f"records: {shown(found.withheld)}",
+            f"left out, with fewer records than distiller_min_records="
+            f"{cfg.distiller.min_records}: {shown(found.withheld)}",
             stacklevel=2,
         )
     name = resolved(cfg.codec, schema.feature_shape).name
@@ -245,7 +246,7 @@ def _check_lengths(records: int, labels: np.ndarray) -> None:
     if records != len(labels):
         raise refuse(
             "y",
-            expected=f"{records} labels, one a record",
+            expected=f"{many(records, 'label')}, one a record",
             got=len(labels),
             remedy="Give every record one label.",
         )
@@ -256,7 +257,7 @@ def _given_columns(columns: Iterable[str], values: np.ndarray) -> tuple[str, ...
     if values.ndim != 2 or len(set(names)) != values.shape[1] or len(names) != values.shape[1]:
         raise refuse(
             "columns",
-            expected=f"a name of its own for each of {values.shape[1]} features"
+            expected=f"a name of its own for each of {many(values.shape[1], 'feature')}"
             if values.ndim == 2
             else "none for records that are not vectors",
             got=shown(names),

@@ -20,6 +20,7 @@ from fdd_flower.report.headline import metric_lines
 from fdd_flower.report.units import human_number, human_share
 from fdd_flower.training import evaluation
 from fdd_flower.training.metrics import confusion, headline, measure, per_class
+from fdd_flower.wording import many
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -70,7 +71,7 @@ class Evaluation:
         """Return the main numbers, one per line."""
         lines = [
             f"accuracy {human_share(self.accuracy)}, loss {human_number(self.loss)} "
-            f"on {self.records:,} records",
+            f"on {many(self.records, 'record')}",
             f"always guessing the most frequent class: {human_share(self.majority)}",
             ", ".join(f"{name} {value}" for name, value in metric_lines(self._beside())),
         ]
@@ -124,7 +125,7 @@ def evaluate(model: nn.Module, x: object, y: object) -> Evaluation:
     if len(inputs) != len(places):
         raise refuse(
             "y",
-            expected=f"{len(inputs)} labels, one a record",
+            expected=f"{many(len(inputs), 'label')}, one a record",
             got=len(places),
             remedy="Give every record one label.",
         )

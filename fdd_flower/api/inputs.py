@@ -11,6 +11,7 @@ from fdd_flower.data.base import refuse
 from fdd_flower.data.tables.encode import table_inputs
 from fdd_flower.device import on_host
 from fdd_flower.schema import Schema, is_image
+from fdd_flower.wording import many
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -216,7 +217,7 @@ def _frame_values(frame: Any) -> np.ndarray:
         raise refuse(
             "x",
             expected="at least one row and one column",
-            got=f"a table of {len(frame)} rows and {len(frame.columns)} columns",
+            got=f"a table of {many(len(frame), 'row')} and {many(len(frame.columns), 'column')}",
             remedy="Check how it was made.",
         )
     columns = []

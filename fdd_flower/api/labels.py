@@ -9,6 +9,7 @@ from torch import Tensor
 
 from fdd_flower.data.base import refuse, shown
 from fdd_flower.device import on_host
+from fdd_flower.wording import many
 
 MOST = 10_000  # classes: a stray identifier in y would have one for each record
 
@@ -27,7 +28,7 @@ def class_names(y: object) -> tuple[str, ...]:
     if len(known) > MOST:
         raise refuse(
             "y",
-            expected=f"at most {MOST} classes",
+            expected=f"at most {many(MOST, 'class')}",
             got=len(known),
             remedy="Pass the labels of the records, not their identifiers.",
         )

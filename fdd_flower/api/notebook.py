@@ -12,6 +12,7 @@ import torch
 from fdd_flower.report.chart import png
 from fdd_flower.report.figures import synthetic_figure
 from fdd_flower.results.predict import free_names
+from fdd_flower.wording import many
 
 if TYPE_CHECKING:
     from fdd_flower.api.synthetic import SyntheticSet
@@ -53,7 +54,7 @@ def _table(part: SyntheticSet) -> str:
     )
     if len(shown) == len(frame):
         return table
-    return f"{table}<p>{len(shown)} of {len(frame)} rows, from every class in turn.</p>"
+    return f"{table}<p>{len(shown)} of {many(len(frame), 'row')}, from every class in turn.</p>"
 
 
 def _spread(part: SyntheticSet) -> list[int]:

@@ -25,6 +25,7 @@ from fdd_flower.results.train import kept_set
 from fdd_flower.run_folder import load
 from fdd_flower.run_folder.network import load_network
 from fdd_flower.run_folder.rows import RoundRow, Summary
+from fdd_flower.wording import many
 
 Clients = int | Sequence[str | Path] | Mapping[str, str | Path]
 
@@ -93,7 +94,7 @@ class Run:
         found = self.summary
         return (
             f"Run({found.strategy} on {found.data}: {headline_words(found)} after "
-            f"{found.rounds} round{'s' * (found.rounds != 1)} with {found.num_clients} clients; "
+            f"{many(found.rounds, 'round')} with {many(found.num_clients, 'client')}; "
             f"{human_bytes(found.bytes_up_per_client)} up per client; "
             f"{human_seconds(found.seconds_total)}; {self.folder})"
         )

@@ -18,6 +18,7 @@ from fdd_flower.report.units import human_bytes
 from fdd_flower.run_folder.files import write_atomic
 from fdd_flower.run_folder.saved_set import SavedSet, Source, load_set
 from fdd_flower.schema import Column, Schema
+from fdd_flower.wording import many
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,7 +97,8 @@ class SyntheticSet(synthetic_set.SyntheticSet):
         # the weights of a merged set are relative
         records = "" if self.sources else f" for {float(self.weights.sum()):,.0f} real records"
         return (
-            f"{len(self)} rows of {held if held == k else f'{held} of {k}'} classes{records}; "
+            f"{many(len(self), 'row')} of {'' if held == k else f'{held} of '}{many(k, 'class')}"
+            f"{records}; "
             f"{shape_in_words(self.schema)}; {human_bytes(self.num_bytes)}"
         )
 
@@ -276,5 +278,5 @@ def shape_in_words(schema: Schema) -> str:
     if schema.kind == "image":
         return f"images of {'x'.join(map(str, shape))}"
     if schema.kind == "series":
-        return f"series of {shape[0]} channels and {shape[1]} steps"
-    return f"vectors of {torch.Size(shape).numel()} features"
+        return f"series of {many(shape[0], 'channel')} and {many(shape[1], 'step')}"
+    return f"vectors of {many(torch.Size(shape).numel(), 'feature')}"

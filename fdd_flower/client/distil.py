@@ -19,6 +19,7 @@ from fdd_flower.rng import stream
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.wire.codecs.base import CODECS, Codec, build_codec
 from fdd_flower.wire.records import read_set, set_record
+from fdd_flower.wording import many
 
 
 def distil(
@@ -65,8 +66,8 @@ def distilled_set(side: ClientSide, guidance: Guidance | None = None) -> Distill
         raise
     if distilled.withheld:
         say(
-            f"client {side.client}: {len(distilled.withheld)} classes have fewer than "
-            f"{cfg.min_records} records and are withheld"
+            f"client {side.client}: withheld {many(len(distilled.withheld), 'class')} of fewer "
+            f"than {many(cfg.min_records, 'record')}"
         )
     memory.remember(distilled.synthetic)
     return distilled if distilled.codec else replace(distilled, codec=codec)

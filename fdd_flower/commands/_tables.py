@@ -9,11 +9,12 @@ from fdd_flower.report.headline import headline_words
 from fdd_flower.report.units import human_bytes, human_seconds
 from fdd_flower.run_folder.load import Run
 from fdd_flower.run_folder.rows import Summary
+from fdd_flower.wording import many
 
 
 def summary_line(summary: Summary) -> str:
     """Return a finished run in one line."""
-    rounds = "1 round" if summary.rounds == 1 else f"{summary.rounds} rounds"
+    rounds = many(summary.rounds, "round")
     return (
         f"{headline_words(summary)} after {rounds} with {summary.num_clients} "
         f"clients; {human_bytes(summary.bytes_up_per_client)} up per client; "

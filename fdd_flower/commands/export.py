@@ -10,6 +10,7 @@ import typer
 
 from fdd_flower.commands._options import Trust
 from fdd_flower.commands.errors import one_line_errors
+from fdd_flower.wording import many
 
 
 def export(
@@ -61,6 +62,8 @@ def export(
             f"warning: {found.summary.distiller} picks real records: treat this folder as the data",
             err=True,
         )
-    typer.echo(f"{len(rows)} records of {len(rows.schema.classes)} classes, and the model")
+    typer.echo(
+        f"{many(len(rows), 'record')} of {many(len(rows.schema.classes), 'class')}, and the model"
+    )
     # the last line, and whole: scripts read the path from it
     typer.echo(f"export: {folder}")

@@ -12,6 +12,7 @@ import typer
 
 from fdd_flower.commands._options import Trust
 from fdd_flower.commands.errors import FAILED, one_line_errors
+from fdd_flower.wording import many
 
 if TYPE_CHECKING:
     from fdd_flower.launch.begun import Begun
@@ -89,7 +90,9 @@ def forget(
     if purged is None:
         progress.say(f"{found.path} still holds what client {client} sent; --purge deletes it")
     else:
-        progress.say(f"deleted from {ledger.path} what client {client} sent: {purged} replies")
+        progress.say(
+            f"deleted from {ledger.path} what client {client} sent: {many(purged, 'reply')}"
+        )
     if left:
         progress.say(f"made with it, and not changed: {', '.join(left)}")
     # the last line, and whole: scripts read the path from it
@@ -126,7 +129,7 @@ def _made_again(
     _run(left, progress)
     rounds = run.summary.rounds
     other = first_difference(run.path, out, client, rounds=scope.rounds)
-    why = f"exact: all {rounds} rounds were made again by the simulated clients"
+    why = f"exact: the simulated clients made {many(rounds, 'round')} again"
     if other is not None:
         cause = "another machine or version made"
         if run.config.strategy.fraction < 1:

@@ -10,6 +10,7 @@ import typer
 
 from fdd_flower.commands._options import Trust
 from fdd_flower.commands.errors import one_line_errors
+from fdd_flower.wording import many
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -133,7 +134,7 @@ def _summary(classes: tuple[str, ...], counts: list[int], means: list[float]) ->
 
     from fdd_flower.report.units import human_share, one_line
 
-    table = Table(title=f"{sum(counts)} records", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(title=many(sum(counts), "record"), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("class")
     table.add_column("predicted", justify="right")
     table.add_column("mean probability", justify="right")

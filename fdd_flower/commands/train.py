@@ -10,6 +10,7 @@ import typer
 
 from fdd_flower.commands._options import Trust
 from fdd_flower.commands.errors import one_line_errors
+from fdd_flower.wording import many
 
 if TYPE_CHECKING:
     from fdd_flower.config import Scalar
@@ -116,8 +117,8 @@ def _show(run: Run, trained: Trained, measured: Evaluation | None, why_not: str)
     from fdd_flower.report.units import human_seconds
 
     typer.echo(
-        f"{trained.cfg.model.name} on {trained.rows} synthetic rows: {trained.steps} steps in "
-        f"{human_seconds(trained.seconds)}"
+        f"{trained.cfg.model.name} on {many(trained.rows, 'synthetic row')}: "
+        f"{many(trained.steps, 'step')} in {human_seconds(trained.seconds)}"
     )
     if measured is None:
         typer.echo(f"accuracy not measured: {why_not}", err=True)

@@ -12,6 +12,7 @@ from fdd_flower.config import DataConfig, PartitionConfig
 from fdd_flower.data.base import Dataset, Records, Source, refuse, shown
 from fdd_flower.data.checks import spelling
 from fdd_flower.data.subjects import names_of_array, names_of_column, tests_only
+from fdd_flower.wording import many
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -183,7 +184,7 @@ def natural_groups(dataset: Dataset, cfg: PartitionConfig, *, clients: int = 0) 
     sizes = trained + (0 if tested is None else np.bincount(tested, minlength=len(names)))
     fit = np.flatnonzero((trained > 0) & (sizes >= cfg.min_records))
     if len(fit) < max(1, clients):
-        least = f" with {cfg.min_records} records or more" if cfg.min_records > 1 else ""
+        least = f" with {many(cfg.min_records, 'record')} or more" if cfg.min_records > 1 else ""
         raise refuse(
             "number of clients",
             expected=f"from 1 to {len(fit)}, the groups of {cfg.column!r}{least}",

@@ -8,6 +8,8 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
+from fdd_flower.wording import many
+
 _REPLY = re.compile(r"client (\d+)/(\d+) replied")
 _STEP = re.compile(r"round (\d+): training .*, step (\d+)/(\d+)$")
 _ROUND = re.compile(r"round (\d+)/\d+: .*accuracy")
@@ -54,7 +56,7 @@ class Bar:
         """
         if found := _REPLY.match(text):
             done, total = int(found[1]), int(found[2])
-            self._to(done / total / 2, f"{done} of {total} clients")
+            self._to(done / total / 2, f"{done} of {many(total, 'client')}")
             return True
         if found := _STEP.match(text):
             done, total = int(found[2]), int(found[3])

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 from fdd_flower.errors import FddError
+from fdd_flower.wording import many
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 
@@ -143,7 +144,7 @@ def fashion_mnist() -> Finding:
             "The first run with data.name=fashion-mnist downloads it; without a network set "
             "data.path to a folder with its four IDX files, or use data.name=digits.",
         )
-    return Finding("fashion-mnist", OK, f"{len(found[0])} and {len(found[1])} images")
+    return Finding("fashion-mnist", OK, f"{len(found[0])} and {many(len(found[1]), 'image')}")
 
 
 def cores() -> Finding:

@@ -32,6 +32,7 @@ from fdd_flower.wire.records import (
     reply,
     set_record,
 )
+from fdd_flower.wording import many
 
 EXACT = ("uint8", "float16", "float32")  # codecs whose bytes do not depend on the values
 
@@ -82,7 +83,10 @@ def _split(cfg: Config) -> str:
 
 
 def _clients(where: str, sizes: Sequence[int]) -> str:
-    return f"{len(sizes)} clients with {min(sizes):,} to {max(sizes):,} records ({where})"
+    least, most = min(sizes), max(sizes)
+    held = many(most, "record") if least == most else f"{least:,} to {many(most, 'record')}"
+    each = " each" if least == most and len(sizes) > 1 else ""
+    return f"{many(len(sizes), 'client')} with {held}{each} ({where})"
 
 
 def _groups(cfg: Config, dataset: Dataset, sizes: Sequence[int]) -> list[str]:
@@ -108,7 +112,7 @@ def _rounds(
     distiller = settings_of_round(cfg.distiller, rounds)
     sent = model if method.conditions or uses_model(distiller) else None
     parts = [
-        f"{rounds} round{'s' if rounds > 1 else ''} of {cfg.strategy.name}",
+        f"{many(rounds, 'round')} of {cfg.strategy.name}",
         f"{human_bytes(_down(plan, sent))} down a client",
     ]
     if not method.distils:
@@ -121,8 +125,8 @@ def _rounds(
     if not distiller.bytes:
         merged = sum(rows) * cells  # the server unpacks what a row holds
         pace = Pace.of(cfg.training, merged)
-        steps = f"{'' if pace.slack is None else 'up to '}{pace.steps:,} steps"
-        parts.append(f"{steps} of {name} on at most {merged:,} merged rows")
+        steps = f"{'' if pace.slack is None else 'up to '}{many(pace.steps, 'step')}"
+        parts.append(f"{steps} of {name} on at most {many(merged, 'merged row')}")
     return ", ".join(parts)
 
 
@@ -143,7 +147,7 @@ def _up(cfg: Config, plan: Plan, rows: int) -> str:
     if cfg.distiller.bytes:
         return f"at most {human_bytes(cfg.distiller.bytes)} up"
     if resolved(cfg.codec, plan.feature_shape).name not in EXACT or rows == 0:
-        return f"at most {rows:,} rows up"
+        return f"at most {many(rows, 'row')} up"
     classes = len(plan.classes)
     targets = torch.eye(classes)[torch.arange(rows) % classes]
     if cfg.distiller.labels != "hard":
@@ -153,4 +157,5 @@ def _up(cfg: Config, plan: Plan, rows: int) -> str:
     )
     envelope = Envelope(client="0", nonce=plan.nonce, round=1, seconds=1.0)
     arrays = set_record(part, build_codec(cfg.codec, plan.feature_shape))
-    return f"at most {rows:,} rows or {human_bytes(message_bytes(reply(arrays, envelope, {})))} up"
+    size = human_bytes(message_bytes(reply(arrays, envelope, {})))
+    return f"at most {many(rows, 'row')} or {size} up"

@@ -36,6 +36,7 @@ from fdd_flower.sketches.integers import check_planes
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.wire.arrays import require
 from fdd_flower.wire.refusals import Code
+from fdd_flower.wording import many
 
 SCORED = 50  # rows of a class, drawn of one client's release
 SIGMA, SHIFT = "sigma", "shift"  # of a sum, beside its values in the ledger
@@ -124,7 +125,8 @@ class PrivateSum(Summed):
     def _draw(self, server_round: int, hashes: Mapping[str, str]) -> Learned:
         cfg, total = self.side.cfg, self._sum(hashes)
         records = self.release.counts(total)[self.release.present(total)].sum()
-        say(f"round {server_round}: drawing rows from what about {float(records):.0f} records say")
+        about = many(round(float(records)), "record")
+        say(f"round {server_round}: drawing rows from what is known of about {about}")
         rng = stream(cfg.seed, "merge", server_round)
         learned = self.release.learn(total, rng=rng)
         rows = cfg.privacy.rows * self.release.classes

@@ -39,6 +39,7 @@ from fdd_flower.sketches.synthesis import synthesise
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.training.teachers import readout
 from fdd_flower.wire.records import to_array_record
+from fdd_flower.wording import many
 
 READOUT = "random-features"  # the model that the sums of kind gram give by themselves
 SECTIONS = ("distiller", "sketch", "merger", "codec", "scoring")  # used in part, or not at all
@@ -134,7 +135,7 @@ class SketchSum(Summed):
     def _synthesise(
         self, server_round: int, total: Sketch, hashes: Mapping[str, str]
     ) -> SyntheticSet:
-        say(f"round {server_round}: distilling the sketches of {total.records} records")
+        say(f"round {server_round}: distilling the sketches of {many(total.records, 'record')}")
         rng, kind = stream(self.side.cfg.seed, "merge", server_round), self._kind(server_round)
         total = moved(total, kind.sums_device)
         self.side.merged = on_host(synthesise(kind, total, rng=rng))
@@ -186,8 +187,8 @@ def own_sketch(side: ClientSide) -> Sketch:
     parts, withheld = usable_classes(side.data, side.cfg.distiller)
     if withheld:
         say(
-            f"client {side.client}: {len(withheld)} classes have fewer than "
-            f"{side.cfg.distiller.min_records} records and are withheld"
+            f"client {side.client}: withheld {many(len(withheld), 'class')} of fewer "
+            f"than {many(side.cfg.distiller.min_records, 'record')}"
         )
     return kind_of(side.cfg, side.plan).of(parts)
 

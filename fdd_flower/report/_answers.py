@@ -10,6 +10,7 @@ import numpy as np
 from fdd_flower.report.chart import COLOURS, paper, tidy
 from fdd_flower.report.units import human_share, one_line
 from fdd_flower.training.metrics import Answers
+from fdd_flower.wording import many
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -76,7 +77,7 @@ def _calibration(axes: Axes, found: Answers, names: Sequence[str]) -> None:
             markersize=4,
             linewidth=1.6,
             color=COLOURS[0],
-            label=f"bins of about {bins.records[0]:,} records",
+            label=f"bins of about {many(bins.records[0], 'record')}",
         )
         # of a rare class all is near 0
         end = min(1.0, 1.15 * max(*bins.probability, *bins.share, 0.05))

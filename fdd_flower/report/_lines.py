@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from fdd_flower.report.chart import COLOURS, legend_below, paper
+from fdd_flower.wording import many
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -83,7 +84,7 @@ def line_rows(
     last.set_xlabel(f"time in {word}, windows side by side; {unit}", fontsize=8)
     figure.suptitle(title, x=0.01, ha="left", fontsize=10, fontweight="bold")
     if shown < len(channels):
-        note += f"; {shown} of {len(channels)} channels"
+        note += f"; {shown} of {many(len(channels), 'channel')}"
     panels[0].set_title(note, loc="left", fontsize=7.5, color="0.35")
     legend_below(figure, list(panels))
     return figure

@@ -15,6 +15,7 @@ from fdd_flower.run_folder.rows import RoundRow
 from fdd_flower.schema import Normalisation, Schema, kind_of
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.training.metrics import Answers
+from fdd_flower.wording import many
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -76,12 +77,12 @@ def synthetic_figure(
     max_columns = min(max_columns, MAX_WINDOWS) if series else max_columns
     picks = [_evenly(members[c], max_columns) for c in shown]
 
-    title = f"Synthetic set: {len(set_)} records"
+    title = f"Synthetic set: {many(len(set_), 'record')}"
     note = "Rows: class (records in the set)"
     if any(len(members[c]) > max_columns for c in shown):
         note += f", {max_columns} of each"
     if len(shown) < len(classes):
-        note += f"; {len(shown)} of {len(classes)} classes"
+        note += f"; {len(shown)} of {many(len(classes), 'class')}"
 
     shape = set_.feature_shape
     if len(shape) == 3 and shape[0] in (1, 3):

@@ -25,6 +25,7 @@ from fdd_flower.report.units import (
     one_line,
 )
 from fdd_flower.run_folder.rows import RoundRow, Summary
+from fdd_flower.wording import many
 
 _CAPTION = 800  # letters: ten lines of a terminal
 
@@ -109,7 +110,7 @@ def summary_facts(summary: Summary) -> list[tuple[str, str]]:
         ("strategy", summary.strategy),
         ("distiller → merger → codec", parts),
         ("model", summary.model),
-        ("data", f"{summary.data}, {summary.partition}, {summary.num_clients} clients"),
+        ("data", f"{summary.data}, {summary.partition}, {many(summary.num_clients, 'client')}"),
         ("rounds", str(summary.rounds)),
         ("records per class and client", str(summary.ipc) if summary.distiller else ""),
         (

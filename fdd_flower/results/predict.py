@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from fdd_flower.errors import ConfigError
 from fdd_flower.run_folder.files import write_atomic
+from fdd_flower.wording import many
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +65,7 @@ def cut_of(run: Run, model: str, asked: float | None) -> Cut | None:
     if len(classes) != 2:
         raise ConfigError(
             "--threshold",
-            expected=f"none with {len(classes)} classes",
+            expected=f"none with {many(len(classes), 'class')}",
             got=asked,
             remedy="Leave it out: the most probable class counts.",
         )

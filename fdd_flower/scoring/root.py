@@ -16,6 +16,7 @@ from fdd_flower.errors import DataError
 from fdd_flower.rng import derive, stream
 from fdd_flower.training.ridge import Gram, penalty, solve_gram
 from fdd_flower.training.ridge_features import Features, draw_features
+from fdd_flower.wording import many
 
 ROOT_PER_CLASS = 10  # as in benchmarks/results/trust.md
 WIDTH = 16  # 256 features and a constant: a solve takes milliseconds
@@ -59,7 +60,7 @@ def hold_out_root(test: Split, *, per_class: int, seed: int) -> tuple[Split, Spl
         raise DataError(
             "the server's test records, for scoring.mode",
             expected="two records of a class or more",
-            got=f"{len(test)} records, at most one per class",
+            got=f"{many(len(test), 'record')}, at most one per class",
             remedy="Give the server more records, or set scoring.mode to off.",
         )
     return test.take(chosen), test.take(~chosen)

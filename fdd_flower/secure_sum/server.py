@@ -30,6 +30,7 @@ from fdd_flower.server.judging.validator import Judged, Rules, judge
 from fdd_flower.server.side import ServerSide
 from fdd_flower.wire.records import ARRAYS, CONFIG, PEERS, to_array_record
 from fdd_flower.wire.refusals import Code, RefusedError
+from fdd_flower.wording import many
 
 Asked = Mapping[int, Mapping[str, np.ndarray]]  # by node: the arrays of its question
 Answers = Mapping[int, Rules[np.ndarray, np.ndarray]]  # by node: what its answer must be
@@ -207,8 +208,8 @@ class SecureRound:
         left = self.graph.stable(holders, self._least)
         if len(left) < len(holders):
             say(
-                f"round {self.round}: {len(holders) - len(left)} clients are left out, with too "
-                "few neighbours or apart from the others"
+                f"round {self.round}: left out {many(len(holders) - len(left), 'client')}, with "
+                "too few neighbours or apart from the others"
             )
         self._require(len(left), self.group.threshold)
         return left
@@ -301,8 +302,8 @@ class SecureRound:
             near = self.graph.near(place, stayed)
             if len(near) < self._least:
                 raise self._too_few(
-                    f"{len(near)} clients near client {self.clients[place]} in the secure sum, "
-                    f"which needs {self._least}"
+                    f"{many(len(near), 'client')} near client {self.clients[place]} in the secure "
+                    f"sum, which needs {self._least}"
                 )
         if len(parts := self.graph.parts(stayed)) > 1:
             raise self._too_few(
@@ -330,7 +331,7 @@ class SecureRound:
         }
 
     def _ask(self, step: str, asked: Asked, rules: Answers) -> list[Judged[np.ndarray]]:
-        say(f"round {self.round}: asking {len(asked)} clients for {step} of the secure sum")
+        say(f"round {self.round}: asking {many(len(asked), 'client')} for {step} of the secure sum")
         config = ConfigRecord({**self.config, STEP: step})
         messages = [
             Message(
@@ -353,7 +354,7 @@ class SecureRound:
     def _require(self, count: int, least: int) -> None:
         least = max(least, self.side.cfg.strategy.quorum)
         if count < least:
-            raise self._too_few(f"{count} clients in the secure sum, which needs {least}")
+            raise self._too_few(f"{many(count, 'client')} in the secure sum, which needs {least}")
 
     def _too_few(self, got: str) -> QuorumError:
         remedy = "See the clients' logs; resume the run to ask the round again."

@@ -10,6 +10,7 @@ from fdd_flower.config import Config
 from fdd_flower.data.base import Dataset
 from fdd_flower.progress_log import DATA, NOTE
 from fdd_flower.report.units import one_line
+from fdd_flower.wording import many
 
 MOST_NAMES = 12  # of classes or groups, in a line
 LONGEST_NAME = 24
@@ -28,14 +29,14 @@ def about(cfg: Config, dataset: Dataset) -> list[str]:
 def records_line(cfg: Config, dataset: Dataset, training: int) -> str:
     """Return how many records there are and what one is."""
     return (
-        f"{DATA}{cfg.data.name}, {training:,} training and {len(dataset.test.labels):,} test "
-        f"records, {_shape(dataset)} each"
+        f"{DATA}{cfg.data.name}, {training:,} training and "
+        f"{many(len(dataset.test.labels), 'test record')}, {_shape(dataset)} each"
     )
 
 
 def classes_line(names: Sequence[str], counts: np.ndarray) -> str:
     """Return the classes and how many records each has."""
-    return f"{len(names)} classes: {counted(names, counts.tolist())}"
+    return f"{many(len(names), 'class')}: {counted(names, counts.tolist())}"
 
 
 def counted(names: Sequence[str], counts: Sequence[int]) -> str:
@@ -52,8 +53,8 @@ def _shape(dataset: Dataset) -> str:
     shape = dataset.feature_shape
     if len(shape) == 1:
         columns = len(dataset.columns) or shape[0]
-        return f"{columns} columns" + f" ({shape[0]} features)" * (shape[0] != columns)
+        return many(columns, "column") + f" ({many(shape[0], 'feature')})" * (shape[0] != columns)
     if len(shape) == 2:
-        return f"{shape[0]} channels of {shape[1]} values"
+        return f"{many(shape[0], 'channel')} of {many(shape[1], 'value')}"
     channels = {1: "grey", 3: "colour"}.get(shape[0], f"{shape[0]}-channel")
     return f"a {channels} image of {shape[1]}x{shape[2]}"

@@ -11,6 +11,7 @@ from fdd_flower.config import StrategyConfig
 from fdd_flower.distillers.base import Plan
 from fdd_flower.progress_log import say
 from fdd_flower.wire.records import CONFIG, read_envelope
+from fdd_flower.wording import many
 
 
 def names_of(
@@ -24,7 +25,7 @@ def names_of(
         The plan of the round, as clients read it.
     """
     messages = [Message(RecordDict({CONFIG: config}), n, MessageType.QUERY) for n in nodes]
-    say(f"asking {len(messages)} clients who they are")
+    say(f"asking {many(len(messages), 'client')} who they are")
     found = {}
     for answer in grid.send_and_receive(messages, timeout=cfg.deadline):
         node = answer.metadata.src_node_id

@@ -33,6 +33,7 @@ from fdd_flower.synthetic_set import LazySets, SyntheticSet, each_moved
 from fdd_flower.training.loop import train_on
 from fdd_flower.wire.codecs.base import build_codec, resolved
 from fdd_flower.wire.records import ARRAYS, CONFIG, PEERS, read_set, set_record
+from fdd_flower.wording import many
 
 
 class FederatedDistillation(ServerEvaluates):
@@ -234,7 +235,7 @@ class FederatedDistillation(ServerEvaluates):
             training,
             rng=rng,
             teacher=teacher,
-            progress=say_steps(f"round {server_round}: training on {len(merged)} rows"),
+            progress=say_steps(f"round {server_round}: training on {many(len(merged), 'row')}"),
             beside=self._loss_beside(server_round, merged),
             fresh=self.fresh,
         )

@@ -22,6 +22,7 @@ from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.training.evaluation import Evaluation, evaluate
 from fdd_flower.training.family import as_pupil, as_teacher, train_family
 from fdd_flower.training.teachers import Teacher
+from fdd_flower.wording import many
 
 
 def check_models(cfg: Config, plan: Plan, method: Method) -> None:
@@ -139,7 +140,7 @@ def other_models(cfg: Config, plan: Plan) -> list[str]:
 def _trained(
     merged: SyntheticSet, name: str, round_: int, cfg: Config, teacher: Teacher | None
 ) -> Network:
-    progress = say_steps(f"round {round_}: training {name} on {len(merged)} rows")
+    progress = say_steps(f"round {round_}: training {name} on {many(len(merged), 'row')}")
     return train_family(name, merged, cfg, round_=round_, teacher=teacher, progress=progress)
 
 

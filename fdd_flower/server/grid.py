@@ -14,6 +14,7 @@ from flwr.serverapp import Grid
 from fdd_flower.errors import QuorumError
 from fdd_flower.progress_log import say
 from fdd_flower.wire.records import message_bytes, reply_bytes
+from fdd_flower.wording import many
 
 POLL_SECONDS = 0.2
 SIMULATION = "InMemoryGrid"  # a name, for its module would bring the whole SuperLink with it
@@ -76,7 +77,7 @@ class CountingGrid:
             if waiting and not pulled:
                 time.sleep(POLL_SECONDS)
         if late := len(waiting) + len(unsent):
-            say(f"deadline of {timeout:g} s passed: {late} of {total} clients are late")
+            say(f"deadline of {timeout:g} s passed: late are {late} of {many(total, 'client')}")
         return replies
 
     def _show(self, reply: Message, done: int, total: int, seconds: float) -> None:
@@ -118,7 +119,8 @@ def wait_for_nodes(
         if time.monotonic() >= until:
             if len(nodes) >= least:
                 say(
-                    f"{len(nodes)} of {minimum} clients are connected after {seconds:g} s: starting"
+                    f"connected after {seconds:g} s: {len(nodes)} of {many(minimum, 'client')}; "
+                    "starting"
                 )
                 return nodes
             raise QuorumError(

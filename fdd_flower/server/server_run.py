@@ -51,6 +51,7 @@ from fdd_flower.threads import threads
 from fdd_flower.training.evaluation import Evaluation, evaluate
 from fdd_flower.wire.codecs.base import resolved
 from fdd_flower.wire.records import plan_record
+from fdd_flower.wording import many
 
 
 def serve(grid: Grid, context: Context) -> None:
@@ -269,7 +270,7 @@ class ServerRun:
         say(
             f"round {server_round}/{self.cfg.num_server_rounds}: "
             f"{self.measured.words(row.accuracy, metrics)}, loss {row.loss:.4f}, "
-            f"{row.replies} replies, {row.rejected} dropped, "
+            f"{many(row.replies, 'reply')}, {row.rejected} dropped, "
             f"{row.bytes_up / 1000:.1f} kB up, {row.bytes_down / 1000:.1f} kB down"
         )
         return MetricRecord({"accuracy": row.accuracy, "loss": row.loss})
@@ -310,7 +311,7 @@ class ServerRun:
             self.folder.write_model(weights, name=name)
             self.by_model[name] = found
             words = self.measured.words(found.accuracy, self.measured.metrics(found))
-            say(f"{name} on the same {len(self.side.merged or ())} rows: {words}")
+            say(f"{name} on the same {many(len(self.side.merged or ()), 'row')}: {words}")
 
     def _finish_run(self, status: str) -> None:
         if self.rows:

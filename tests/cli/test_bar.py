@@ -13,7 +13,7 @@ from fdd_flower.report.console import SteadyConsole
 LINES = [
     ("[fdd] resuming after round 1 of 4", 1.0, True),
     ("[fdd] client 3/10 replied after 2.0 s (2.8 kB)", 1.15, False),
-    ("[fdd] client 0: 3 classes have fewer than 8 records and are withheld", 1.15, True),
+    ("[fdd] client 0: withheld 3 classes of fewer than 8 records", 1.15, True),
     ("[fdd] round 2: training on 141 rows, step 500/1000", 1.75, False),
     ("[fdd] round 2: training convnet on 141 rows, step 250/1000", 1.75, False),
     ("[fdd] round 2/4: accuracy 0.9639, loss 0.3920", 2.0, True),

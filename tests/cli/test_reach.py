@@ -39,7 +39,7 @@ def test_a_class_that_no_client_holds_is_no_matter_of_size() -> None:
 
 def test_clients_that_can_send_nothing_are_counted() -> None:
     lines = reach((7, 7, 7), (80, 100, 100), (0, 90, 0), (1, 2, 3))
-    assert lines == ["2 of 4 clients have 8 records of no class: unusable"]
+    assert lines == ["without 8 records of any class, and so unusable: 2 of 4 clients"]
 
 
 def test_too_few_of_them_for_a_round_are_refused() -> None:

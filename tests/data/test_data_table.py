@@ -106,7 +106,7 @@ def test_a_folder_may_hold_train_alone(tmp_path: Path) -> None:
         ("label,a\nx,1\n,2\n", "column 'label': expected a class.*row 2,"),
         (",label,a\n0,x,1\n", "'Unnamed: 0'.*index=False"),
         ("label,a\nx,1,2\ny,3,4\n", "more fields than the header"),
-        ("label\nx\n", "1 rows and 1 columns"),
+        ("label\nx\n", "1 row and 1 column"),
         ("label,a\n", "0 rows and 2 columns"),
         ("", "a table that pandas can read.*UTF-8"),
         ('label,a\nx,1\ny,2,3,4\n"', "a table that pandas can read"),

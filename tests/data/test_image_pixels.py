@@ -217,3 +217,41 @@ def test_dicom_without_pydicom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "pydicom", None)
     with pytest.raises(DataError, match=r"expected pydicom.*pip install 'fdd-flower\[medical\]'"):
         read_image(path, (4, 4))
+
+
+def _notes(tmp_path: Path, *paths: Path) -> list[str]:
+    found: list[str] = []
+    read_images(tmp_path, paths, (4, 4), notes=found)
+    return found
+
+
+def test_dicom_with_and_without_a_window_is_told_apart(tmp_path: Path) -> None:
+    window = {"WindowCenter": 100, "WindowWidth": 400}
+    shown = [scan(tmp_path / f"{i}.dcm", HU, **window) for i in range(2)]
+    bare = scan(tmp_path / "bare.dcm", RAMP // 15)
+    assert _notes(tmp_path, *shown) == _notes(tmp_path, bare) == []
+    (note,) = _notes(tmp_path, *shown, bare)
+    assert note.startswith("DICOM: 2 files shown through a window")
+    assert "1 file without one, such as bare.dcm" in note
+    # each by its own window, whatever lies beside it
+    both = read_images(tmp_path, [shown[0], bare], (4, 4))
+    alone = read_images(tmp_path, shown[:1], (4, 4))
+    np.testing.assert_allclose(both[0], alone[0] / 255, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("top", "share"), [(4_095, "6%"), (65_535, "100%")])
+def test_depths_that_are_mixed_are_said(top: int, share: str, tmp_path: Path) -> None:
+    deep, plain = tmp_path / "deep.png", tmp_path / "plain.png"
+    Image.fromarray(np.full((4, 4), top, np.uint16)).save(deep)
+    Image.new("L", (4, 4), 200).save(plain)
+    assert _notes(tmp_path, plain) == _notes(tmp_path, deep) == []
+    (note,) = _notes(tmp_path, plain, deep)
+    assert note.startswith("1 image of more than 8 bits, such as deep.png, beside 1 of 8 bits")
+    assert note.endswith(f"is {share} of that")
+
+
+def test_dicom_beside_photographs_is_said(tmp_path: Path) -> None:
+    Image.new("L", (4, 4), 200).save(tmp_path / "x.png")
+    path = scan(tmp_path / "x.dcm", HU, WindowCenter=100, WindowWidth=400)
+    (note,) = _notes(tmp_path, tmp_path / "x.png", path)
+    assert note.startswith("1 of DICOM, such as x.dcm, beside other images")

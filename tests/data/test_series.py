@@ -86,7 +86,7 @@ def test_no_window_reaches_across_a_gap_or_has_a_missing_value(tmp_path: Path):
     )
     assert found.notes[0] == "duplicate rows count once: 3 left out"
     assert found.notes[1].startswith("2 gaps in time, in 2 recordings")
-    assert found.notes[2].startswith("3 samples lack a value")
+    assert found.notes[2].startswith("3 samples without a value")
     assert "of the samples with a class are in no window" in found.notes[3]
     assert found.notes[4] == "channels acc, deg C, gyro, at 50 samples a second"
 
@@ -145,7 +145,7 @@ def test_a_value_far_from_all_others_counts_as_missing(value: float, tmp_path: P
     table = wide_table()
     table.iloc[2, 5] = value
     of_rows = series(DataConfig(path=save(table, tmp_path / "w.csv"), window=4, recording="who"))
-    assert "in 1 samples, is far from" in of_rows.notes[0]
+    assert "in 1 sample, is far from" in of_rows.notes[0]
 
 
 def test_a_heavy_tail_is_no_mark(tmp_path: Path):

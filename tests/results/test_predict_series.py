@@ -49,7 +49,7 @@ def test_windows_of_a_long_table(suffix: str, tmp_path: Path):
     for window, start in zip(found.inputs, (0, 0, 0.3), strict=True):
         torch.testing.assert_close(window, torch.stack([t + start - 1, 5 * (t + start)]))
     assert found.ignored == ("extra",)
-    assert found.notes[0].startswith("1 gaps in time")
+    assert found.notes[0].startswith("1 gap in time")
     assert found.notes[1] == "no window of 4 samples fits into c"
 
 

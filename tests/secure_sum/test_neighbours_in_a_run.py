@@ -88,7 +88,7 @@ def test_a_client_hears_of_its_neighbours_alone_and_sends_what_is_uniform(tmp_pa
 def test_who_has_too_few_neighbours_is_left_out_and_not_refused(tmp_path, caplog, step):
     plain, secure = near(tmp_path, {2, 3, 4, 5}, faults=dict.fromkeys({2, 4, 5}, gone_at(step)))
     assert result(secure) == result(plain)
-    assert "1 clients are left out, with too few neighbours" in caplog.text
+    assert "left out 1 client, with too few neighbours" in caplog.text
     (row,) = rounds(secure)
     assert (row["replies"], row["rejected"]) == (CLIENTS - 4, 0)
 

@@ -130,4 +130,4 @@ def test_who_is_late_is_counted_whether_it_was_asked_or_not(
     found = replied(grid, 40, 0.05)
     late = 40 - len(found)
     assert found == ([] if kind is InMemoryGrid else list(range(20, 40)))
-    assert f"{late} of 40 clients are late" in caplog.text
+    assert f"late are {late} of 40 clients" in caplog.text

@@ -10,6 +10,7 @@ from fdd_flower.bench.rows import DISTILLED, FULL, Row
 from fdd_flower.bench.tables import Table, markdown_page, plain_page
 from fdd_flower.report.headline import LOWER, NAMES, shown_first
 from fdd_flower.report.units import human_bytes, human_seconds
+from fdd_flower.wording import many
 
 COSTS = ("set", "ipc", "bytes", "time", "peak MB")
 MERITS = ("IOR", "HLR", "verdict")
@@ -21,12 +22,12 @@ def header(bench: Bench, *, tested: int, trained: int) -> list[str]:
     """Return lines that say what was measured, on what, and how to read it."""
     cfg = bench.cfg
     where = (
-        f"held-out tenth of the training records, {tested} records: for choosing settings"
+        f"held-out tenth of the training records, {many(tested, 'record')}: for choosing settings"
         if bench.holdout
-        else f"test split, {tested} records"
+        else f"test split, {many(tested, 'record')}"
     )
     how = "one client per class" if bench.single_class else "one client"
-    full = f"{bench.full_steps} steps, no teacher" if bench.full_steps else "left out"
+    full = f"{many(bench.full_steps, 'step')}, no teacher" if bench.full_steps else "left out"
     return [
         f"{cfg.data.name}: accuracy (percent) on the {where}",
         f"distilled from {trained} training records as {how}; codec {cfg.codec.name}; "

@@ -11,6 +11,7 @@ from fdd_flower.bench.federated.plot import BYTES, LABELS
 from fdd_flower.report.chart import COLOURS, MARKS, cost_axis, legend_below, panels, save, tidy
 from fdd_flower.report.headline import NAMES, SHARES
 from fdd_flower.report.units import human_bytes
+from fdd_flower.wording import many
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,7 +39,7 @@ def draw_gains(found: Sequence[Gain], title: str, path: Path) -> None:
 
 
 def _series(one: Gain) -> str:
-    rounds = f", {one.rounds} rounds" if one.rounds > 1 else ""
+    rounds = f", {many(one.rounds, 'round')}" if one.rounds > 1 else ""
     return f"{one.model} over {one.kind}{rounds}"
 
 

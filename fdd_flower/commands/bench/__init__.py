@@ -14,6 +14,7 @@ from fdd_flower.commands.bench.federated import EXAMPLE as FEDERATED_EXAMPLE
 from fdd_flower.commands.bench.federated import federated
 from fdd_flower.commands.bench.load import EXAMPLE as LOAD_EXAMPLE
 from fdd_flower.commands.bench.load import load
+from fdd_flower.wording import many
 
 if TYPE_CHECKING:
     from fdd_flower.bench.distil.settings import Bench
@@ -114,7 +115,7 @@ def distill(
         BenchDir.check(folder, bench, resume=resume)
         material = prepare(bench)
         where = "held-out training records" if holdout else "the test split"
-        say(f"measuring on {where}: {len(material.test)} records of {data}")
+        say(f"measuring on {where}: {many(len(material.test), 'record')} of {data}")
         return run(bench, folder, say=say, material=material)
 
     run_in(out, work, holds="rows, tables and pictures", as_json=as_json)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fdd_flower.commands.errors import one_line_errors
+from fdd_flower.wording import many
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -78,7 +79,7 @@ def _table(found: Draft) -> Table:
     from fdd_flower.data.tables.words import allowed
     from fdd_flower.report.units import human_share, one_line
 
-    table = Table(title=f"{found.rows:,} rows", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(title=many(found.rows, "row"), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("column")
     table.add_column("kind")
     table.add_column("values", overflow="fold", max_width=44)

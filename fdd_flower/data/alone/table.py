@@ -15,6 +15,7 @@ from fdd_flower.data.sources.paths import check_inflated
 from fdd_flower.data.tables.files import GAPS, TEXT, ending, feather_bytes, parquet_bytes
 from fdd_flower.data.tables.text import file_bytes, separator_of
 from fdd_flower.errors import DataError
+from fdd_flower.wording import many
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -121,7 +122,9 @@ def _rows(lines: io.TextIOBase, separator: str, width: int) -> Iterator[Sequence
         if not any(cell.strip() for cell in row):
             continue
         if len(row) != width:
-            raise ValueError(f"{len(row)} cells in line {line}, and {width} names of columns")
+            raise ValueError(
+                f"{many(len(row), 'cell')} in line {line}, and {width} names of columns"
+            )
         yield row
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 from fdd_flower.data.base import refuse, shown
 from fdd_flower.data.images.files import hidden_files, parted, visible_files, visible_folders
 from fdd_flower.data.images.labels import labels_of, tables_in
+from fdd_flower.wording import many
 
 Part = Literal["train", "val", "test", ""]  # "": there are no splits
 
@@ -98,7 +99,7 @@ def listing(root: Path, *, label: str) -> Listing:
     left = [path for path in files if path not in used and path not in tables]
     if left:
         names = shown((path.relative_to(root).as_posix() for path in left), limit=5)
-        notes.append(f"left out {len(left):,} file{'s' if len(left) > 1 else ''}: {names}")
+        notes.append(f"left out {many(len(left), 'file')}: {names}")
     if root.is_dir() and (hidden := hidden_files(root)):
         notes.append(f"left out {hidden:,} hidden or of the system, such as Thumbs.db")
     return Listing(items=tuple(items), notes=tuple(notes))

@@ -11,6 +11,7 @@ import numpy as np
 
 from fdd_flower.data.base import refuse, shown
 from fdd_flower.data.images.colour import as_deep, with_channels
+from fdd_flower.data.images.depths import Depths
 from fdd_flower.data.images.pixels import read_image
 from fdd_flower.data.large import room
 from fdd_flower.errors import DataError
@@ -28,6 +29,7 @@ def read_images(
     deep: bool = False,
     resize: str = "stretch",
     ground: str = "white",
+    notes: list[str] | None = None,
 ) -> np.ndarray:
     """Return images (n, c, height, width), decoded in several threads.
 
@@ -39,6 +41,8 @@ def read_images(
     deep
         Whether they are float32 in any case. With `channels` an image then follows from its own
         file alone.
+    notes
+        Gets what a user should know of files of several depths.
 
     Raises
     ------
@@ -56,12 +60,15 @@ def read_images(
     found: np.ndarray | None = None
     units: dict[str, Path] = {}  # an image of each
     bad: list[tuple[Path, DataError]] = []
+    depths = Depths(root)
     with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as threads:
         for place, pixels in enumerate(threads.map(read, paths)):
             if isinstance(pixels, DataError):
                 bad.append((paths[place], pixels))
             elif not bad:
                 units.setdefault(_unit(pixels), paths[place])
+                if notes is not None:
+                    depths.add(paths[place], pixels)
                 pixels = as_deep(pixels) if deep and pixels.dtype == np.uint8 else pixels
                 found = _stored(found, pixels.transpose(2, 0, 1), place, len(paths))
     if len(bad) == 1:
@@ -82,6 +89,8 @@ def read_images(
             got="{} of 8 bits, and {} with values below 0 or above 1".format(*names),
             remedy="Save all of them as 8 or 16 bits without a sign, or all with those values.",
         )
+    if notes is not None:
+        notes.extend(depths.notes())
     assert found is not None  # no caller asks for none
     return found
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fdd_flower.wording import many
+
 FAR = 10.0  # times the span of all other values
 VARIED = 20  # different values that a channel must have: codes and switches have no such span
 
@@ -30,7 +32,7 @@ def clear_marks(values: np.ndarray, channels: Sequence[str]) -> list[str]:
                 places = own == value
                 own[places] = np.nan
                 notes.append(
-                    f"{name}: {value:g}, in {places.sum():,} samples, is far from all other values "
-                    "and counts as missing"
+                    f"{name}: {value:g}, in {many(int(places.sum()), 'sample')}, is far from all "
+                    "other values and counts as missing"
                 )
     return notes

@@ -17,6 +17,7 @@ from fdd_flower.data.recordings.recording import Recorded, Recording
 from fdd_flower.data.recordings.times import differ
 from fdd_flower.data.tables.files import headless
 from fdd_flower.data.tables.numbers import words
+from fdd_flower.wording import many
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -132,7 +133,7 @@ def _rate(what: str, found: float, asked: float) -> float:
     if asked and found and differ(asked, found):
         raise refuse(
             f"{what}: data.rate",
-            expected=f"{found:g} samples a second, as the times say",
+            expected=f"{many(found, 'sample')} a second, as the times say",
             got=f"{asked:g}",
             remedy="Correct it, or leave it at 0.",
         )
@@ -144,10 +145,11 @@ def _broken(recordings: list[Recording]) -> Iterator[str]:
     gaps = [int(one.stretch.max(initial=0)) for one in recordings]
     if any(gaps):
         of = sum(count > 0 for count in gaps)
-        yield f"{sum(gaps):,} gaps in time, in {of:,} recordings: no window reaches across one"
+        found = f"{many(sum(gaps), 'gap')} in time, in {many(of, 'recording')}"
+        yield f"{found}: no window reaches across one"
     missing = sum(int((one.stretch < 0).sum()) for one in recordings)
     if missing:
-        yield f"{missing:,} samples lack a value: no window has one of them"
+        yield f"{many(missing, 'sample')} without a value: no window has one of them"
 
 
 def _labels(what: str, frame: pd.DataFrame, label: str) -> np.ndarray:

@@ -11,6 +11,7 @@ import numpy as np
 from fdd_flower.data.alone.cells import number, read_each
 from fdd_flower.data.base import Source, refuse, shown
 from fdd_flower.data.tables.numbers import day, days, numbers, words
+from fdd_flower.wording import many
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -206,7 +207,7 @@ def check_rate(path: str, own: float, rate: float) -> None:
     if rate and own and differ(rate, own):
         raise refuse(
             f"{path}: rate",
-            expected=f"{rate:g} samples a second, as the other records have",
+            expected=f"{many(rate, 'sample')} a second, as the other records have",
             got=f"{own:g}",
             remedy="Resample to that rate.",
         )

@@ -50,6 +50,7 @@ def folder(cfg: DataConfig, *, agreed: Agreed | None = None) -> Source:
     labels = [item.label for item in (*train, *test)]
     classes = sorted(set(labels))
     numbers = np.array([classes.index(name) for name in labels], dtype=np.int64)
+    depths: list[str] = []
     inputs = read_images(
         root,
         [item.path for item in (*train, *test)],
@@ -58,13 +59,14 @@ def folder(cfg: DataConfig, *, agreed: Agreed | None = None) -> Source:
         deep=agreed is not None,
         resize=cfg.resize,
         ground=cfg.ground,
+        notes=depths if agreed is None else None,
     )
     cut = len(train)
     return Source(
         train=Records(inputs=inputs[:cut], labels=numbers[:cut]),
         test=Records(inputs=inputs[cut:], labels=numbers[cut:]) if test else None,
         classes=tuple(classes),
-        notes=notes,
+        notes=(*notes, *depths),
     )
 
 

@@ -19,6 +19,7 @@ from fdd_flower.data.recordings.windows import Windows, cut_up, pieces, step_of
 from fdd_flower.data.sources.paths import given_path
 from fdd_flower.data.subjects import numbered
 from fdd_flower.data.tables.classes import joined
+from fdd_flower.wording import many
 
 
 @SOURCES.register("series")
@@ -106,15 +107,15 @@ def _tables(path: Path, cfg: DataConfig, *, alone: bool) -> Source:
     if last.found.channels != channels or last.windows.shape[2] != length:
         raise refuse(
             str(files[-1]),
-            expected=f"windows of {length} samples of {shown(channels)}",
-            got=f"{last.windows.shape[2]} samples of {shown(last.found.channels)}",
+            expected=f"windows of {many(length, 'sample')} of {shown(channels)}",
+            got=f"{many(last.windows.shape[2], 'sample')} of {shown(last.found.channels)}",
             remedy="Write both files with the same channels, and set data.window.",
         )
     rates = [part.found.rate for part in parts]
     if all(rates) and differ(rates[0], rates[-1]):
         raise refuse(
             str(files[-1]),
-            expected=f"{rates[0]:g} samples a second, as in {files[0].name}",
+            expected=f"{many(rates[0], 'sample')} a second, as in {files[0].name}",
             got=f"{rates[-1]:g}",
             remedy="Resample to one rate.",
         )
@@ -142,7 +143,9 @@ def _tables(path: Path, cfg: DataConfig, *, alone: bool) -> Source:
 
 
 def _said(channels: Sequence[str], rate: float) -> str:
-    often = f"at {rate:g} samples a second" if rate else "at a rate that is not known (data.rate)"
+    often = (
+        f"at {many(rate, 'sample')} a second" if rate else "at a rate that is not known (data.rate)"
+    )
     return f"channels {shown(channels)}, {often}"
 
 
@@ -181,7 +184,7 @@ def _left_out(
     without = [one.name for one in recordings if id(one) not in used]
     notes = []
     if without:
-        notes.append(f"no window of {window} samples fits into {shown(without, limit=5)}")
+        notes.append(f"no window of {many(window, 'sample')} fits into {shown(without, limit=5)}")
     held = sum(part.samples for _, part in cut)
     labelled = sum(int((one.labels != "").sum()) for one in recordings)
     if held < labelled:
@@ -196,7 +199,7 @@ def _check_whole(path: Path, recordings: list[Recording]) -> None:
         raise refuse(
             f"{path}: data.window",
             expected="a number of samples, where recordings are not equally long",
-            got=f"0, with {short} samples in recording {lengths[short]!r} and {long} in "
+            got=f"0, with {many(short, 'sample')} in recording {lengths[short]!r} and {long} in "
             f"{lengths[long]!r}",
             remedy=f"Set data.window, to {short} or less to use them all.",
         )

@@ -16,6 +16,7 @@ from fdd_flower.data.tables.quantities import hours, quantities, quantity, witho
 from fdd_flower.data.tables.text import is_number
 from fdd_flower.errors import DataError
 from fdd_flower.schema import Column
+from fdd_flower.wording import many
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +47,7 @@ def cells_of(where: str, frame: pd.DataFrame, columns: Sequence[Column]) -> np.n
     if absent:
         raise refuse(
             where,
-            expected=f"the {len(columns)} columns of the schema",
+            expected=f"the {many(len(columns), 'column')} of the schema",
             got=f"a table without {shown(absent)}, of {shown(map(str, frame.columns))}",
             remedy="Name the columns as the schema does; their order does not count.",
         )

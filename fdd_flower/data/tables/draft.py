@@ -25,6 +25,7 @@ from fdd_flower.data.tables.quantities import (
 )
 from fdd_flower.errors import DataError
 from fdd_flower.schema import Column
+from fdd_flower.wording import many
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -136,7 +137,7 @@ def _column(
         raise refuse(
             what,
             expected="numbers, dates, or words of which many rows have the same",
-            got=f"{len(counts):,} different ones in {len(held):,} rows, such as "
+            got=f"{len(counts):,} different ones in {many(len(held), 'row')}, such as "
             f"{str(counts.index[0])[:40]!r}: free text or an id",
             remedy=_drop(name).replace("Leave", _SPLIT, 1) if are_pairs(held) else _drop(name),
         )

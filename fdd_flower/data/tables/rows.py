@@ -19,6 +19,7 @@ from fdd_flower.data.tables.files import headless
 from fdd_flower.data.tables.numbers import Series
 from fdd_flower.data.tables.quantities import limited
 from fdd_flower.schema import Column, Schema
+from fdd_flower.wording import many
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -178,7 +179,7 @@ def _check_columns(what: str, frame: pd.DataFrame, label: str) -> None:
         raise refuse(
             what,
             expected="at least one row, and one column beside the label",
-            got=f"{len(frame)} rows and {len(columns)} columns",
+            got=f"{many(len(frame), 'row')} and {many(len(columns), 'column')}",
             remedy="Check how the file was written.",
         )
     require_names(what, columns)

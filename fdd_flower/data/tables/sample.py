@@ -18,6 +18,7 @@ from fdd_flower.data.tables.draft import draft_columns
 from fdd_flower.data.tables.files import read_frame
 from fdd_flower.data.tables.quantities import limited
 from fdd_flower.schema import Schema
+from fdd_flower.wording import many
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +60,7 @@ def draft_schema(path: Path, label: str, *, drop: Collection[str] = ()) -> Draft
         raise refuse(
             f"{path}: --label",
             expected=f"one of the columns {shown(map(str, frame.columns))}",
-            got=f"{label!r}, and {len(frame)} rows",
+            got=f"{label!r}, and {many(len(frame), 'row')}",
             remedy="Name the column that holds the class with --label.",
         )
     unlabelled = int(np.count_nonzero(frame[label].isna()))
@@ -73,7 +74,10 @@ def draft_schema(path: Path, label: str, *, drop: Collection[str] = ()) -> Draft
     labels = places(frame[label], names, classes)
     about = check_classes(classes, Records(inputs=cells, labels=labels), None, label=label)
     if unlabelled:
-        about = [*about, f"{unlabelled} rows without a class are left out; a run refuses them"]
+        about = [
+            *about,
+            f"left out {many(unlabelled, 'row')} without a class; a run refuses them",
+        ]
     fitted = {column.name: column for column in with_constants(read, cells)}
     schema = Schema.of_table(
         [fitted.get(column.name, column) for column in columns],

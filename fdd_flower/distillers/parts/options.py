@@ -15,6 +15,7 @@ from fdd_flower.distillers.parts.unused import check_unused
 from fdd_flower.errors import ConfigError
 from fdd_flower.schema import kind_of
 from fdd_flower.wire.codecs.base import Codec, tunes
+from fdd_flower.wording import many
 
 SMALLEST = 2  # pixels per side of a packed image
 FIRST = "dm"  # the default distiller, in a first round that has no peers yet
@@ -148,7 +149,7 @@ def _check_model(key: str, plan: Plan) -> None:
     if outputs != len(plan.classes):
         raise ConfigError(
             key,
-            expected=f"a model with an output for each of {len(plan.classes)} classes",
+            expected=f"a model with an output for each of {many(len(plan.classes), 'class')}",
             got=f"{outputs} outputs",
             remedy="Train the global model on the classes of the plan.",
         )

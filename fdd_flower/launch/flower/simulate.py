@@ -21,6 +21,7 @@ from fdd_flower.launch.machine import clients_at_once, federation_config
 from fdd_flower.launch.outcome import Outcome, recorded_status
 from fdd_flower.launch.progress import Progress
 from fdd_flower.run_folder.rows import COMPLETED
+from fdd_flower.wording import many
 
 LOG = "flower.log"
 
@@ -50,7 +51,7 @@ def run_in_simulation(begun: Begun, progress: Progress) -> Outcome:
         fill_stage(stage, cfg)
         env = child_environment(stage, cfg, token)
         try:
-            progress.say(f"starting Flower: {num_clients} clients, {at_once} at once")
+            progress.say(f"starting Flower: {many(num_clients, 'client')}, {at_once} at once")
             with superlink(stage, env) as port:
                 write_connection(stage, port)
                 flwr = Flwr(stage, env)

@@ -10,6 +10,7 @@ import numpy as np
 from fdd_flower.report.chart import DPI, save
 from fdd_flower.report.units import one_line
 from fdd_flower.training.metrics.likeness import Likeness
+from fdd_flower.wording import many
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,7 +58,7 @@ def correlations_figure(found: Likeness) -> Figure:
     bar.tick_params(labelsize=7)
     title = f"How columns go together; mean difference {mean_difference(found):.3f}"
     if len(names) < found.columns:
-        title += f"; {len(names)} of {found.columns} columns"
+        title += f"; {len(names)} of {many(found.columns, 'column')}"
     figure.text(0.1 / wide, 1 - 0.12 / tall, title, va="top", fontsize=10, fontweight="bold")
     return figure
 

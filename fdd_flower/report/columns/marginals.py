@@ -12,6 +12,7 @@ import numpy as np
 from fdd_flower.report.chart import COLOURS, legend_below, paper, save, tidy
 from fdd_flower.report.units import one_line
 from fdd_flower.training.metrics.likeness import Likeness, Marginal
+from fdd_flower.wording import many
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,7 +59,7 @@ def marginals_figure(found: Likeness) -> Figure:
         )
     title = f"{found.records} test records beside the synthetic rows; how far apart, from 0 to 1"
     if count < found.columns:
-        title += f": the {count} of {found.columns} columns that differ most"
+        title += f": the {count} of {many(found.columns, 'column')} that differ most"
     figure.suptitle(title, x=0.01, ha="left", fontsize=10, fontweight="bold")
     legend_below(figure, list(panels[:1]))
     return figure

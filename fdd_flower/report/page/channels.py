@@ -7,6 +7,7 @@ import numpy as np
 from fdd_flower.report.page.elements import Raw, section, table
 from fdd_flower.report.units import one_line
 from fdd_flower.run_folder.load import Run
+from fdd_flower.wording import many
 
 
 def channels(run: Run) -> Raw | None:
@@ -29,8 +30,9 @@ def channels(run: Run) -> Raw | None:
     ]
     return section(
         "Channels",
-        f"A record is a window of {steps} samples{often}. A model sees (value - mean) / deviation, "
-        "public constants. Beside them stands what the synthetic rows hold, by their weights.",
+        f"A record is a window of {many(steps, 'sample')}{often}. A model sees "
+        "(value - mean) / deviation, public constants. "
+        "Beside them stands what the synthetic rows hold, by their weights.",
         table(
             ("channel", "mean", "deviation", "of synthetic rows: mean", "deviation"),
             found,

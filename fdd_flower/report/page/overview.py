@@ -8,15 +8,17 @@ from fdd_flower.report.page.elements import Raw, cell, section, table
 from fdd_flower.report.table import summary_facts
 from fdd_flower.report.units import human_bytes, human_seconds, one_line
 from fdd_flower.run_folder.load import Run
+from fdd_flower.wording import many
 
 
 def head(run: Run) -> Raw:
     """Return title and status."""
     summary = run.summary
     what = " + ".join(name for name in (summary.strategy, summary.distiller) if name)
+    title = f"{what} on {summary.data}, {many(summary.num_clients, 'client')}"
     tone = "good" if summary.completed else "bad"
     return Raw(
-        f"<header><h1>{cell(f'{what} on {summary.data}, {summary.num_clients} clients')}</h1>\n"
+        f"<header><h1>{cell(title)}</h1>\n"
         f'<div class="status {tone}">{cell(one_line(summary.status, 500))}</div></header>'
     )
 

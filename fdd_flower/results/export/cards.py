@@ -14,6 +14,7 @@ from fdd_flower.report.units import human_bytes, human_number, human_share, one_
 from fdd_flower.results.export.hugging_face import FILE
 from fdd_flower.results.export.rows import Rows
 from fdd_flower.run_folder.load import Run
+from fdd_flower.wording import many
 
 CARD = "README.md"
 TAGS = ["federated-learning", "dataset-distillation", "synthetic", "fdd-flower"]
@@ -53,8 +54,8 @@ def write_dataset_card(run: Run, rows: Rows, to: str, folder: Path) -> None:
     ]
     sections = [
         f"# Distilled {_data(run)}",
-        f"{len(rows)} {'selected' if rows.real else 'synthetic'} records that stand for the data "
-        f"of {run.summary.num_clients} clients. Each client made its own with "
+        f"{many(len(rows), 'selected record' if rows.real else 'synthetic record')} "
+        f"for the data of {many(run.summary.num_clients, 'client')}. Each client made its own with "
         f"{_code(run.summary.distiller)}, and a server merged what they sent with "
         f"{_code(run.summary.merger)}.",
         "## Files",
@@ -114,12 +115,13 @@ def write_model_card(run: Run, rows: Rows, folder: Path) -> None:
     others = [(_cell(family), human_share(s)) for family, s in summary.accuracy_by_model.items()]
     sections = [
         f"# {name}",
-        f"A {_code(summary.model)} that tells {len(rows.schema.classes)} classes of {_data(run)} "
-        f"apart. It was trained on {len(rows)} records alone, which {summary.num_clients} clients "
-        f"made from their own data with {_code(summary.distiller)}.",
+        f"A {_code(summary.model)} that tells {many(len(rows.schema.classes), 'class')} of "
+        f"{_data(run)} apart. It was trained on {many(len(rows), 'record')} alone, which "
+        f"{many(summary.num_clients, 'client')} made from their own data with "
+        f"{_code(summary.distiller)}.",
         "## Accuracy",
         f"{human_share(accuracy)} on the test records of the server, after "
-        f"{'1 round' if summary.rounds == 1 else f'{summary.rounds} rounds'}.",
+        f"{many(summary.rounds, 'round')}.",
         *((_table(("metric", "value"), metric_lines(summary.metrics)),) if summary.metrics else ()),
         _table(("class", "accuracy"), shares),
         *((_table(("other models on the same set", "accuracy"), others),) if others else ()),
@@ -224,7 +226,7 @@ def _made(run: Run) -> str:
             _cell(f"{summary.distiller}, {summary.merger}, {summary.codec}"),
         ),
         ("records a class a client", str(summary.ipc)),
-        ("training", f"{cfg.training.steps or 'auto'} steps a round"),
+        ("steps a round", f"{cfg.training.steps or 'auto'}"),
         ("seed", str(summary.seed)),
         ("sent by a client", human_bytes(summary.bytes_up_per_client)),
         ("sent by all clients", human_bytes(summary.bytes_up_total)),

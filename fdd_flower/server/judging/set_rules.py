@@ -11,6 +11,7 @@ from fdd_flower.distillers.base import Plan
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.wire.arrays import MAX_MAGNITUDE
 from fdd_flower.wire.refusals import Code, RefusedError
+from fdd_flower.wording import many
 
 HEADROOM = 4096  # bytes of NPY headers and ranges beside the rows themselves
 # A row is of a class that has clearly more than half of it; at half, rounding decides.
@@ -60,10 +61,10 @@ class SetRules:
             If there are too many, of one class or in all.
         """
         if len(part) > self.max_rows:
-            raise _refused(f"at most {self.max_rows} rows", len(part), Code.TOO_MANY_ROWS)
+            raise _refused(f"at most {many(self.max_rows, 'row')}", len(part), Code.TOO_MANY_ROWS)
         most = int((part.targets > OWN_CLASS).sum(dim=0).max())
         if most > self.max_rows_a_class:
-            expected = f"at most {self.max_rows_a_class} rows of a class"
+            expected = f"at most {many(self.max_rows_a_class, 'row')} of a class"
             raise _refused(expected, most, Code.QUOTA)
 
 
@@ -76,7 +77,7 @@ def check_kind(part: SyntheticSet, plan: Plan) -> None:
         If its shape or number of classes is another, or an input is out of range.
     """
     if (part.feature_shape, part.num_classes) != (plan.feature_shape, len(plan.classes)):
-        expected = f"inputs {plan.feature_shape} and {len(plan.classes)} classes"
+        expected = f"inputs {plan.feature_shape} and {many(len(plan.classes), 'class')}"
         raise _refused(expected, f"{part.feature_shape} and {part.num_classes}", Code.SHAPE)
     largest = float(part.inputs.abs().max())
     if largest > MAX_MAGNITUDE:
