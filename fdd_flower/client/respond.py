@@ -21,6 +21,7 @@ from fdd_flower.releases.terms import is_private
 from fdd_flower.threads import threads
 from fdd_flower.wire.records import (
     ARRAYS,
+    BASIS,
     CONFIG,
     LOGITS,
     PEERS,
@@ -82,7 +83,7 @@ def _work(
     message: Message, context: Context, cfg: Config, plan: Plan, client: str
 ) -> tuple[ArrayRecord, dict[str, int | float]]:
     arrays, peers = message.content.get(ARRAYS), message.content.get(PEERS)
-    logits = message.content.get(LOGITS)
+    logits, basis = message.content.get(LOGITS), message.content.get(BASIS)
     if not isinstance(arrays, ArrayRecord):
         raise WireError(
             "plan.arrays",
@@ -103,6 +104,7 @@ def _work(
         arrays=arrays,
         peers=peers if isinstance(peers, ArrayRecord) else None,
         logits=logits if isinstance(logits, ArrayRecord) else None,
+        basis=basis if isinstance(basis, ArrayRecord) else None,
     )
     return method_of(cfg).client(side)
 

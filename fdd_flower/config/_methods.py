@@ -50,6 +50,12 @@ class StrategyConfig:
         low=1e-3,
         high=1,
     )
+    finish: str = setting(
+        "none",
+        "fdd: what the last round is for: sets, as every round; or readout, sums over records by "
+        "which the server fits the model's last layer anew",
+        choices=("none", "readout"),
+    )
     proximal_mu: float = setting(0.1, "FedProx: weight of the proximal term", low=0, high=100)
     num_malicious: int = setting(
         1, "Krum, multi-Krum, Bulyan: hostile clients to tolerate", low=0, high=10_000

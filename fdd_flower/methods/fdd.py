@@ -1,17 +1,28 @@
 """Federated dataset distillation: clients send synthetic sets, the server trains on them."""
 
+from flwr.app import ArrayRecord
+
 from fdd_flower.client.distil import distil
+from fdd_flower.client.finish import finishes, send_sums
+from fdd_flower.client.side import ClientSide
+from fdd_flower.methods._finish import Finishing, check_finish
 from fdd_flower.methods._private import PRIVATE
 from fdd_flower.methods.base import STRATEGIES, Method
-from fdd_flower.server.distillation import FederatedDistillation
 from fdd_flower.server.pool import POOLING
+
+
+def _client(side: ClientSide) -> tuple[ArrayRecord, dict[str, int | float]]:
+    """Distil; or, in a finishing round, sum."""
+    return send_sums(side) if finishes(side.cfg, side.plan.round) else distil(side)
+
 
 STRATEGIES.register("fdd")(
     Method(
-        server=FederatedDistillation,
-        client=distil,
+        server=Finishing,
+        client=_client,
         distils=True,
-        uses=POOLING,
+        check=check_finish,
+        uses=(*POOLING, "finish"),
         conditions=False,
         private=PRIVATE,
     )

@@ -20,7 +20,8 @@ from typing import Any
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
 from flwr.serverapp import Grid
 
-from fdd_flower.config import Config
+from fdd_flower.client.finish import finishes
+from fdd_flower.config import Config, StrategyConfig
 from fdd_flower.errors import DataError
 from fdd_flower.ledger import FORGOTTEN, KEPT, REJECTED, Entry, Ledger
 from fdd_flower.ledger.entry import is_refusal
@@ -112,6 +113,13 @@ def scope_of(run: Run, entries: list[Entry], client: str) -> Scope:
             why=f"exact up to round {first}; later rounds were conditioned on its set "
             f"({', '.join(how)})",
         )
+    elif first < total and finishes(run.config, total):
+        scope = Scope(
+            first=first,
+            rounds=total - 1,
+            why=f"exact up to round {total - 1}; the sums of round {total} are of the features of "
+            "a model that learned from its set (strategy.finish)",
+        )
     else:
         scope = Scope(first=first, rounds=total, why="exact: nothing depended on it")
     for round_ in range(1, scope.rounds + 1):
@@ -174,10 +182,18 @@ def forget(run: Run, client: str, scope: Scope, out: Path) -> Path:
         run.config,
         resume="",
         num_server_rounds=scope.rounds,
+        strategy=_strategy(run, scope),
         output=replace(run.config.output, dir=str(out)),
     )
     with threads(cfg.runtime.server_threads):
         return _ReplayRun(cfg, run, client, scope).run()
+
+
+def _strategy(run: Run, scope: Scope) -> StrategyConfig:
+    """Return the strategy of the replay, which has a finishing round if the replay comes to it."""
+    if finishes(run.config, scope.rounds):
+        return run.config.strategy
+    return replace(run.config.strategy, finish="none")
 
 
 class _ReplayRun(ServerRun):
@@ -193,7 +209,9 @@ class _ReplayRun(ServerRun):
         self.plan = self.side.plan = replace(self.plan, nonce=nonce)
         self.source, self.old_rows = source, run.rows
         # trained from fresh weights, rounds that never had the client stay as they were
-        self.unchanged = scope.first - 1 if cfg.training.start == "scratch" else 0
+        # (a finishing round needs the model and the merged set of the round before)
+        again = cfg.training.start != "scratch" or cfg.strategy.finish != "none"
+        self.unchanged = 0 if again else scope.first - 1
         self.unchanged = min(self.unchanged, scope.rounds - 1)
 
         original = self.method.server

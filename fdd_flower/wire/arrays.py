@@ -54,8 +54,8 @@ def check_arrays(arrays: Mapping[str, np.ndarray], layouts: Mapping[str, Layout]
     for name, layout in layouts.items():
         _check_kind(name, arrays[name], layout)
     rows = {name: len(arrays[name]) for name, layout in layouts.items() if layout.by_row}
-    require(min(rows.values()) > 0, "arrays", "at least one row", rows, Code.EMPTY)
-    alike = len(set(rows.values())) == 1
+    require(min(rows.values(), default=1) > 0, "arrays", "at least one row", rows, Code.EMPTY)
+    alike = len(set(rows.values())) <= 1
     require(alike, "arrays", "as many rows in one as in the other", rows, Code.SHAPE)
     for name in layouts:
         require_finite(name, arrays[name])

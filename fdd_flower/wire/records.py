@@ -26,6 +26,7 @@ SCHEMA, MINOR = 1, 0
 EXTENSION = "x-"  # begins a key that nobody has to know
 ARRAYS, CONFIG, META, METRICS, PEERS = "arrays", "config", "meta", "metrics", "peers"
 LOGITS = "class-logits"
+BASIS = "basis"  # of a finishing round: what the sums of features are in
 CHANNELS, RATE = "channels", "rate"  # of the plan, where the records are series that have them
 TABLE = "table"  # of the plan: the schema of the records, in TOML, where they are rows of a table
 COUNT, STEPS = "num-examples", "num-steps"  # metrics of a client that trained
@@ -105,7 +106,7 @@ def read_plan(content: RecordDict) -> Plan:
             raise _bad("plan.schema", str(SCHEMA), "no plan", Code.SCHEMA)
         newer = _is_newer(record, "plan")
         _require_known("plan", record, {*_PLAN, *_VERSION}, newer)
-        _require_known("plan message", content, {ARRAYS, CONFIG, PEERS, LOGITS}, newer=False)
+        _require_known("plan message", content, {ARRAYS, CONFIG, PEERS, LOGITS, BASIS}, newer=False)
     except RefusedError as error:
         raise _cannot_read(error.what, error.expected, error.got) from error
     fields = dict(record)

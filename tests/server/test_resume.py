@@ -48,6 +48,7 @@ METHODS: dict[str, dict[str, Scalar]] = {
     },
     "peers": {"distiller.name": "krr", "distiller.peers": True},
     "taught": {"server.teacher": "mlp", "server.models": "mlp"},
+    "finish": {"strategy.finish": "readout"},
     "fedavg": {"strategy.name": "fedavg"},
     "scaffold": {"strategy.name": "scaffold"},
     "dynafed": {
