@@ -56,6 +56,8 @@ class Federation:
     ----------
     out
         Where the run that `submit` starts leaves its folder.
+    own
+        More of the node config of each client, as it is written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -66,6 +68,7 @@ class Federation:
         self.superlink: subprocess.Popen[bytes] | None = None
         self.stream: subprocess.Popen[bytes] | None = None
         self.nodes: dict[str, subprocess.Popen[bytes]] = {}
+        self.own: dict[str, str] = {}
         for name in ("flwr", "cwd", "app", "data", "state"):
             (folder / name).mkdir()
         for name in APP:
@@ -113,7 +116,7 @@ class Federation:
             "--port",
             str(free_port()),
             "--node-config",
-            f'client-name="{name}" data-path="{data}" state-dir="{state}"',
+            f'client-name="{name}" data-path="{data}" state-dir="{state}" {self.own.get(name, "")}',
         )
 
     def submit(self, **settings: object) -> None:
@@ -145,6 +148,11 @@ class Federation:
         """Return what the SuperLink says of each run, the latest last."""
         answer = self._ask("list") or {"runs": []}
         return sorted(answer["runs"], key=lambda run: run["pending-at"])
+
+    def end_run(self) -> None:
+        """Stop the latest run, as its operator would, and wait until its process has ended."""
+        self._ask("stop", str(self.runs()[-1]["run-id"]))
+        self.until("the server's process to end", lambda: not self.server_app())
 
     def until_online(self, count: int) -> None:
         """Wait until that many SuperNodes are online."""
@@ -213,9 +221,9 @@ class Federation:
             assert time.monotonic() < end, f"no {what} in {PATIENCE:g} s\n{self.logs()}"
             time.sleep(every)
 
-    def log(self) -> str:
-        """Return what `flwr run` has shown so far."""
-        file = self.folder / "run.log"
+    def log(self, name: str = "run") -> str:
+        """Return what a process has shown so far; without a name, `flwr run`."""
+        file = self.folder / f"{name}.log"
         return file.read_text(errors="replace") if file.exists() else ""
 
     def logs(self) -> str:
