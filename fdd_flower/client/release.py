@@ -28,8 +28,11 @@ from fdd_flower.secure_sum.identity import IDENTITY, KNOWN
 from fdd_flower.wire.records import to_array_record
 
 RELEASE = "release"  # the one array of a reply
-# What determines a release, beside the plan: nothing else of the settings does.
-SECTIONS = ("privacy.", "distiller.networks", "distiller.width", "distiller.depth", "sketch.")
+# What determines a release, beside the plan, or whether records can be read for it: a refusal tells
+# of them, and is charged like a release. Nothing else of the settings does.
+SECTIONS = (
+    "data.", "privacy.", "distiller.networks", "distiller.width", "distiller.depth", "sketch.",
+)  # fmt: skip
 
 
 def send_release(
@@ -169,5 +172,6 @@ def _facts(side: ClientSide) -> dict[str, object]:
         "classes": plan.classes,
         "feature-shape": plan.feature_shape,
         "normalisation": asdict(plan.normalisation),
-        "data": [settings[f"data.{name}"] for name in ("name", "path", "label", "subject")],
+        "table": [plan.label, *map(repr, plan.columns)],
+        "series": [plan.channels, plan.rate],
     }

@@ -17,6 +17,7 @@ from fdd_flower.config import Config, to_run_config
 from fdd_flower.distillers.base import Plan
 from fdd_flower.privacy import budget, lifetime
 from fdd_flower.privacy.accountant import Spend
+from fdd_flower.schema import Column, normalisation_of
 from fdd_flower.wire.records import ARRAYS, CONFIG, META, METRICS, plan_record, to_bytes
 from tests.attacks import scene
 from tests.attacks.scene import SHAPE, message
@@ -133,7 +134,26 @@ OTHERS: list[dict[str, Any]] = [
     {"privacy__sigma": 21.0},
     {"privacy__rows": 7},
     {"data__label": "other"},
+    {"data__window": 7},
 ]
+
+
+def test_a_server_that_asks_by_other_schemas_pays_for_each_refusal(
+    tmp_path: Path, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether one is refused can tell of one record: that there is an age of 87."""
+    (tmp_path / "own.csv").write_text("age,label\n" + "30,0\n" * 9 + "87,1\n")
+    its = {**node, "data-path": str(tmp_path / "own.csv")}
+    words = []
+    for marker in ("86", "87", "88"):
+        column = Column(name="age", kind="number", centre=50.0, scale=20.0, missing=(marker,))
+        asked = replace(plan(), columns=(column,), label="label", feature_shape=(1,))
+        asked = replace(asked, normalisation=normalisation_of((column,)))
+        monkeypatch.setattr("tests.client.test_release.plan", lambda asked=asked: asked)
+        found = reply_to(its, data__name="table", privacy__epsilon=1.0, privacy__sigma=20.0)
+        words.append(found[META].get("refused"))  # type: ignore[union-attr]
+    assert words == [None, "DataError", None]
+    assert charges(node) == 3
 
 
 @pytest.mark.parametrize("other", OTHERS)
