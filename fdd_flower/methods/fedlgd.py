@@ -28,6 +28,9 @@ from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.wire.records import PEERS, set_record
 
 VIRTUAL = "virtual"  # what the server carries from round to round
+# Passes over virtual data for one of `local.epochs`. It has few rows: with a single pass a client
+# takes two steps a round, and learns slowly (benchmarks/results/federated.md).
+PASSES = 10
 # A client's virtual data stays with it, and is matched under the global model: nothing is packed,
 # coded, softened or counted in bytes.
 DECIDED = (
@@ -51,6 +54,8 @@ class LocalGlobal(FedAvg):
 
     - as in that code the gradient is the difference of the weights, so that clients send no other;
       there is no pull of local to global virtual data, which the code leaves out as well;
+    - a client passes over its virtual data `PASSES` times for each of `local.epochs`: there it was
+      once, 19 steps in each of 100 rounds;
     - the contrastive term is there in every round that has global virtual data, not only in those
       in which none is renewed, and the update is as often as long as the run lasts;
     - global rows start from noise and not from the clients' class statistics, which then need
@@ -131,7 +136,8 @@ def client(side: ClientSide) -> tuple[ArrayRecord, dict[str, int | float]]:
     virtual, anchors = moved((virtual, anchors), side.data.inputs.device)
     model = side.global_model()
     rng = stream(cfg.seed, "local", side.client, side.plan.round)
-    train_beside(virtual, anchors, model, cfg.local, weight=own.weight, rng=rng)
+    passes = replace(cfg.local, epochs=PASSES * cfg.local.epochs)
+    train_beside(virtual, anchors, model, passes, weight=own.weight, rng=rng)
     # each client counts alike, as published
     return ArrayRecord(model.state_dict()), {"num-examples": 1}
 
