@@ -57,6 +57,9 @@ class AggregationFree(FederatedDistillation):
       Their noise has each tensor's own scale: beside a deviation of 1 the weights would vanish;
     - the server's softmax is of mean logits, not the mean of softmaxes, and its rows are drawn anew
       each step, so that the term has a slope;
+    - the clients' term has a slope; that code finds it in numpy, so that it moves no row;
+    - the server trains from scratch each round; that code goes on from the last model, as
+      `training.start = warm` does here;
     - each client counts alike for a class, which it may leave out: below `distiller.min-records` it
       does. All else, from the start to the moments, is as in `dm` and `fdd`.
     """
