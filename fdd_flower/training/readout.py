@@ -17,7 +17,7 @@ from fdd_flower.synthetic_set import SyntheticSet
 # Chosen on held-out training records of Fashion-MNIST (docs/decisions/0013-a-round-that-gains.md).
 DAMPING = 0.01  # of the set's own Gram matrix, in mean diagonals, before it is inverted
 PENALTY = 0.01  # of the ridge regression, in diagonals of the sum
-ROUNDING = 0.1  # added to it, in the largest eigenvalue of what rounding adds
+ROUNDING = 0.25  # added to it, in the largest eigenvalue of what rounding adds
 STEP = 0.6  # between two codes of a product of features, in standard deviations of all of them
 LEVELS = 127
 SHORTEST, LONGEST = 1e-4, 6e4  # lengths that a float16 holds
@@ -163,10 +163,14 @@ def solve(parts: Iterable[tuple[float, Sums]], basis: Basis) -> Tensor:
         total += weight
         squares += (weight * float(sums.steps[0])) ** 2
     second, products = second / total, products / total
-    # the largest eigenvalue of what rounding adds (Wigner), and a share of it
+    # the largest eigenvalue of what rounding adds to products over lengths (Wigner)
     rounding = 2 * (len(second) * squares / 6) ** 0.5 / total
-    shift = (PENALTY + ROUNDING * rounding) * second.diagonal()
-    return basis.matrix @ torch.linalg.solve(second + torch.diag(shift), products)
+    lengths = second.diagonal().sqrt()
+    values, vectors = torch.linalg.eigh(second / lengths / lengths[:, None])
+    # no records have an eigenvalue below 0: only rounding makes one
+    shifted = values.clamp_min(0) + PENALTY + ROUNDING * rounding
+    inverse = vectors / shifted @ vectors.T / lengths / lengths[:, None]
+    return basis.matrix @ inverse @ products
 
 
 @torch.no_grad()

@@ -66,6 +66,26 @@ def test_it_answers_as_least_squares_on_all_records_does(records, basis, split):
     assert float((oracle == labels).double().mean()) > 0.8  # or the oracle knows nothing
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_rounding_spoils_nothing_where_the_set_is_smaller_than_its_features(seed):
+    rng = torch.Generator().manual_seed(seed)
+    hidden = torch.randn(600, 6, generator=rng)
+    features = torch.relu(hidden @ torch.randn(6, 80, generator=rng))
+    features[:, :9] = 0  # units that no record wakes
+    labels = (hidden @ torch.randn(6, CLASSES, generator=rng)).argmax(dim=1)
+    few = Basis.of(features[:30], torch.ones(30))
+    parts = [
+        (120.0, sums_of(few, features[i], labels[i], seed))
+        for i in labels.argsort(stable=True).chunk(5)
+    ]
+    found = (features.double() @ solve(parts, few)).argmax(dim=1)
+    exact = np.linalg.lstsq(features.numpy(), np.eye(CLASSES)[labels], rcond=1e-4)[0]
+    oracle = torch.from_numpy((features.numpy() @ exact).argmax(axis=1))
+    right = [float((answers == labels).double().mean()) for answers in (found, oracle)]
+    assert right[1] > 0.8
+    assert right[0] > right[1] - 0.1
+
+
 def test_rounding_is_right_in_the_mean(records, basis):
     features, labels = records[0][:80], records[1][:80]
     drawn = [sums_of(basis, features, labels, seed).dense() for seed in range(400)]
