@@ -145,14 +145,15 @@ class EvaluationConfig:
     )
     recall: float = setting(
         0.0,
-        "two classes: share of the positive one to find; a threshold for it is chosen on half of "
-        "the test records and measured on the other half; 0: none",
+        "two classes: share of the positive one to find; a threshold for it is chosen on the "
+        "merged set by cross-fitting and measured on the test records; 0: none",
         low=0,
         high=1,
     )
     precision: float = setting(
         0.0,
-        "the same for the share of positive answers that are right, in place of a recall",
+        "the same for the share of positive answers that are right, in place of a recall; "
+        "without a schema's prior half of the test records choose it",
         low=0,
         high=1,
     )

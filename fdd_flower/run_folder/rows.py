@@ -134,8 +134,9 @@ class Summary(_Record):
         Of each of `server.models`.
     thresholds
         For `evaluation.recall` or `evaluation.precision`, by the name of the model: `value`, and
-        what it gives on the half of the test records that did not choose it, `recall, precision,
-        called, records`. Empty where none is asked for.
+        what it gives on test records that did not choose it, `recall, precision, called,
+        records`; `rows` is how many synthetic rows chose it, `chosen_on` how many test records.
+        Empty where none is asked for.
     distance_per_column
         Of a table, by the name of the column, the label too: how far the synthetic rows' marginal
         is from that of the test records, from 0 to 1: `distance` by the rows' weights, and

@@ -13,6 +13,7 @@ from fdd_flower.report.headline import NAMES
 from fdd_flower.training.evaluation import Evaluation
 from fdd_flower.training.metrics import (
     Answers,
+    Choosing,
     ClassMetrics,
     Threshold,
     answers,
@@ -21,6 +22,7 @@ from fdd_flower.training.metrics import (
     measure,
     per_class,
     per_group,
+    threshold_of_rows,
 )
 
 
@@ -82,17 +84,23 @@ class Measured:
         first = "" if name == "accuracy" else f"{NAMES[name]} {metrics[name]:.4f}, "
         return f"{first}accuracy {accuracy:.4f}"
 
-    def threshold(self, found: Evaluation) -> Threshold | None:
-        """Return the threshold that is asked for; None where none is."""
+    def threshold(self, found: Evaluation, rows: Choosing | None = None) -> Threshold | None:
+        """Return the threshold that is asked for, which `rows` choose; None where none is."""
         recall, precision = self.cfg.recall, self.cfg.precision
         if not recall and not precision:
             return None
         own = found.labels == self.headline.positive
         score = found.probabilities[:, self.headline.positive]
+        if rows is not None:
+            return threshold_of_rows(rows, score, own, recall=recall, precision=precision)
         return find_threshold(score, own, recall=recall, precision=precision, seed=self.seed)
 
     def summary(
-        self, name: str, last: Evaluation | None, others: Mapping[str, Evaluation]
+        self,
+        name: str,
+        last: Evaluation | None,
+        others: Mapping[str, Evaluation],
+        rows: Mapping[str, Choosing] | None = None,
     ) -> dict[str, Any]:
         """Return the fields of a `Summary` that say how good models are.
 
@@ -104,6 +112,8 @@ class Measured:
             Of it; None where no round finished.
         others
             Of `server.models`.
+        rows
+            By model, what chooses its threshold; without it half of the test records do.
         """
         found: dict[str, Any] = {
             "metric": self.headline.metric,
@@ -115,7 +125,10 @@ class Measured:
         if last is None:
             return found
         all_models = {name: last, **others}
-        thresholds = {model: self.threshold(one) for model, one in all_models.items()}
+        rows = rows or {}
+        thresholds = {
+            model: self.threshold(one, rows.get(model)) for model, one in all_models.items()
+        }
         each = self._per_class(last)
         return found | {
             "accuracy": last.accuracy,

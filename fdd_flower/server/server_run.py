@@ -40,7 +40,7 @@ from fdd_flower.server.checks import (
     check_method,
     make_plan,
 )
-from fdd_flower.server.extra_models import check_models, extra_models
+from fdd_flower.server.extra_models import check_models, choosing_rows, extra_models
 from fdd_flower.server.grid import CountingGrid
 from fdd_flower.server.likeness import compared
 from fdd_flower.server.measured import Measured
@@ -49,6 +49,7 @@ from fdd_flower.server.side import RoundTally, ServerSide
 from fdd_flower.server.tracking import Tracking
 from fdd_flower.threads import threads
 from fdd_flower.training.evaluation import Evaluation, evaluate
+from fdd_flower.training.metrics import Choosing
 from fdd_flower.wire.codecs.base import resolved
 from fdd_flower.wire.records import plan_record
 from fdd_flower.wording import many
@@ -147,6 +148,7 @@ class ServerRun:
         self.clients: set[str] = set()
         self.last: Evaluation | None = None
         self.by_model: dict[str, Evaluation] = {}
+        self.choosing: Mapping[str, Choosing] = {}
         self.seconds_before = 0.0  # of the processes that were killed
         self.started = time.monotonic()
 
@@ -177,6 +179,7 @@ class ServerRun:
             try:
                 self._run_rounds(checkpoint)
                 self._train_more()
+                self.choosing = self._choosing()
             except BaseException as error:
                 # What was reached is kept, and the error that ended the run is what shows.
                 with suppress(Exception):
@@ -313,6 +316,22 @@ class ServerRun:
             words = self.measured.words(found.accuracy, self.measured.metrics(found))
             say(f"{name} on the same {many(len(self.side.merged or ()), 'row')}: {words}")
 
+    def _choosing(self) -> Mapping[str, Choosing]:
+        """Return, by model, the rows that choose its threshold, where one is asked for.
+
+        A precision follows from the shares of the classes, which the rows have by a prior alone.
+        """
+        cfg, merged = self.cfg.evaluation, self.side.merged
+        asked = cfg.recall or (cfg.precision and self.plan.prior)
+        if not asked or merged is None or self.last is None:
+            return {}
+        own = resolve_name(self.cfg.model.name, self.plan.feature_shape)
+        positive, found = self.measured.headline.positive, {}
+        for name in (own, *self.by_model):
+            if (rows := choosing_rows(self.side, name, positive, len(self.rows))) is not None:
+                found[name] = rows
+        return found
+
     def _finish_run(self, status: str) -> None:
         if self.rows:
             self.folder.write_model(self.model.state_dict())
@@ -361,5 +380,5 @@ class ServerRun:
             status=status,
             privacy=self._card(rows=distils).to_dict(),
             distance_per_column=distances,
-            **self.measured.summary(model, self.last, self.by_model),
+            **self.measured.summary(model, self.last, self.by_model, self.choosing),
         )

@@ -10,11 +10,14 @@ import pytest
 import torch
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from fdd_flower.config import EvaluationConfig
+from fdd_flower.config import Config, EvaluationConfig, TrainingConfig
 from fdd_flower.data.base import Split
 from fdd_flower.run_folder.rows import Summary
 from fdd_flower.server.measured import Measured
+from fdd_flower.synthetic_set import SyntheticSet
+from fdd_flower.training.cross_fit import cross_fitted
 from fdd_flower.training.evaluation import Evaluation, evaluate
+from fdd_flower.training.metrics import Choosing
 from tests.report.samples import make_summary
 
 
@@ -71,6 +74,53 @@ def test_a_threshold_is_found_for_every_model(split: Split, found: Evaluation):
     asked = Measured(EvaluationConfig(recall=0.5), split, ()).summary("cnn", found, {"mlp": found})
     assert asked["thresholds"]["cnn"] == asked["thresholds"]["mlp"]
     assert asked["thresholds"]["cnn"]["chosen_on"] == 30
+
+
+def test_rows_choose_a_threshold_that_all_records_measure(split: Split, found: Evaluation):
+    rows = Choosing(
+        score=np.array([0.1, 0.3, 0.5, 0.7]),
+        own=np.array([0.0, 1.0, 0.0, 1.0]),
+        weights=np.array([1.0, 1.0, 1.0, 3.0]),
+    )
+    cfg = EvaluationConfig(recall=0.7)
+    said = Measured(cfg, split, ()).summary("cnn", found, {}, {"cnn": rows})["thresholds"]["cnn"]
+    assert said["value"] == 0.7  # three quarters of the weight; the other row is not needed
+    assert (said["rows"], said["chosen_on"], said["records"]) == (4, 0, 60)
+    own = split.labels.numpy() == 1
+    reached = found.probabilities[own, 1] >= 0.7
+    assert said["recall"] == pytest.approx(reached.mean())
+    shared = Choosing(score=np.array([0.2, 0.6]), own=np.array([0.5, 0.5]), weights=np.ones(2))
+    assert shared.choose(recall=1, precision=0) == 0.2
+
+
+def test_a_row_is_scored_by_a_model_that_never_saw_it(monkeypatch: pytest.MonkeyPatch):
+    rng = torch.Generator().manual_seed(0)
+    y = torch.arange(20) % 2
+    rows = SyntheticSet(
+        inputs=torch.randn(20, 3, generator=rng),
+        targets=torch.nn.functional.one_hot(y, 2).float(),
+        weights=torch.ones(20),
+    )
+    cfg = Config(training=TrainingConfig(steps=5))
+    trained_on = []
+
+    def train(name: str, part: SyntheticSet, cfg: Config, **more: object) -> torch.nn.Module:
+        trained_on.append({tuple(row) for row in part.inputs.tolist()})
+
+        class Model(torch.nn.Module):
+            def forward(self, x: torch.Tensor) -> torch.Tensor:
+                assert trained_on[-1].isdisjoint(map(tuple, x.tolist()))
+                return x[:, :2]
+
+        return Model()
+
+    monkeypatch.setattr("fdd_flower.training.cross_fit.train_family", train)
+    found = cross_fitted("logistic", rows, cfg, round_=1)
+    assert found is not None
+    np.testing.assert_allclose(found, rows.inputs[:, :2].double().softmax(dim=1).numpy())
+    assert [len(one) for one in trained_on] == [16] * 5
+    alone = replace(rows, targets=torch.eye(2)[torch.tensor([0] + [1] * 19)])
+    assert cross_fitted("logistic", alone, cfg, round_=1) is None
 
 
 def test_the_log_begins_with_what_is_asked_for(split: Split, found: Evaluation):

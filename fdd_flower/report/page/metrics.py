@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from fdd_flower.report.headline import (
     CLASS_NAMES,
@@ -16,6 +17,7 @@ from fdd_flower.report.headline import (
 from fdd_flower.report.page.elements import Raw, bar, section, table
 from fdd_flower.report.units import human_number, human_share, one_line
 from fdd_flower.run_folder.load import Run
+from fdd_flower.wording import many
 
 
 def measures(run: Run) -> Raw | None:
@@ -84,6 +86,19 @@ def per_client(run: Run) -> Raw | None:
     )
 
 
+def _chosen_on(one: Mapping[str, float]) -> str:
+    measured = human_column("records", one.get("records", math.nan))
+    if rows := one.get("rows"):
+        return (
+            f"It was chosen on {many(int(rows), 'synthetic row')}, each scored by a model that was "
+            f"not trained on it; what it gives is measured on all {measured} test records."
+        )
+    return (
+        f"It was chosen on {human_column('records', one.get('chosen_on', math.nan))} of the test "
+        f"records, and what it gives is measured on the other {measured}."
+    )
+
+
 def thresholds(run: Run) -> Raw | None:
     """Return the threshold of each model, and what it gives."""
     found = run.summary.thresholds
@@ -104,9 +119,7 @@ def thresholds(run: Run) -> Raw | None:
     ]
     return section(
         "Threshold",
-        f"From this probability{positive} on a record is called positive, for a {wanted}. It was "
-        f"chosen on {human_column('records', one.get('chosen_on', math.nan))} of the test records, "
-        f"and what it gives is measured on the other "
-        f"{human_column('records', one.get('records', math.nan))}.",
+        f"From this probability{positive} on a record is called positive, for a {wanted}. "
+        f"{_chosen_on(one)}",
         table(("model", "threshold", "recall", "precision", "called positive"), rows, (1, 2, 3, 4)),
     )

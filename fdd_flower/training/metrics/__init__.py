@@ -14,10 +14,17 @@ from fdd_flower.training.metrics.scores import (
     predicted,
     reliability,
 )
-from fdd_flower.training.metrics.threshold import Threshold, choose, find_threshold
+from fdd_flower.training.metrics.threshold import (
+    Choosing,
+    Threshold,
+    choose,
+    find_threshold,
+    threshold_of_rows,
+)
 
 __all__ = [
     "Answers",
+    "Choosing",
     "ClassMetrics",
     "Curve",
     "Headline",
@@ -35,4 +42,5 @@ __all__ = [
     "per_group",
     "predicted",
     "reliability",
+    "threshold_of_rows",
 ]
