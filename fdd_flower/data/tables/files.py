@@ -117,7 +117,7 @@ def _parsed(found: str, separator: str, text: str, *, as_words: bool = False) ->
 
     names = pd.read_csv(StringIO(found), sep=separator, nrows=0, skipinitialspace=True).columns
     if twice := repeated(found.split("\n", 1)[0], separator):
-        raise ValueError(f"two columns called {twice!r}")
+        raise ValueError(f"two columns called {twice!r}: give each a name of its own")
     own = [name for name in names if str(name).strip() == text]
     frame = pd.read_csv(
         StringIO(found),
