@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-IRREGULAR = {"class": "classes", "reply": "replies", "batch": "batches"}
+IRREGULAR = {
+    "class": "classes",
+    "reply": "replies",
+    "batch": "batches",
+    "category": "categories",
+    "yes/no": "yes/no",
+}
 
 
 def many(count: float, what: str) -> str:

@@ -15,6 +15,7 @@ from fdd_flower.progress_log import say
 from fdd_flower.rng import stream
 from fdd_flower.training.readout import Sums, features_of
 from fdd_flower.wire.readout import read_basis, sums_record
+from fdd_flower.wording import many
 
 
 def finishes(cfg: Config, round_: int) -> bool:
@@ -45,8 +46,8 @@ def send_sums(side: ClientSide) -> tuple[ArrayRecord, dict[str, int | float]]:
     parts, withheld = usable_classes(side.data, side.cfg.distiller)
     if withheld:
         say(
-            f"client {side.client}: {len(withheld)} classes have fewer than "
-            f"{side.cfg.distiller.min_records} records and are withheld"
+            f"client {side.client}: withheld {many(len(withheld), 'class')} of fewer than "
+            f"{many(side.cfg.distiller.min_records, 'record')}"
         )
     features = torch.cat([features_of(model, part.inputs) for part in parts])
     labels = torch.cat([torch.full((len(part.inputs),), part.label) for part in parts])

@@ -14,6 +14,8 @@ from fdd_flower.data.large import all_finite
 
 MANY_EMPTY = 100  # classes without a record, more of which are no oversight
 MANY_CLASSES = 20  # numbers as labels, more of which may be a quantity
+MANY_RECORDS = 100  # of a table, where one of a class is odd
+MOST_SAID = 5  # such classes
 FEW_RECORDS = 5  # of a class on average, if that is so
 # what spellings of one name differ by: sentence marks that stand beside no digit, and blanks
 MARKS = re.compile(r"(?<!\d)[.,]|[.,](?!\d)|[\s;:'\"`_]|(?<=\w)-(?=\w)")
@@ -83,7 +85,7 @@ def check_classes(
     test
         None: the data has no test split of its own.
     label
-        The column of the labels, for an error; empty: they have none.
+        The column of the labels in a table; empty: the records are none.
 
     Raises
     ------
@@ -115,7 +117,20 @@ def check_classes(
             remedy="Number the classes from 0, or check that the labels are classes.",
         )
     notes = [f"classes without a record: {shown(empty, limit=5)}"] if empty else []
-    return notes + _spellings(classes, trained, tested)
+    notes += _spellings(classes, trained, tested)
+    return notes + _single(classes, trained + tested, train, label)
+
+
+def _single(classes: Sequence[str], counts: np.ndarray, train: Records, label: str) -> list[str]:
+    """Return which classes of a table have one record, a line each."""
+    if not label or counts.sum() < MANY_RECORDS:
+        return []
+    last = classes[train.labels[-1]] if len(train) else ""
+    return [
+        f"class {classes[i]!r} has 1 record: "
+        + ("a total at the end of the file?" if classes[i] == last else "a wrong label?")
+        for i in np.flatnonzero(counts == 1)[:MOST_SAID]
+    ]
 
 
 def check_splits(classes: Sequence[str], train: Records, test: Records) -> list[str]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from fdd_flower.data.base import refuse, shown
+
+_UNNAMED = re.compile(r"Unnamed: (\d+)")  # what pandas calls a column without a name
 
 
 def chosen_columns(what: str, names: str, known: Iterable[str], beside: set[str]) -> list[str]:
@@ -50,19 +53,24 @@ def _wrong(what: str, expected: str, got: str) -> Exception:
 def require_names(what: str, columns: Iterable[str]) -> None:
     """Refuse a table with a column that has no name.
 
-    That is an index that pandas wrote. On sorted data it gives the class away, in a recording it
-    counts the moments.
+    That is an index that pandas wrote, or one of the lines of a header in several lines. An index
+    gives the class away on sorted data, and counts the moments of a recording.
 
     Raises
     ------
     DataError
         If there is one.
     """
-    for column in columns:
-        if column.startswith("Unnamed: "):
-            raise refuse(
-                f"{what}: {column!r}",
-                expected="a name for every column",
-                got="a column without one",
-                remedy="Write the file with index=False, or name the column.",
-            )
+    unnamed = [found for column in columns if (found := _UNNAMED.match(column))]
+    if unnamed:
+        places = [int(found[1]) + 1 for found in unnamed]
+        where = f"{shown(map(str, places))} ({unnamed[0].string!r} in pandas)"
+        raise refuse(
+            what,
+            expected="a name for every column in the first line",
+            got=f"an empty one for column {where}",
+            remedy="Write the file with index=False, or name the column."
+            if places == [1]
+            else "Name each column, in one line: a header of two lines or of merged cells goes "
+            "into one.",
+        )

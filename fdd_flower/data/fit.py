@@ -70,7 +70,10 @@ def hold_out(
             expected="two records or more in each class, and one of each in both splits",
             got=f"{fraction:g} of {len(records)} records, {math.ceil(fraction * len(records))} to "
             f"test {len(counts)} classes, the smallest{name} of {counts.min()}",
-            remedy=f"Add records, change {option}, or give a test split of its own.",
+            remedy=f"Add records, change {option}, or give a test split of its own."
+            if counts.min() > 1
+            else "Remove that record if its class is a slip, such as a total at the end of a file; "
+            "otherwise add records of the class, or give a test split of its own.",
         ) from error
     return records.take(np.sort(train)), records.take(np.sort(test))
 

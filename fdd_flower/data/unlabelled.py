@@ -229,6 +229,7 @@ def _images(path: Path, schema: Schema, cfg: DataConfig) -> Unlabelled:
             got=shown(file.name for file in files) or "an empty folder",
             remedy="Pass the folder that holds the images; hidden files do not count.",
         )
+    notes: list[str] = []
     pixels = read_images(
         root,
         images,
@@ -236,11 +237,13 @@ def _images(path: Path, schema: Schema, cfg: DataConfig) -> Unlabelled:
         channels=channels,
         resize=cfg.resize,
         ground=cfg.ground,
+        notes=notes,
     )
     return Unlabelled(
         inputs=normalised(pixels, schema.normalisation),
         names=[file.relative_to(root).as_posix() for file in images],
         ignored=tuple(file.relative_to(root).as_posix() for file in others),
+        notes=tuple(notes),
     )
 
 

@@ -154,3 +154,31 @@ def test_accents_may_be_stored_in_two_ways(tmp_path: Path) -> None:
     assert set(source.classes) == {"x", "ü"}
     named = [source.classes[label] for label in source.train.labels]
     assert named == [("ü", "ü", "x")[i % 3] for i in range(12)]
+
+
+@pytest.mark.parametrize(
+    ("labels", "notes"),
+    [
+        (
+            [*"01" * 60, "240"],
+            ["class '240' has 1 record: a total at the end of the file?"],
+        ),
+        (["l", *"01" * 60], ["class 'l' has 1 record: a wrong label?"]),
+        ([*"01" * 60, "2", "2"], []),
+        ([*"01" * 10, "240"], []),  # so few records that a rare class is no surprise
+    ],
+)
+def test_a_class_of_one_record_is_said_of_a_large_table(
+    labels: list[str], notes: list[str]
+) -> None:
+    names = sorted({*labels})
+    assert check_classes(names, records(names, labels), None, label="sick") == notes
+    # of images one of a kind is no total
+    assert check_classes(names, records(names, labels), None) == []
+
+
+def test_one_record_to_train_on_and_one_to_test_on_are_two() -> None:
+    labels = [*"01" * 60, "2"]
+    names = sorted({*labels})
+    split = records(names, labels)
+    assert check_classes(names, split, split, label="sick") == []

@@ -80,6 +80,48 @@ def test_grey_pictures_have_one_channel_and_may_lie_in_a_folder(tmp_path: Path) 
     assert sorted(values) == list(range(N))
 
 
+def spoilt(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:40])
+
+
+@pytest.mark.parametrize("bad", [("cat/00.png",), ("cat/00.png", "dog/03.png")])
+@pytest.mark.parametrize("packed", [False, True])
+def test_pictures_that_cannot_be_read_are_named(
+    bad: tuple[str, ...], packed: bool, tmp_path: Path
+) -> None:
+    for i in range(N):
+        folder = tmp_path / "set" / NAMES[i % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        Pictures.new("L", (8, 8), i * 20).save(folder / f"{i:02}.png")
+    for name in bad:
+        spoilt(tmp_path / "set" / name)
+    path = tmp_path / "set"
+    if packed:
+        bad = tuple(f"record-{int(name[4:6])}.png" for name in bad)
+        cells = [
+            {"bytes": (path / NAMES[i % 2] / f"{i:02}.png").read_bytes(), "path": "x.png"}
+            for i in range(N)
+        ]
+        columns: Any = {"image": cells, "label": [i % 2 for i in range(N)]}
+        path = tmp_path / "set.parquet"
+        Dataset.from_dict(columns, Features(image=Image(decode=False), label=Value("int64"))).cast(
+            Features(image=Image(), label=Value("int64"))
+        ).to_parquet(path)
+    with pytest.raises(DataError, match=r"to (its|their) end") as caught:
+        read(path, image_size=4)
+    assert all(name in str(caught.value) for name in (str(path), *bad))
+
+
+def test_depths_that_are_mixed_are_said_as_of_a_folder(tmp_path: Path) -> None:
+    for i in range(N):
+        folder = tmp_path / NAMES[i % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        depth = np.uint16 if i == 3 else np.uint8
+        Pictures.fromarray(np.full((4, 4), 200, depth)).save(folder / f"{i:02}.png")
+    (note,) = read(tmp_path, image_size=4).notes
+    assert note.startswith("1 image of more than 8 bits, such as dog/03.png, beside 11 of 8 bits")
+
+
 def table(tmp_path: Path, kind: str) -> Path:
     frame = pd.DataFrame(
         {

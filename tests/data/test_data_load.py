@@ -219,5 +219,8 @@ def test_held_out_training_records_take_the_place_of_the_test_split() -> None:
 
 def test_a_class_too_small_to_be_held_out_is_told() -> None:
     few = Records(inputs=np.zeros((3, 2), np.float32), labels=np.array([0, 0, 1]))
-    with pytest.raises(DataError, match=r"data\.holdout"):
+    with pytest.raises(DataError, match=r"data\.holdout.*of 1\. Remove that record"):
         hold_out(few, 0.5, seed=0, option="data.holdout")
+    many = Records(inputs=np.zeros((8, 2), np.float32), labels=np.arange(8) // 2)
+    with pytest.raises(DataError, match=r"of 2\. Add records, change data\.holdout"):
+        hold_out(many, 0.3, seed=0, option="data.holdout")

@@ -76,6 +76,30 @@ def test_so_are_files_that_are_no_text(suffix: str, tmp_path: Path) -> None:
     assert frame["class"].tolist() == ["yes", "no"]
 
 
+def workbook(path: Path, **sheets: pd.DataFrame) -> Path:
+    """Return the path of an Excel file with these sheets."""
+    with pd.ExcelWriter(path) as writer:
+        for name, frame in sheets.items():
+            frame.to_excel(writer, sheet_name=name, index=False)
+    return path
+
+
+@pytest.mark.parametrize("other", [pd.DataFrame(), FRAME[:0], pd.DataFrame({"a": [None, None]})])
+@pytest.mark.parametrize("first", [True, False])
+def test_the_only_sheet_with_rows_is_read(other: pd.DataFrame, first: bool, tmp_path: Path) -> None:
+    sheets = {"other": other, "data": FRAME} if first else {"data": FRAME, "other": other}
+    frame = read_frame(workbook(tmp_path / "a.xlsx", **sheets), text="class")
+    assert frame["class"].tolist() == ["yes", "no"]
+
+
+@pytest.mark.parametrize("names", [["Read me", "Data"], ["2023", "2024", "2025"]])
+def test_of_several_sheets_with_rows_none_is_read(names: list[str], tmp_path: Path) -> None:
+    path = workbook(tmp_path / "a.xlsx", **dict.fromkeys(names, FRAME))
+    listed = ", ".join(map(repr, names))
+    with pytest.raises(DataError, match=f"one sheet with rows; got {len(names)}: {listed}"):
+        read_frame(path)
+
+
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-8", "utf-16"])
 def test_accents_survive(encoding: str, tmp_path: Path) -> None:
     text = "größe,ort\n1,Zürich\n2,Genève\n3,Málaga\n"

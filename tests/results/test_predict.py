@@ -77,6 +77,10 @@ def test_images_in_a_folder_or_alone(fdd, digits_once, tmp_path):
     assert list(found.index) == ["1.png", "2.png", "a.png", "b/0.png"]
     want = logistic(digits_once, pixels[[1, 2, 3, 0]][:, None] / 255)
     np.testing.assert_allclose(found[list("0123456789")], want, atol=1e-5)
+    assert "of more than 8 bits" not in done.stderr
+    Image.fromarray(np.full((8, 8), 4095, np.uint16)).save(tmp_path / "in" / "deep.png")
+    done = fdd("predict", digits_once, tmp_path / "in", "--out", tmp_path / "deep.csv")
+    assert "note: 1 image of more than 8 bits, such as deep.png, beside 4 of 8" in done.stderr
     alone = (tmp_path / "in" / "a.png").rename(tmp_path / "1.2.840")  # as scanners name files
     fdd("predict", digits_once, alone, "--out", tmp_path / "one.csv")
     one = pd.read_csv(tmp_path / "one.csv").set_index("record")

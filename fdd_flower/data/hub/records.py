@@ -108,8 +108,9 @@ def arrays_source(
             )
     classes = _classes(parts[0], cfg.label, {str(name) for part in labels for name in part})
     place = {name: i for i, name in enumerate(classes)}
+    notes: list[str] = []
     read = (
-        _images(what, parts, columns[0], cfg, scratch, agreed)
+        _images(what, parts, columns[0], cfg, scratch, agreed, notes)
         if kind == IMAGE
         else [_series(what, part, columns) for part in parts]
     )
@@ -138,6 +139,7 @@ def arrays_source(
         classes=classes,
         channels=tuple(columns) if named else (),
         rate=cfg.rate,
+        notes=tuple(notes),
     )
     if not cfg.column or cfg.column not in parts[0].column_names:
         return found
@@ -163,8 +165,9 @@ def _images(
     cfg: DataConfig,
     scratch: Path,
     agreed: Agreed | None,
+    notes: list[str],
 ) -> list[np.ndarray]:
-    """Return the pictures of each split, read as those of a folder are."""
+    """Return the pictures of each split, read as those of a folder are; `notes` get what is odd."""
     import datasets
 
     paths: list[Path] = []
@@ -184,13 +187,14 @@ def _images(
             paths.append(path)
     size = (cfg.image_size, cfg.image_size)
     images = read_images(
-        scratch,
+        Path(what),
         paths,
         size,
         channels=None if agreed is None else agreed.feature_shape[0],
         deep=agreed is not None,
         resize=cfg.resize,
         ground=cfg.ground,
+        notes=notes if agreed is None else None,
     )
     return np.split(images, np.cumsum([len(part) for part in parts])[:-1])
 

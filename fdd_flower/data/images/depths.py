@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fdd_flower.data.images.files import is_dicom
+from fdd_flower.data.images.files import is_dicom, name_within
 from fdd_flower.wording import many
 
 
@@ -52,4 +52,4 @@ class Depths:
             )
 
     def _name(self, kind: tuple[int, Path]) -> str:
-        return kind[1].relative_to(self.root).as_posix()
+        return name_within(self.root, kind[1])

@@ -18,6 +18,15 @@ def is_litter(name: str) -> bool:
     return name.startswith(".") or name.lower() in LITTER
 
 
+def name_within(root: Path, path: Path) -> str:
+    """Return what to call a file: its path within a folder, or its name if it lies elsewhere.
+
+    >>> name_within(Path("scans"), Path("scans/a/1.png")), name_within(Path("x"), Path("a/1.png"))
+    ('a/1.png', '1.png')
+    """
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+
+
 def visible_files(root: Path) -> list[Path]:
     """Return the files below a folder, except hidden ones and litter, sorted.
 

@@ -12,6 +12,7 @@ import numpy as np
 from fdd_flower.data.base import refuse, shown
 from fdd_flower.data.images.colour import as_deep, with_channels
 from fdd_flower.data.images.depths import Depths
+from fdd_flower.data.images.files import name_within
 from fdd_flower.data.images.pixels import read_image
 from fdd_flower.data.large import room
 from fdd_flower.errors import DataError
@@ -38,6 +39,8 @@ def read_images(
 
     Parameters
     ----------
+    root
+        What an error calls the images, and where most of them lie.
     deep
         Whether they are float32 in any case. With `channels` an image then follows from its own
         file alone.
@@ -71,10 +74,10 @@ def read_images(
                     depths.add(paths[place], pixels)
                 pixels = as_deep(pixels) if deep and pixels.dtype == np.uint8 else pixels
                 found = _stored(found, pixels.transpose(2, 0, 1), place, len(paths))
-    if len(bad) == 1:
+    if len(bad) == 1 and bad[0][0].is_relative_to(root):
         raise bad[0][1]
     if bad:
-        names = shown(f"{path.relative_to(root).as_posix()} ({error.got})" for path, error in bad)
+        names = shown(f"{name_within(root, path)} ({error.got})" for path, error in bad)
         raise refuse(
             str(root),
             expected="images that can be read to their end",
@@ -82,7 +85,7 @@ def read_images(
             remedy="Replace or remove these files.",
         ) from bad[0][1]
     if {BITS, OTHER} <= units.keys():
-        names = [units[unit].relative_to(root).as_posix() for unit in (BITS, OTHER)]
+        names = [name_within(root, units[unit]) for unit in (BITS, OTHER)]
         raise refuse(
             str(root),
             expected="images of one unit",

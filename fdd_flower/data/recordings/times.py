@@ -133,8 +133,8 @@ def stretches(
         (
             apart <= 0,
             0.0,
-            "Name each recording in data.recording; where times are rounded, number the samples in "
-            "a column of their own (data.time) and set data.rate.",
+            "Drop one of two such rows, or name each recording in data.recording; where times are "
+            "rounded, number the samples in a column of their own (data.time) and set data.rate.",
         ),
         (long, max(1, MOST * len(apart)), "Resample to even times, or record without loss."),
         (short, max(1, MOST * len(apart)), "Resample to even times."),

@@ -12,6 +12,7 @@ import numpy as np
 from fdd_flower.data.fit import STD_FLOOR
 from fdd_flower.data.tables.numbers import FIRST_DAY, LAST_DAY
 from fdd_flower.schema import Column
+from fdd_flower.wording import many
 
 # Quartile distances from the median within which cells are taken for what they say. A normal
 # column has one in 10^11 beyond it; skewed ones have their longest tail.
@@ -42,10 +43,10 @@ def kinds_of(columns: Sequence[Column]) -> str:
     """Return how many columns there are of each kind, in words.
 
     >>> kinds_of([Column(name="a"), Column(name="b"), Column(name="c", kind="date")])
-    '2 number, 1 date'
+    '2 numbers, 1 date'
     """
     counts = Counter(column.kind for column in columns)
-    return ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
+    return ", ".join(many(count, kind) for kind, count in counts.most_common())
 
 
 def beyond_fence(values: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fdd_flower.data.base import refuse
+from fdd_flower.data.base import refuse, shown
 from fdd_flower.data.sources.paths import check_inflated
 from fdd_flower.data.tables.codes import may_hold_codes, with_codes
 from fdd_flower.data.tables.numbers import Series, words
@@ -197,10 +197,14 @@ def _read_excel(path: Path) -> pd.DataFrame:
         check_inflated(path, sum(member.file_size for member in members.infolist()))
     try:
         # as objects: pandas would make a number of the text 01067
-        frame = pd.read_excel(
-            path, engine="openpyxl", keep_default_na=False, na_values=[""], dtype=object
+        sheets = pd.read_excel(
+            path,
+            engine="openpyxl",
+            keep_default_na=False,
+            na_values=[""],
+            dtype=object,
+            sheet_name=None,
         )
-        return frame.infer_objects()
     except ImportError as error:
         raise refuse(
             str(path),
@@ -208,6 +212,15 @@ def _read_excel(path: Path) -> pd.DataFrame:
             got="none",
             remedy='Install it with pip install "fdd-flower[excel]", or save the sheet as CSV.',
         ) from error
+    full = [name for name, sheet in sheets.items() if len(sheet.dropna(how="all"))]
+    if len(full) > 1:
+        raise refuse(
+            str(path),
+            expected="one sheet with rows",
+            got=f"{len(full)}: {shown(map(repr, full))}",
+            remedy="Save the one that holds the records by itself, as CSV or in a file of its own.",
+        )
+    return sheets[(full or [*sheets])[0]].infer_objects()
 
 
 def headless(columns: list[str]) -> bool:

@@ -166,6 +166,7 @@ def _subjects(what: str, frame: pd.DataFrame, cfg: DataConfig) -> np.ndarray | N
 
 def _check_columns(what: str, frame: pd.DataFrame, label: str) -> None:
     columns = list(frame.columns)
+    require_names(what, columns)
     if label not in columns:
         raise refuse(
             f"{what}: data.label",
@@ -182,7 +183,6 @@ def _check_columns(what: str, frame: pd.DataFrame, label: str) -> None:
             got=f"{many(len(frame), 'row')} and {many(len(columns), 'column')}",
             remedy="Check how the file was written.",
         )
-    require_names(what, columns)
     missing = np.flatnonzero(frame[label].isna())
     if len(missing):
         raise refuse(

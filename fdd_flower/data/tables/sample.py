@@ -10,6 +10,7 @@ import numpy as np
 
 from fdd_flower.data.base import Records, refuse, shown
 from fdd_flower.data.checks import check_classes
+from fdd_flower.data.columns import require_names
 from fdd_flower.data.tables.cells import cells_of
 from fdd_flower.data.tables.classes import joined, places
 from fdd_flower.data.tables.codes import are_codes
@@ -56,6 +57,7 @@ def draft_schema(path: Path, label: str, *, drop: Collection[str] = ()) -> Draft
             str(path), expected="a table that exists", got="none", remedy="Check the path."
         )
     frame = read_frame(path, text=label)
+    require_names(str(path), [name for name in frame.columns if name not in drop])
     if label not in frame.columns or not len(frame):
         raise refuse(
             f"{path}: --label",
