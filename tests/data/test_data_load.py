@@ -127,7 +127,7 @@ def test_a_constant_feature_becomes_zero() -> None:
         (
             "scarce",
             Records(inputs=np.ones((9, 2), np.float32), labels=np.arange(9) // 8),
-            "test-fraction: expected two records.*smallest, .*, of 1.*Add records",
+            "test-fraction: expected two records.*smallest, .*, of 1.*add records",
         ),
     ],
 )
