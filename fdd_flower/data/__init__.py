@@ -67,7 +67,9 @@ def _load(cfg: DataConfig, seed: int, schema: Schema | None) -> Dataset:
     parts = [source.train] if source.test is None else [source.train, source.test]
     for part in parts:
         check_records(cfg.name, part, source.classes, in_cells=source.in_cells)
-    notes = check_classes(source.classes, source.train, source.test, label=source.label)
+    notes = check_classes(
+        source.classes, source.train, source.test, label=source.label, read=source.notes
+    )
     notes += alike_groups(source)
     train, test = source.train, source.test
     if cfg.test_groups:

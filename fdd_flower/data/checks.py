@@ -74,7 +74,12 @@ def check_records(
 
 
 def check_classes(
-    classes: Sequence[str], train: Records, test: Records | None, *, label: str = ""
+    classes: Sequence[str],
+    train: Records,
+    test: Records | None,
+    *,
+    label: str = "",
+    read: Sequence[str] = (),
 ) -> list[str]:
     """Return what a user should know of the classes, a line each.
 
@@ -86,6 +91,8 @@ def check_classes(
         None: the data has no test split of its own.
     label
         The column of the labels in a table; empty: the records are none.
+    read
+        What was said of the reading, which may be why a class is absent.
 
     Raises
     ------
@@ -102,7 +109,7 @@ def check_classes(
         raise refuse(
             "data: classes",
             expected="records of at least 2",
-            got=f"only {classes[held[0]]!r}",
+            got=f"only {classes[held[0]]!r}" + (f" ({'; '.join(read)})" if read else ""),
             remedy="Add records of another class; a node's own data goes in its data-path.",
         )
     what = f"data.label {label!r}" if label else "data: labels"

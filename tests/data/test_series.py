@@ -317,6 +317,24 @@ def change(frame: pd.DataFrame, **columns: object) -> pd.DataFrame:
     return frame.sort_values(["recording", "time"], ignore_index=True).assign(**columns)
 
 
+def spoil(frame: pd.DataFrame, column: str, word: str, count: int = 1) -> pd.DataFrame:
+    """Return a table with a word in the last cells of a column."""
+    kept = frame[column].astype(str)
+    return frame.assign(**{column: [*kept[:-count], *[word] * count]})
+
+
+def dated(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose times are dates without a zone."""
+    moments = pd.Timestamp("2024-10-27") + pd.to_timedelta(frame.time.round(2), unit="s")
+    return frame.assign(time=[moment.isoformat() for moment in moments])
+
+
+def zoned(frame: pd.DataFrame, zone: str) -> pd.DataFrame:
+    """Return a table of which every second time has a time zone."""
+    times = dated(frame).time
+    return frame.assign(time=[t + zone * (i % 2) for i, t in enumerate(times)])
+
+
 def twice(frame: pd.DataFrame) -> pd.DataFrame:
     frame = change(frame)
     frame.loc[3, "time"] = frame.loc[2, "time"]
@@ -351,7 +369,14 @@ def one_channel_less(frame: pd.DataFrame) -> pd.DataFrame:
         (lambda f: change(f, acc=[np.inf, *f.acc[1:]]), "'acc'.*sample 0 of recording 'a'"),
         (one_channel_less, "'acc'.*all of recording 'b': channels"),
         (lambda f: change(f, acc="high"), "'acc'.*expected numbers; got 'high'"),
-        (lambda f: change(f, acc="1.5 g"), "'acc'.*expected numbers; got '1.5 g'"),
+        (lambda f: change(f, acc="1.5 g"), "'acc'.*expected numbers; got '1.5 g'.*Drop the col"),
+        (lambda f: spoil(f, "acc", "ERR"), "'ERR' in 1 of 103 cells. Correct .*leave them empty"),
+        (lambda f: spoil(f, "acc", "--", 9), "got '--' in 9 of 103 cells. Correct"),
+        (lambda f: spoil(f, "time", "s"), "'time'.*got 's' in 1 of 103 cells.*units or a footer"),
+        (lambda f: spoil(dated(f), "time", "end"), "'time'.*got 'end' in 1 of 103 cells"),
+        (lambda f: zoned(f, "Z"), "a time zone in every row, or in none; got '.*Z' and '.*[0-9]'"),
+        (lambda f: zoned(f, "+02:00"), "a time zone in every row"),
+        (lambda f: zoned(f, "-0530"), "a time zone in every row"),
         (lambda f: change(f, time=f.time.round(1)), "times that differ.*the same time.*rounded"),
         (lambda f: change(f, label=f.label.where(f.index % 9 == 0)), "at most 1,.*into each row"),
         (
@@ -383,6 +408,22 @@ def test_windows_that_do_not_fit(window: int, says: str, tmp_path: Path):
     path = save(long_table(), tmp_path / "x.csv")
     with pytest.raises(DataError, match=says):
         series(DataConfig(path=path, window=window))
+
+
+def test_a_class_that_no_window_fits_into_is_said(tmp_path: Path):
+    turn = pd.DataFrame({"recording": "e", "time": np.arange(6) / 50, "label": "turn"})
+    frame = pd.concat([long_table(), turn.assign(**dict.fromkeys(CHANNELS, 0.5))])
+    path = save(frame, tmp_path / "x.csv")
+    notes = series(DataConfig(path=path, window=7)).notes
+    said = "class 'turn' is left out: no window of 7 samples fits into its longest stretch, of 6"
+    assert said in notes
+    assert "turn" not in " ".join(series(DataConfig(path=path, window=6)).notes)
+    # where but one is left, the refusal says so
+    long = pd.DataFrame({"recording": "f", "time": np.arange(30) / 50, "label": "sit"})
+    frame = pd.concat([turn, long]).assign(**dict.fromkeys(CHANNELS, 0.5))
+    path = save(frame, tmp_path / "y.csv")
+    with pytest.raises(DataError, match=r"only 'sit' .*class 'turn' is left out"):
+        load_dataset(DataConfig(name="series", path=path, window=7), seed=0)
 
 
 def test_a_class_that_changes_needs_a_window(tmp_path: Path):

@@ -105,6 +105,11 @@ def _check_there(what: str, option: str, names: list[str], features: dict[str, A
 
 
 def _wrong(what: str, option: str, expected: str, got: str) -> Exception:
+    levels = " A folder of images with files at several levels is read by data.name=folder."
     return refuse(
-        f"{what}: {option}", expected=expected, got=got, remedy=f"Set {option} to what is there."
+        f"{what}: {option}",
+        expected=expected,
+        got=got,
+        # `datasets` gives no classes then
+        remedy=f"Set {option} to what is there." + (levels if option == "data.label" else ""),
     )

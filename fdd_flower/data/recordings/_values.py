@@ -10,7 +10,8 @@ import numpy as np
 from fdd_flower.data.alone.cells import ALONE, number, read_each
 from fdd_flower.data.base import refuse
 from fdd_flower.data.tables.files import COMMA
-from fdd_flower.data.tables.numbers import numbers, words
+from fdd_flower.data.tables.numbers import day, numbers, words
+from fdd_flower.wording import many
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,17 +30,38 @@ def read_values(what: str, frame: pd.DataFrame, column: str) -> np.ndarray:
     else:
         found = numbers(values, comma=bool(frame.attrs.get(COMMA)))
     if found is None:
-        cells = words(values).dropna()
-        plain = [cell for cell in cells if not cell.lstrip("+-")[:1].isdigit()] or [cells.iloc[0]]
+        got, few = odd(values)
         raise refuse(
             f"{what}: column {column!r}",
             expected="numbers",
-            got=repr(plain[0]),
-            remedy="Drop the column, or name it in data.recording, data.time, data.label, "
+            got=got,
+            remedy="Correct such cells, or leave them empty."
+            if few
+            else "Drop the column, or name it in data.recording, data.time, data.label, "
             "data.subject or partition.column.",
         )
     with np.errstate(over="ignore"):
         return found.astype(np.float32)
+
+
+def odd(values: pd.Series) -> tuple[str, bool]:
+    """Return the first cell that is no number, with how many there are; and whether few are.
+
+    Where no cell is a number, the first that is no date as ISO 8601 writes it.
+    """
+    import pandas as pd
+
+    cells: Any = words(values).dropna()
+    figures: Any = pd.to_numeric(cells.str.replace(",", "."), errors="coerce")
+    fits = figures.notna().to_numpy()
+    if not fits.any():
+        fits = np.array([day(cell) is not None for cell in cells])
+    broken = cells[~fits]
+    if not len(broken):
+        return repr(cells.iloc[0]), False
+    return f"{broken.iloc[0]!r} in {len(broken):,} of {many(len(cells), 'cell')}", bool(
+        len(broken) < len(cells) / 2
+    )
 
 
 def with_missing(

@@ -10,7 +10,8 @@ import numpy as np
 
 from fdd_flower.data.alone.cells import number, read_each
 from fdd_flower.data.base import Source, refuse, shown
-from fdd_flower.data.tables.numbers import day, days, numbers, words
+from fdd_flower.data.recordings._values import odd
+from fdd_flower.data.tables.numbers import day, days, is_text, numbers, words
 from fdd_flower.wording import many
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ _UNITS = {
     "nanoseconds": 1e-9, "microseconds": 1e-6, "milliseconds": 1e-3, "millis": 1e-3,
     "seconds": 1, "secs": 1, "minutes": 60, "hours": 3600,
 }  # fmt: skip
+_ZONE = r"[T ]\d.*(?:Z|[+-]\d{2}(?::?\d{2})?)$"  # after a time of day
 _LAST_WORD = re.compile(r"(?:^|[^a-zµ])([a-zµ]+)\W*$")
 # What counts of an epoch, in the unit given, are from about 2001 to 2286.
 _EPOCHS = {1.0: (1e9, 1e10), 1e-3: (1e12, 1e13), 1e-6: (1e15, 1e16), 1e-9: (1e18, 1e19)}
@@ -75,13 +77,31 @@ def times_of(
         return clock, 1.0
     dates = read_each(day, column) if alone else days(what, column, relative=True)
     if dates is None:
+        got, few = odd(column)
         raise refuse(
             what,
             expected="numbers or dates",
-            got=repr(str(column.iloc[0])),
-            remedy="Write times as numbers, or as dates such as 2024-05-01T12:00:00.",
+            got=got,
+            remedy="Correct or leave out such rows, which may be units or a footer."
+            if few
+            else "Write times as numbers, or as dates such as 2024-05-01T12:00:00.",
         )
+    if not alone and is_text(column):
+        _check_zones(what, column)
     return dates * DAY, 1.0
+
+
+def _check_zones(what: str, column: pd.Series) -> None:
+    """Refuse dates of which some name a time zone: the others' would be a guess."""
+    text = words(column)
+    zoned = text.str.contains(_ZONE)
+    if zoned.any() and not zoned.all():
+        raise refuse(
+            what,
+            expected="a time zone in every row, or in none",
+            got=f"{text[zoned].iloc[0]!r} and {text[~zoned].iloc[0]!r}",
+            remedy="Write all times in one form, such as 2024-05-01T12:00:00Z.",
+        )
 
 
 def _of_day(column: pd.Series) -> np.ndarray | None:

@@ -179,12 +179,24 @@ def _part(split: Tables, cfg: DataConfig, *, alone: bool) -> _Part:
 def _left_out(
     recordings: list[Recording], cut: list[tuple[Recording, Windows]], window: int
 ) -> list[str]:
-    """Return which recordings have no window, and how many samples of a class are in none."""
+    """Return which recordings and classes have no window, and how many samples are in none."""
     used = {id(one) for one, _ in cut}
     without = [one.name for one in recordings if id(one) not in used]
     notes = []
     if without:
         notes.append(f"no window of {many(window, 'sample')} fits into {shown(without, limit=5)}")
+    kept = {part.label for _, part in cut}
+    longest: dict[str, int] = {}
+    for one in recordings:
+        for first, end in pieces(one):
+            label = str(one.labels[first])
+            longest[label] = max(longest.get(label, 0), end - first)
+    notes += [
+        f"class {label!r} is left out: no window of {many(window, 'sample')} fits into its "
+        f"longest stretch, of {length}"
+        for label, length in longest.items()
+        if label not in kept
+    ]
     held = sum(part.samples for _, part in cut)
     labelled = sum(int((one.labels != "").sum()) for one in recordings)
     if held < labelled:
