@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fdd_flower.client.finish import finishes
 from fdd_flower.config import Config
-from fdd_flower.device import moved
+from fdd_flower.device import moved, on_host
 from fdd_flower.distillers.base import Plan
 from fdd_flower.errors import ConfigError
 from fdd_flower.ledger import Staging, StoredSets
@@ -145,7 +145,7 @@ class Finishing(FederatedDistillation):
 
     def _basis(self, model: Network) -> Basis:
         merged = self._merged()
-        return Basis.of(features_of(model, merged.inputs), merged.weights.cpu())
+        return Basis.of(features_of(model, merged.inputs), on_host(merged.weights))
 
     def _read(self, sha256: str) -> Sums:
         kept = self.side.ledger.load_any(sha256)
