@@ -17,7 +17,7 @@ from fdd_flower.config import from_run_config
 from fdd_flower.data.base import Split
 from fdd_flower.distillers.base import Plan
 from fdd_flower.releases.base import RELEASES, release_of
-from fdd_flower.releases.coding import coarse, pack
+from fdd_flower.releases.coding import pack
 from fdd_flower.releases.terms import spend_of
 from fdd_flower.schema import Normalisation
 
@@ -56,10 +56,10 @@ def row(mode: str, records: int, shape: tuple[int, ...]) -> str:
     release = release_of(cfg, plan)
     total = release.sum(data)
     summed = time.process_time()
-    noisy = release.noisy(total, sigma)
+    coding = release.coding(sigma)
+    sent = release.sent(total, sigma, coding)
     noised = time.process_time()
-    shift, bits = release.coding(sigma)
-    pack(coarse(noisy, shift, bits), bits)
+    pack(sent, coding.bits)
     ended, passed = time.process_time(), time.perf_counter() - clock
     return (
         f"| `{mode}` | {release.size:,} | {release.seeds} | {summed - processor:.1f} s | "

@@ -128,8 +128,11 @@ def state_folder(side: ClientSide) -> Path | None:
     node = side.context.node_config
     if "state-dir" in node:
         return Path(str(node["state-dir"]))
-    if "data-path" in node:
-        return None
+    return None if "data-path" in node else simulated_folder(side)
+
+
+def simulated_folder(side: ClientSide) -> Path | None:
+    """Return the folder of the run for its clients; None: it does not run on this machine."""
     try:
         folder = resolve(side.cfg.output.dir, str(side.context.run_id)) / CLIENTS
         here = (folder / NONCE).read_text() == side.plan.nonce

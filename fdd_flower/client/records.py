@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from flwr.app import Context
 
+from fdd_flower.client.memory import simulated_folder
+from fdd_flower.client.side import ClientSide
 from fdd_flower.config import Config, DistillerConfig, Scalar
 from fdd_flower.data import client_share, load_dataset, load_own
 from fdd_flower.data.base import Split
@@ -93,6 +95,27 @@ def _check_promise(cfg: Config, node: Mapping[str, Scalar]) -> None:
             expected=f"{str(subject)!r}, which this client asks for",
             got=repr(cfg.data.subject),
             remedy=f"Set it; or the owner of the data may remove {SUBJECT} from the node config.",
+        )
+
+
+def check_own_records(side: ClientSide) -> None:
+    """Refuse to charge a budget of the client's own for records that the server names.
+
+    They would be read as a whole file, from a path that is the server's word.
+
+    Raises
+    ------
+    ConfigError
+        If its owner set a budget and no `data-path`, and it is not simulated.
+    """
+    node = side.context.node_config
+    budget = any(name.startswith(PREFIX) for name in node)
+    if budget and "data-path" not in node and simulated_folder(side) is None:
+        raise ConfigError(
+            "node config data-path",
+            expected="the path of this client's own records, for it has a budget",
+            got="none",
+            remedy="Set it; nothing was charged.",
         )
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from fdd_flower.client.memory import state_folder
 from fdd_flower.client.records import has_owners_words
 from fdd_flower.client.side import ClientSide
-from fdd_flower.config import to_run_config
+from fdd_flower.config import Config, to_run_config
 from fdd_flower.device import on_host, resolve
 from fdd_flower.errors import ConfigError
 from fdd_flower.privacy.budget import Budget, key_of
@@ -21,10 +21,11 @@ from fdd_flower.privacy.sharing import check_one_list
 from fdd_flower.privacy.subjects import kept
 from fdd_flower.progress_log import say
 from fdd_flower.releases.base import Release, release_of
-from fdd_flower.releases.coding import coarse, cut_off, pack, payload_of, planes_of, unpack
+from fdd_flower.releases.coding import beyond, pack, payload_of, planes_of, unpack
 from fdd_flower.releases.terms import least_to_stay, own_sigma, promised, spend_of
 from fdd_flower.secure_sum.client import Session, masked_values, session_of
 from fdd_flower.secure_sum.identity import IDENTITY, KNOWN
+from fdd_flower.secure_sum.masks import most_of
 from fdd_flower.wire.records import to_array_record
 
 RELEASE = "release"  # the one array of a reply
@@ -70,33 +71,35 @@ def send_release(
         scratch=state_folder(side),
     )
     budget.check_seeds(release.seeds)
-    facts, least_known = _facts(side), 0
+    facts, least_known, clients = _facts(side), 0, 1
     terms = key_of(plan.nonce, plan.round, facts | {"rounds": cfg.num_server_rounds})
     sigma = shared = spend.sigma
     if cfg.sketch.secure_sum:
         session = session_of(plan, side.context, side.peers)
-        least_known = _least_known(side, session)
+        least_known, clients = _least_known(side, session), session.clients
         # what is frozen with the noise for fewer strangers is no answer where there are more
         facts |= {"session": session.keys.hex(), "strangers": session.strangers}
         shared = own_sigma(cfg, session.stay)
         sigma = with_strangers(shared, session.strangers)
     # releases add up only where all are rounded alike, whatever a client's own noise
-    shift, bits = release.coding(shared)
+    coding = release.coding(shared, sigma)
+    _check_room(cfg, coding.end, clients)
 
     def draw() -> bytes:
-        values = coarse(release.noisy(_sum(release, side), sigma, noise), shift, bits)
-        if count := cut_off(values, bits):
+        total = _sum(release, side)
+        if count := beyond(total, coding):
             say(
                 f"client {side.client}: {count} numbers of its release are cut off; "
                 f"privacy.most-records={cfg.privacy.most_records} is too few"
             )
-        return payload_of(pack(values, bits))
+        return payload_of(pack(release.sent(total, sigma, coding, noise), coding.bits))
 
-    planes = planes_of(budget.release(key_of(plan.nonce, plan.round, facts), spend, draw), bits)
+    found = budget.release(key_of(plan.nonce, plan.round, facts), spend, draw)
+    planes = planes_of(found, coding.bits)
     if not cfg.sketch.secure_sum:
         return to_array_record({RELEASE: planes}), {}
     values = unpack(planes, release.size).numpy()
-    found = masked_values(
+    masked = masked_values(
         values,
         side.peers,
         plan=plan,
@@ -104,8 +107,9 @@ def send_release(
         least=least_to_stay(cfg),
         least_known=least_known,
         terms=bytes.fromhex(terms),
+        largest=coding.end,
     )
-    return found, {}
+    return masked, {}
 
 
 def _sum(release: Release, side: ClientSide) -> Tensor:
@@ -151,6 +155,23 @@ def _least_known(side: ClientSide, session: Session) -> int:
             remedy="Name them; or set sketch.secure-sum=false, and each client adds all its noise.",
         )
     return least
+
+
+def _check_room(cfg: Config, end: int, clients: int) -> None:
+    """Refuse a secure sum that could wrap, by numbers that are public, before any charge.
+
+    Raises
+    ------
+    ConfigError
+        If so many clients with numbers up to `end` do not fit.
+    """
+    if end >= most_of(clients):
+        raise ConfigError(
+            "privacy.most-records",
+            expected=f"few enough for a secure sum of {clients} clients",
+            got=cfg.privacy.most_records,
+            remedy="Lower it, ask for more noise, or set sketch.secure-sum=false.",
+        )
 
 
 def with_strangers(sigma: float, strangers: int) -> float:

@@ -9,7 +9,12 @@ from flwr.app import ArrayRecord, ConfigRecord, Context, Message
 
 from fdd_flower.client.identity import client_key
 from fdd_flower.client.own_settings import with_own
-from fdd_flower.client.records import client_data, guard_own_data, has_owners_words
+from fdd_flower.client.records import (
+    check_own_records,
+    client_data,
+    guard_own_data,
+    has_owners_words,
+)
 from fdd_flower.client.refusing import refused
 from fdd_flower.client.side import ClientSide
 from fdd_flower.config import Config, flatten, from_run_config
@@ -106,6 +111,7 @@ def _work(
         logits=logits if isinstance(logits, ArrayRecord) else None,
         basis=basis if isinstance(basis, ArrayRecord) else None,
     )
+    check_own_records(side)
     return method_of(cfg).client(side)
 
 

@@ -22,7 +22,7 @@ from fdd_flower.methods.base import Method
 from fdd_flower.models.base import Network
 from fdd_flower.progress_log import say
 from fdd_flower.releases.base import Learned, Total, release_of, worth_adding
-from fdd_flower.releases.coding import cut_off, units, unpack
+from fdd_flower.releases.coding import near_end, units, unpack
 from fdd_flower.releases.terms import least_to_stay, own_sigma, spend_of
 from fdd_flower.rng import stream
 from fdd_flower.run_folder.saved_set import Source
@@ -59,7 +59,7 @@ class PrivateSum(Summed):
         cfg = self.side.cfg
         how = "behind a secure sum" if cfg.sketch.secure_sum else "of each client's own noise"
         sigma = spend_of(cfg).sigma
-        size = -(-self.release.size // 8) * self.release.coding(sigma)[1]
+        size = -(-self.release.size // 8) * self.release.coding(sigma).bits
         say(
             f"{cfg.privacy.mode}, noise multiplier {sigma:.4g}, {how}; {size / 1e3:.0f} kB a client"
         )
@@ -80,7 +80,7 @@ class PrivateSum(Summed):
         arrays = {
             RELEASE: torch.from_numpy(total),
             SIGMA: torch.tensor([sigma * len(usable) ** 0.5], dtype=torch.float64),
-            SHIFT: torch.tensor([self.release.coding(sigma)[0]]),
+            SHIFT: torch.tensor([self.release.coding(sigma).shift]),
         }
         return record_total(side, server_round, arrays)
 
@@ -155,19 +155,19 @@ class PrivateSum(Summed):
         return reduce(operator.add, parts)
 
     def _warn(self, client: str, found: Mapping[str, Tensor]) -> None:
-        """Say where numbers of a release are at the end of their range: a client has more records.
+        """Say where numbers of a release are near the end of their range: there are more records.
 
         Of a sum behind masks a client's own log says so.
         """
         if SIGMA in found:
             return
-        _, bits = self.release.coding(spend_of(self.side.cfg).sigma)
-        if count := cut_off(found[RELEASE].long(), bits):
+        coding = self.release.coding(spend_of(self.side.cfg).sigma)
+        if count := near_end(found[RELEASE].long(), coding):
             most = self.side.cfg.privacy.most_records
             say(
-                f"WARNING: {count} numbers of the release of {client} are cut off: it has too many "
-                f"records of a class for privacy.most-records={most}, and what it says of them is "
-                "wrong. Raise the setting in a new run."
+                f"WARNING: {count} numbers of the release of {client} are cut off, or close to it: "
+                f"it has too many records of a class for privacy.most-records={most}, and what it "
+                "says of them is wrong. Raise the setting in a new run."
             )
 
     def _total(self, found: Mapping[str, Tensor]) -> Total:
@@ -177,13 +177,13 @@ class PrivateSum(Summed):
             sigma, shift = float(found[SIGMA]), int(found[SHIFT])
         else:
             sigma = spend_of(self.side.cfg).sigma
-            shift, _ = release.coding(sigma)
+            shift = release.coding(sigma).shift
         return Total(units(found[RELEASE], shift, release.unit), sigma * spread)
 
     def _reader(self, server_round: int) -> tuple[Reader, int]:
         """Return what reads a release, of the size that all have, and its bytes."""
         size = self.release.size
-        _, bits = self.release.coding(spend_of(self.side.cfg).sigma)
+        bits = self.release.coding(spend_of(self.side.cfg).sigma).bits
 
         def read(arrays: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
             names = ", ".join(sorted(map(repr, arrays)))[:200]

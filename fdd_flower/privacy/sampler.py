@@ -43,7 +43,7 @@ def draws(count: int, sigma: float, words: Words = system_words) -> np.ndarray:
     Parameters
     ----------
     sigma
-        Standard deviation in steps, from 1 to `MOST`.
+        Standard deviation in steps, above 0, at most `MOST`.
     words
         Other than the operating system's in tests only.
     """
@@ -55,6 +55,11 @@ def draws(count: int, sigma: float, words: Words = system_words) -> np.ndarray:
         found.append(kept)
         left -= len(kept)
     return np.concatenate(found)
+
+
+def largest(sigma: float) -> int:
+    """Return the largest number that `draws` gives at `sigma`, and the negative of the least."""
+    return HEADS * (int(sigma) + 1) - 1
 
 
 def _kept(count: int, sigma: float, words: Words) -> np.ndarray:

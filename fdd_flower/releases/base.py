@@ -21,7 +21,15 @@ from fdd_flower.models.base import Network
 from fdd_flower.privacy.mechanism import Mechanism, whole
 from fdd_flower.privacy.noise import Noise, discrete_gaussian
 from fdd_flower.registry import Registry
-from fdd_flower.releases.coding import MOST_BITS, bits_of, shift_of
+from fdd_flower.releases.coding import (
+    MOST_BITS,
+    Coding,
+    bits_of,
+    coarse,
+    held,
+    room_of,
+    shift_of,
+)
 from fdd_flower.schema import is_image
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.training.teachers import Teacher
@@ -212,8 +220,21 @@ class Release(ABC):
             out[here] = mechanism.release(total[here])
         return out
 
-    def coding(self, sigma: float) -> tuple[int, int]:
-        """Return low bits that are dropped of a number with noise `sigma`, and bits that it takes.
+    def sent(
+        self, total: Tensor, sigma: float, coding: Coding, noise: Noise = discrete_gaussian
+    ) -> Tensor:
+        """Return `total` as it is sent: cut off, with noise, rounded; see `noisy` and `coding`."""
+        return coarse(self.noisy(held(total, coding), sigma, noise), coding.shift)
+
+    def coding(self, sigma: float, own: float = 0.0) -> Coding:
+        """Return how numbers with noise `sigma` are sent.
+
+        Parameters
+        ----------
+        sigma
+            Noise multiplier by which all clients round.
+        own
+            That of the client's noise, where it is more than `sigma`.
 
         Raises
         ------
@@ -221,7 +242,8 @@ class Release(ABC):
             If `privacy.most-records` would take more than `MOST_BITS`.
         """
         shift = shift_of(sigma, self.unit, self.spread)
-        bits = bits_of(shift, self.unit, self.cfg.privacy.most_records)
+        room = room_of(max(sigma, own), self.unit, self.spread)
+        bits = bits_of(shift, self.unit, self.cfg.privacy.most_records, room)
         if bits > MOST_BITS:
             raise ConfigError(
                 "privacy.most-records",
@@ -229,7 +251,7 @@ class Release(ABC):
                 got=f"{self.cfg.privacy.most_records}, which takes {bits}",
                 remedy="Lower it, or ask for more noise.",
             )
-        return shift, bits
+        return Coding(shift, bits, room)
 
     def blocks(self, values: Tensor) -> Tensor:
         """Return the classes' blocks (k, block) of numbers (size,)."""

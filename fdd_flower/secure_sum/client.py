@@ -101,6 +101,7 @@ def masked_values(
     least: int = LEAST,
     least_known: int = 0,
     terms: bytes = b"",
+    largest: int | None = None,
 ) -> ArrayRecord:
     """Return whole numbers under the client's masks, as planes of numbers of the ring.
 
@@ -122,6 +123,9 @@ def masked_values(
     terms
         What the noise of each of them follows from: this client gives no share away where others
         had other ones.
+    largest
+        See `to_ring`: the server says how many clients there are, and could so ask how large
+        `values` are.
 
     Raises
     ------
@@ -147,7 +151,7 @@ def masked_values(
     _require_unsent(state)
     state["places"], state["vouches"], state["least-known"] = places, vouches, least_known
     state["terms"] = terms
-    found = mask(to_ring(values, clients), keys, group, places).astype(np.int64)
+    found = mask(to_ring(values, clients, largest=largest), keys, group, places).astype(np.int64)
     arrays = {MASKED: to_planes(torch.from_numpy(found), RING)}
     if vouches:
         arrays[TAGS] = tags(keys, group, places, told(group, places, terms=terms))

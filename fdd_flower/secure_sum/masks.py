@@ -21,16 +21,27 @@ def stretched(seed: bytes, count: int) -> np.ndarray:
     return np.frombuffer(cipher.update(bytes(8 * count)), dtype="<u8") & MODULUS
 
 
-def to_ring(values: np.ndarray, clients: int) -> np.ndarray:
+def most_of(clients: int) -> int:
+    """Return what the numbers of each of so many clients must be below, for their sum to fit."""
+    return 2 ** (RING - 1) // clients
+
+
+def to_ring(values: np.ndarray, clients: int, *, largest: int | None = None) -> np.ndarray:
     """Return whole int64 `values` as numbers of the ring.
+
+    Parameters
+    ----------
+    largest
+        What none of them is beyond, where a refusal may not tell of them; None: they decide.
 
     Raises
     ------
     DistillError
         If the sum of `clients` such values might not fit.
     """
-    most = 2 ** (RING - 1) // clients
-    largest = max(int(values.max(initial=0)), -int(values.min(initial=0)))
+    most = most_of(clients)
+    if largest is None:
+        largest = max(int(values.max(initial=0)), -int(values.min(initial=0)))
     if largest >= most:
         raise DistillError(
             "a sum over this client's records",

@@ -225,6 +225,17 @@ def test_an_exhausted_client_refuses_before_its_records_are_touched(
     assert charges(untouched) == 1
 
 
+def test_a_budget_is_not_charged_for_records_that_the_server_names(
+    tmp_path: Path, node: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    its = {name: value for name, value in node.items() if name != "data-path"}
+    its |= {"partition-id": 0, "num-partitions": 1, "state-dir": str(tmp_path)}
+    refused = reply_to(its, data__path=node["data-path"])
+    assert refusal_in(refused) == "ConfigError"
+    assert "node config data-path: expected the path of this client's own records" in caplog.text
+    assert not Path(node["privacy.folder"]).exists()
+
+
 @pytest.mark.parametrize("mode", ["dp-moments", "none"])
 def test_what_a_library_raises_does_not_leave(
     node: Node, mode: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

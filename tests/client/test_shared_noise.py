@@ -20,6 +20,7 @@ from fdd_flower.methods._private import PRIVATE
 from fdd_flower.privacy.noise import discrete_gaussian
 from fdd_flower.releases.base import release_of
 from fdd_flower.releases.terms import spend_of
+from fdd_flower.secure_sum import masks
 from fdd_flower.secure_sum.client import STATE, STEP
 from fdd_flower.secure_sum.consistency import tags, told
 from fdd_flower.secure_sum.identity import SIGNED
@@ -122,7 +123,10 @@ def test_a_server_that_plays_all_others_gets_no_release_of_less_noise(
         its |= {"partition-id": 0, "num-partitions": 2}
     found = Played([its], 8, **{"strategy.quorum": 9}).train()
     assert found[META]["refused"] == "ConfigError"  # type: ignore[index]
-    assert "secure-sum-known-clients: expected the clients that this one knows" in caplog.text
+    refused = "secure-sum-known-clients: expected the clients that this one knows"
+    if without == "data-path":  # its budget is for no records
+        refused = "node config data-path: expected the path of this client's own records"
+    assert refused in caplog.text
     assert not charged(tmp_path)
 
 
@@ -235,6 +239,17 @@ def test_others_add_noise_by_the_settings_that_a_client_was_told(
     before = [_arrays(played.train(place))["tags"] for place in every]
     asked = {"places": every, "tags": [rows[0] for rows in before]}
     assert (played.ask(played.contexts[0], "confirm", **asked) is not None) is gives
+
+
+def test_a_sum_that_could_wrap_is_refused_before_any_charge(
+    tmp_path: Path, node: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_keys(tmp_path, 4)
+    nodes = [node_of(tmp_path, number) for number in range(4)]
+    played = Played([nodes[0] | node, *nodes[1:]], 0, **{"strategy.quorum": 4})
+    monkeypatch.setattr(masks, "RING", 21)
+    assert played.train()[META]["refused"] == "ConfigError"  # type: ignore[index]
+    assert not charged(tmp_path)
 
 
 def test_a_simulated_client_takes_the_others_for_what_the_run_says(tmp_path: Path) -> None:

@@ -11,23 +11,24 @@ SETTINGS = [
     for sigma, releases in [(0.4999, 1), (1, 1), (3.731, 1), (3.731, 10), (40, 100)]
     for delta in (1e-4, 1e-5, 1e-6, 1e-9)
 ]
+EXTREME = [(0.3, 1, 1e-12), (0.3, 100, 1e-5), (2, 100, 1e-12), (100, 1, 1e-5), (100, 100, 1e-12)]
 
 
 def _delta(epsilon: float, sigma: float) -> float:
     """Return the Gaussian mechanism's delta: Balle and Wang, arXiv:1805.06530, Theorem 8."""
     low, high = 1 / (2 * sigma) - epsilon * sigma, -1 / (2 * sigma) - epsilon * sigma
-    return float(norm.cdf(low) - math.exp(epsilon) * norm.cdf(high))
+    return float(norm.cdf(low) - math.exp(epsilon + norm.logcdf(high)))
 
 
 def _closed_form(sigma: float, releases: int, delta: float) -> float:
-    sigma, low, high = sigma / math.sqrt(releases), 0.0, 100.0
+    sigma, low, high = sigma / math.sqrt(releases), 0.0, 2000.0
     for _ in range(100):
         middle = (low + high) / 2
         low, high = (middle, high) if _delta(middle, sigma) > delta else (low, middle)
     return high
 
 
-@pytest.mark.parametrize(("sigma", "releases", "delta"), SETTINGS)
+@pytest.mark.parametrize(("sigma", "releases", "delta"), SETTINGS + EXTREME)
 def test_epsilon_is_that_of_the_closed_form_or_up_to_a_percent_above(
     sigma: float, releases: int, delta: float
 ):

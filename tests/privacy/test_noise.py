@@ -1,10 +1,11 @@
 import inspect
+import math
 import os
 from decimal import Decimal, localcontext
 
 import numpy as np
 import pytest
-from scipy.stats import chi2, chisquare, kstest
+from scipy.stats import binomtest, chi2, chisquare, kstest
 
 from fdd_flower.errors import ConfigError
 from fdd_flower.privacy import sampler
@@ -48,6 +49,41 @@ def test_doubles_decide_as_all_digits_do(sigma: float, monkeypatch: pytest.Monke
     quick = sampler.draws(300, sigma, words_of(1))
     monkeypatch.setattr(sampler, "MARGIN", 1.0)  # nothing is decided in doubles
     assert np.array_equal(sampler.draws(300, sigma, words_of(1)), quick)
+
+
+@pytest.mark.parametrize("sigma", [0.05, 1.0, 1e3, 1e6])
+def test_mean_variance_and_tails_are_those_of_the_discrete_gaussian(sigma: float):
+    count = 400_000
+    drawn = sampler.draws(count, sigma, words_of(2))
+    # of wide noise, cells of many whole numbers have the weight of their middle, but for 10^-5
+    cell = max(1, int(sigma / 1e3))
+    values = np.arange(-int(12 * sigma / cell) - 1, int(12 * sigma / cell) + 2) * cell
+    weights = np.exp(-((values / sigma) ** 2) / 2)
+    weights /= weights.sum()
+    square, fourth = (float((values.astype(float) ** n * weights).sum()) for n in (2, 4))
+    assert abs(drawn.mean()) <= 5 * math.sqrt(square / count)
+    off = 5 * math.sqrt((fourth - square**2) / count)
+    assert abs(np.square(drawn.astype(float)).mean() - square) <= off
+    for far in (1, 2, 3, 4):
+        for sign in (-1, 1):
+            expected = float(weights[sign * values >= far * sigma].sum())
+            seen = int((sign * drawn >= far * sigma).sum())
+            assert binomtest(seen, count, expected).pvalue > 1e-6
+
+
+@pytest.mark.parametrize("sigma", [32.0, 1e3 + 0.5, 1e8])
+def test_the_largest_draw_is_drawn(sigma: float):
+    """Of 62 heads and the largest uniform number, with a w of zeros alone."""
+    asked: list[int] = []
+
+    def words(count: int) -> np.ndarray:
+        found = np.zeros(count, dtype=np.uint64)
+        if len(asked) < 2:  # one proposal; the others have too many heads
+            found[0] = (2**63, 2 * int(sigma))[len(asked)]
+        asked.append(count)
+        return found
+
+    assert sampler.draws(1, sigma, words).tolist() == [sampler.largest(sigma)]
 
 
 def test_a_number_that_is_near_takes_more_bits(monkeypatch: pytest.MonkeyPatch):

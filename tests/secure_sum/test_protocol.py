@@ -274,6 +274,11 @@ def test_numbers_go_into_the_ring_and_come_back():
     np.testing.assert_array_equal(from_ring(to_ring(values, 2)), values)
     with pytest.raises(DistillError, match="less than"):
         to_ring(values, 4)
+    # where a bound is told, no value decides
+    for some in (values, np.zeros(3, np.int64)):
+        assert len(to_ring(some, 2, largest=2**37)) == len(some)
+        with pytest.raises(DistillError, match="less than"):
+            to_ring(some, 4, largest=2**37)
     seed = bytes(range(32))
     np.testing.assert_array_equal(stretched(seed, 9), stretched(seed, 20)[:9])
     assert int(stretched(seed, 1000).max()) < 2**RING

@@ -17,7 +17,7 @@ from fdd_flower.data.base import Split
 from fdd_flower.device import on_host
 from fdd_flower.privacy.noise import Noise, discrete_gaussian
 from fdd_flower.releases.base import COUNT, NUMBERS, Release, Total, release_of
-from fdd_flower.releases.coding import coarse, pack, units, unpack
+from fdd_flower.releases.coding import pack, units, unpack
 from fdd_flower.releases.dp_moments import Moments
 from fdd_flower.releases.dp_sketch import Gram
 from fdd_flower.releases.triangle import Triangle
@@ -62,10 +62,9 @@ class PrivateSum:
         self._release = release = release_of(cfg, known.plan)
         self._spread = release.spread.expand(release.size)
         self._tile = max(1, NUMBERS // (release.block + release.shared))
-        shift, bits = release.coding(sigma)  # as a client sends it
-        noisy = release.noisy(release.sum(records), sigma, noise)
-        sent = pack(coarse(noisy, shift, bits), bits)
-        values = units(unpack(sent, release.size), shift, release.unit)
+        coding = release.coding(sigma)  # as a client sends it
+        sent = pack(release.sent(release.sum(records), sigma, coding, noise), coding.bits)
+        values = units(unpack(sent, release.size), coding.shift, release.unit)
         rng = stream(seed, "drawn")
         self._total = total = Total(values, sigma * self._spread)
         self.rows = release.learn(total, rng=rng).draw(DRAWN * release.classes, rng=rng)
