@@ -14,6 +14,7 @@ from fdd_flower.data.base import Split
 from fdd_flower.distillers.base import Plan, declares
 from fdd_flower.errors import ConfigError, DataError
 from fdd_flower.privacy.budget import PREFIX, SUBJECT
+from fdd_flower.progress_log import say
 from fdd_flower.releases.terms import is_private
 
 DEFAULT_MIN_RECORDS = DistillerConfig().min_records
@@ -139,6 +140,7 @@ def client_data(cfg: Config, plan: Plan, context: Context) -> Split:
             label=plan.label,
             channels=plan.channels,
             rate=plan.rate,
+            tell=lambda text: say(f"client: {text}"),
         )
     if "partition-id" in node and "num-partitions" in node:
         dataset = load_dataset(cfg.data, seed=cfg.seed)

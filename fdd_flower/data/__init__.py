@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
 import torch
 
 from fdd_flower.config import DataConfig, PartitionConfig
+from fdd_flower.data.alone.fitting import fitting
 from fdd_flower.data.base import SOURCES, Agreed, Dataset, Split, normalised, refuse, shown
 from fdd_flower.data.checks import check_classes, check_records, check_splits
 from fdd_flower.data.fit import fit_normalisation, hold_out
@@ -142,10 +144,12 @@ def load_own(
     label: str = "",
     channels: tuple[str, ...] = (),
     rate: float = 0.0,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Split:
     """Return a node's own training records, read from `path`, as the federation sees them.
 
-    With `cfg.alone` what a record becomes follows from that record alone; see `Agreed`.
+    With `cfg.alone` what a record becomes follows from that record alone, see `Agreed`, and one
+    that does not fit is left out: there may then be none.
 
     Parameters
     ----------
@@ -158,6 +162,8 @@ def load_own(
     channels, rate
         Of the federation's series: the names of the channels, and samples a second. A node of which
         they are not known is believed.
+    tell
+        Gets, with `cfg.alone`, what the owner of the records should know of what was left out.
 
     Raises
     ------
@@ -171,12 +177,19 @@ def load_own(
     schema = None
     if columns and label:
         schema = Schema.of_table(columns, classes=classes, label=label)
-    agreed = Agreed(feature_shape=feature_shape) if cfg.alone else None
+    agreed = None
+    if cfg.alone:
+        agreed = Agreed(feature_shape=feature_shape, channels=channels, rate=rate)
     source = read_source(own, schema, agreed=agreed)
+    if agreed is not None:
+        source, left_out = fitting(source, classes)
+        for note in filter(None, (*source.notes, left_out)):
+            tell(f"{path}: {note}")
     records = source.train
     if source.in_cells:
         records = encoded(records, source.columns)
-    check_records(own.name, source.train, source.classes, in_cells=source.in_cells)
+    if agreed is None or len(records):
+        check_records(own.name, source.train, source.classes, in_cells=source.in_cells)
     if channels and source.channels:
         check_series(path, source, channels, rate)
     held = [source.classes[i] for i in np.unique(records.labels)]

@@ -186,10 +186,15 @@ class Agreed:
 
     A source that gets it takes what a record is from the record itself, from this, from the
     settings and from the form of the file (its header, the types of its arrays), and never from
-    another record; what cannot be read so, it refuses. Only the training records count.
+    another record. A form that does not allow it is refused; a record that does not fit is never
+    refused, but kept as one that `fitting` leaves out. Only the training records count.
+
+    `channels` and `rate` are of series; empty and 0: not known.
     """
 
     feature_shape: tuple[int, ...]
+    channels: tuple[str, ...] = ()
+    rate: float = 0.0
 
 
 # Of a DataConfig; one of tables takes `schema` too, and one that can read records alone `agreed`.

@@ -132,6 +132,16 @@ def all_finite(inputs: np.ndarray) -> bool:
     return all(bool(np.isfinite(inputs[some]).all()) for some in tiles)
 
 
+def rows_where(odd: Callable[[np.ndarray], np.ndarray], inputs: np.ndarray) -> np.ndarray:
+    """Return which rows (n, ...) hold a value that is `odd`, element by element; bool (n,)."""
+    found = np.zeros(len(inputs), dtype=bool)
+    if inputs.dtype.kind == "f":
+        axes = tuple(range(1, inputs.ndim))
+        for some in _slices(len(inputs), inputs[:1].nbytes, TILE):
+            found[some] = odd(inputs[some]).any(axis=axes)
+    return found
+
+
 def _slices(count: int, row_bytes: int, tile: int) -> Iterator[slice]:
     step = max(1, tile // max(1, row_bytes))
     return (slice(start, min(start + step, count)) for start in range(0, count, step))

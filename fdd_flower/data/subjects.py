@@ -152,11 +152,25 @@ def names_of_array(
     return found.tolist()
 
 
+def numbered_subjects(names: Iterable[object]) -> np.ndarray:
+    """Return a number for each subject, int64 (n,), as `numbered`; -1 where the name is blank.
+
+    >>> numbered_subjects(["b", "a", " ", None, float("nan")]).tolist()
+    [1, 0, -1, -1, -1]
+    """
+    known = ["" if name is None or name != name else str(name).strip() for name in names]
+    found = numbered(known)
+    blank = np.array([not name for name in known], dtype=bool)
+    return np.where(blank, -1, found - blank.any()).astype(np.int64)
+
+
 def numbered(names: Iterable[object]) -> np.ndarray:
     """Return a number for each subject, int64 (n,): equal where names are, but for blanks around.
 
     >>> numbered(["b", "a", "b "]).tolist()
     [1, 0, 1]
     """
-    _, numbers = np.unique([str(name).strip() for name in names], return_inverse=True)
-    return numbers.astype(np.int64)
+    texts = [str(name).strip() for name in names]
+    # an array of text has room for the longest in each row
+    places = {text: place for place, text in enumerate(sorted({*texts}))}
+    return np.array([places[text] for text in texts], dtype=np.int64)

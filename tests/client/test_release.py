@@ -138,22 +138,38 @@ OTHERS: list[dict[str, Any]] = [
 ]
 
 
-def test_a_server_that_asks_by_other_schemas_pays_for_each_refusal(
-    tmp_path: Path, node: Node, monkeypatch: pytest.MonkeyPatch
+def test_no_choice_of_a_schema_makes_a_client_refuse_for_one_record(
+    tmp_path: Path, node: Node, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whether one is refused can tell of one record: that there is an age of 87."""
+    """A server that asks who is 87 gets releases alike, pays for each, and reads no log."""
+    caplog.set_level("INFO", logger="flwr")
     (tmp_path / "own.csv").write_text("age,label\n" + "30,0\n" * 9 + "87,1\n")
     its = {**node, "data-path": str(tmp_path / "own.csv")}
-    words = []
+    forms = []
     for marker in ("86", "87", "88"):
         column = Column(name="age", kind="number", centre=50.0, scale=20.0, missing=(marker,))
         asked = replace(plan(), columns=(column,), label="label", feature_shape=(1,))
         asked = replace(asked, normalisation=normalisation_of((column,)))
         monkeypatch.setattr("tests.client.test_release.plan", lambda asked=asked: asked)
         found = reply_to(its, data__name="table", privacy__epsilon=1.0, privacy__sigma=20.0)
-        words.append(found[META].get("refused"))  # type: ignore[union-attr]
-    assert words == [None, "DataError", None]
+        assert release_in(found)
+        forms.append((shape_of(found), len(to_bytes(found))))
+    assert forms[0] == forms[1] == forms[2]
     assert charges(node) == 3
+    said = "1 of 10 records do not fit and are left out: column 'age' in record 10"
+    assert caplog.text.count(said) == 1  # the owner finds out
+
+
+@pytest.mark.parametrize("count", [0, 1, 5])
+def test_a_client_with_no_record_that_fits_releases_noise(
+    tmp_path: Path, node: Node, count: int
+) -> None:
+    none = {**node, "data-path": str(tmp_path / "none.npz")}
+    np.savez(none["data-path"], x=np.zeros((count, *SHAPE), np.float32), y=np.full(count, 9))
+    one, two = reply_to(node), reply_to(none)
+    assert release_in(one) != release_in(two)
+    assert shape_of(one) == shape_of(two)
+    assert len(to_bytes(one)) == len(to_bytes(two))
 
 
 @pytest.mark.parametrize("other", OTHERS)

@@ -34,19 +34,21 @@ RNG = np.random.default_rng(0)
 class Case:
     """How records of a source are written, some that are usual, and some that are not.
 
-    `read` and `refused` are records one of which is added: those that are read, and those of which
-    the client says that it cannot read them.
+    `read`, `left_out` and `refused` are records one of which is added: those that are read, those
+    that do not fit and are left out, and those that change the form of the folder.
     """
 
     source: str
     write: Write
     usual: Sequence[Any]
     read: Sequence[Any]
-    refused: Sequence[Any]
+    left_out: Sequence[Any]
     shape: tuple[int, ...]
     columns: tuple[Column, ...] = ()
     scale: tuple[float, float] = (0.5, 0.25)
     settings: tuple[tuple[str, Any], ...] = ()
+    refused: Sequence[Any] = ()
+    rate: float = 0.0
 
     @property
     def normalisation(self) -> Normalisation:
@@ -66,6 +68,7 @@ class Case:
             normalisation=self.normalisation,
             columns=self.columns,
             label="label" if self.columns else "",
+            rate=self.rate,
         )
 
     def moved(self, one: Split, other: Split) -> float:
@@ -107,7 +110,7 @@ READ = [
     "",
     "   ",
 ]
-REFUSED = [
+LEFT_OUT = [
     '"1,5",2020-01-02,1,Köln,0',
     '"1,234",2020-01-02,1,Köln,0',
     "1e300,2020-01-02,1,Köln,0",
@@ -158,7 +161,7 @@ TYPED_READ = [
     (-9.0, pd.Timestamp.max.date(), 7, "", 1),
     (1e37, DAY, 2**62, "x\ny", 0),
 ]
-TYPED_REFUSED = [
+TYPED_LEFT_OUT = [
     (1e300, DAY, 1, "Köln", 0),
     (np.inf, DAY, 1, "Köln", 0),
     (1.0, None, 1, "Köln", 0),
@@ -275,7 +278,7 @@ CASES = {
         write=csv(),
         usual=ROWS,
         read=READ,
-        refused=[*REFUSED, "1.5,2020-01-02,1,Köln,0".encode("cp1252")],
+        left_out=[*LEFT_OUT, "1.5,2020-01-02,1,Köln,0".encode("cp1252")],
         shape=(FEATURES,),
         columns=COLUMNS,
     ),
@@ -284,7 +287,7 @@ CASES = {
         write=csv(";"),
         usual=[row.replace(",", ";") for row in ROWS],
         read=["1.5;9999-12-31;1;Köln, rechts;0"],
-        refused=["1,5;2020-01-02;1;Köln;0", "1,234;2020-01-02;1;Köln;0", "1,5,2,3,4,5"],
+        left_out=["1,5;2020-01-02;1;Köln;0", "1,234;2020-01-02;1;Köln;0", "1,5,2,3,4,5"],
         shape=(FEATURES,),
         columns=COLUMNS,
     ),
@@ -293,7 +296,7 @@ CASES = {
         write=parquet,
         usual=TYPED,
         read=TYPED_READ,
-        refused=TYPED_REFUSED,
+        left_out=TYPED_LEFT_OUT,
         shape=(len(normalisation_of(TYPED_COLUMNS).mean),),
         columns=TYPED_COLUMNS,
     ),
@@ -302,7 +305,7 @@ CASES = {
         write=npz(np.uint8),
         usual=arrays(IMAGE, 255),
         read=[(np.zeros(IMAGE), 0), (np.full(IMAGE, 255), 1)],
-        refused=[(np.zeros(IMAGE), 7)],
+        left_out=[(np.zeros(IMAGE), 7)],
         shape=IMAGE,
     ),
     "npz, vectors": Case(
@@ -310,7 +313,7 @@ CASES = {
         write=npz(np.int64),
         usual=arrays((5,), 255),
         read=[(np.full(5, 300), 0), (np.full(5, -(2**40)), 1)],
-        refused=[],
+        left_out=[],
         shape=(5,),
     ),
     "npz, floats": Case(
@@ -318,7 +321,7 @@ CASES = {
         write=npz(np.float64),
         usual=arrays(IMAGE, 1),
         read=[(LARGE, 0), (np.full(IMAGE, 1e30), 1)],
-        refused=[(np.full(IMAGE, 1e300), 0), (np.full(IMAGE, np.nan), 0)],
+        left_out=[(np.full(IMAGE, 1e300), 0), (np.full(IMAGE, np.nan), 0)],
         shape=IMAGE,
     ),
     "folder": Case(
@@ -330,24 +333,20 @@ CASES = {
             ("1/a.png", COLOUR),
             ("1/a.png", CLEAR),
             ("0/a.tif", UNIT),
+            ("0/a.tif", BEYOND),
             ("0/köln.png", packed(np.zeros((3, 3), dtype=np.uint8))),
             ("0/labels.csv", b"file,label\n"),
         ],
-        refused=[
-            ("2/a.png", DEEP),
-            ("train/0.png", DEEP),
-            ("val/0/a.png", DEEP),
-            ("0/a.tif", BEYOND),
-            ("0/a.png", b"x"),
-        ],
+        left_out=[("2/a.png", DEEP), ("val/a.png", DEEP), ("0/a.png", b"x"), ("1/a.png", b"")],
         shape=IMAGE,
+        refused=[("train/0.png", DEEP)],
     ),
     "folder, colour": Case(
         source="folder",
         write=folder,
         usual=FILES,
         read=[("0/a.png", COLOUR), ("0/a.png", CLEAR), ("0/a.png", DEEP)],
-        refused=[],
+        left_out=[],
         shape=(3, 8, 8),
     ),
     "folder with splits": Case(
@@ -355,15 +354,16 @@ CASES = {
         write=folder,
         usual=[(f"train/{name}", content) for name, content in FILES],
         read=[("train/0/a.png", DEEP), ("test/0/a.png", COLOUR), ("val/1/a.png", COLOUR)],
-        refused=[("0/a.png", DEEP)],
+        left_out=[("train/2/a.png", DEEP), ("train/0/a.png", b"x")],
         shape=IMAGE,
+        refused=[("0/a.png", DEEP)],
     ),
     "folder with a table": Case(
         source="folder",
         write=listed,
         usual=[(name.replace("/", "-"), content) for name, content in FILES],
-        read=[("a.png", DEEP), ("other/a.png", COLOUR)],
-        refused=[("a.tif", BEYOND), ("a.txt", b"x")],
+        read=[("a.png", DEEP), ("other/a.png", COLOUR), ("a.tif", BEYOND)],
+        left_out=[("a.png", b"x"), ("a.txt", b"x")],
         shape=IMAGE,
     ),
     "series, long": Case(
@@ -380,24 +380,36 @@ CASES = {
             recording("a", x="1,234.5".join('""')),
             [""],
         ],
-        refused=[
+        left_out=[
             recording("a", x="inf"),
             recording("a", x="1e300"),
             recording("a", x='"1,5"'),
             recording("a", x="Köln"),
             recording("a", time="2020-01-02"),
             recording("a", time="0.1"),
+            recording("a", step=0.3),
+            recording("a", label="maybe"),
+            recording(""),
+            recording("a", samples=6, x="1,2,3"),
         ],
         shape=(2, 6),
         scale=(0.0, 3.0),
         settings=(("data.window", 6), ("data.step", 6)),
+        rate=10.0,
     ),
     "series, wide": Case(
         source="series",
         write=whole,
         usual=[",".join([*map(str, RNG.random(6).round(3)), str(i % 2)]) for i in range(8)],
         read=["1,2,3,4,5,-1e20,0", "01,2.,.3,4,5 %,6,1"],
-        refused=["1,2,3,4,5,,0", "1,2,3,4,5,1e300,0", '1,2,3,4,5,"1,5",0', "1,2,3,4,5,6,2"],
+        left_out=[
+            "1,2,3,4,5,,0",
+            "1,2,3,4,5,1e300,0",
+            '1,2,3,4,5,"1,5",0',
+            "1,2,3,4,5,6,2",
+            ",,,,,,0",
+            "1,2,3,4,5,6,",
+        ],
         shape=(1, 6),
     ),
     "series, npz": Case(
@@ -405,15 +417,22 @@ CASES = {
         write=npz(np.float32),
         usual=arrays((2, 6), 1),
         read=[(np.full((2, 6), 1e30), 0)],
-        refused=[(np.full((2, 6), np.inf), 0)],
+        left_out=[(np.full((2, 6), np.inf), 0), (np.zeros((2, 6)), 2)],
         shape=(2, 6),
     ),
     "hub, images": Case(
         source="hub",
         write=PICTURES,
         usual=[({"bytes": content, "path": None}, i % 2) for i, (_, content) in enumerate(FILES)],
-        read=[({"bytes": content, "path": None}, 0) for content in (DEEP, COLOUR, CLEAR, UNIT)],
-        refused=[({"bytes": content, "path": None}, 0) for content in (BEYOND, b"x")],
+        read=[
+            ({"bytes": content, "path": None}, 0) for content in (DEEP, COLOUR, CLEAR, UNIT, BEYOND)
+        ],
+        left_out=[
+            ({"bytes": b"x", "path": None}, 0),
+            ({"bytes": DEEP, "path": None}, 7),
+            ({"bytes": DEEP, "path": None}, None),
+            (None, 0),
+        ],
         shape=IMAGE,
     ),
     "hub, series": Case(
@@ -421,7 +440,14 @@ CASES = {
         write=SERIES,
         usual=[(RNG.random(6).tolist(), "01"[i % 2]) for i in range(6)],
         read=[([1e30] * 6, "0"), ([0.0] * 6, " 1 ")],
-        refused=[([1.0] * 5, "0"), ([None] * 6, "0"), ([1e300] * 6, "0"), ([1.0] * 6, "x")],
+        left_out=[
+            ([], "0"),
+            ([1.0] * 5, "0"),
+            ([1.0] * 6, None),
+            ([None] * 6, "0"),
+            ([1e300] * 6, "0"),
+            ([1.0] * 6, "x"),
+        ],
         shape=(1, 6),
     ),
     "hub, table": Case(
@@ -429,7 +455,7 @@ CASES = {
         write=TABLE,
         usual=TYPED,
         read=TYPED_READ,
-        refused=TYPED_REFUSED,
+        left_out=TYPED_LEFT_OUT,
         shape=(len(normalisation_of(TYPED_COLUMNS).mean),),
         columns=TYPED_COLUMNS,
     ),
@@ -468,14 +494,63 @@ def test_one_more_record_changes_no_other(name: str, tmp_path: Path) -> None:
             left.remove(row)
         assert len(left) <= 1, one
         assert case.moved(before, after) <= 1 + 1e-6
-    for place, one in enumerate(case.refused):
+    for place, one in enumerate(case.left_out):
         at = (0, len(case.usual) // 2, len(case.usual))[place % 3]
-        path = written([*case.usual[:at], one, *case.usual[at:]])
-        try:
-            case.load(path)
-        except DataError:
-            continue
-        pytest.fail(f"{one} was read")
+        assert rows_of(case.load(written([*case.usual[:at], one, *case.usual[at:]]))) == known, one
+        assert len(case.load(written([one]))) == 0, one
+    for one in case.refused:
+        with pytest.raises(DataError):
+            case.load(written([*case.usual, one]))
+
+
+def test_a_file_of_a_folder_that_is_no_recording_is_left_out(tmp_path: Path) -> None:
+    case = CASES["series, long"]
+    header = "time,x,y,label\n"
+    files = {
+        f"r{i}.csv": header + "\n".join(line.split(",", 1)[1] for line in recording("r", y=f"{i}"))
+        for i in range(3)
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    known = rows_of(case.load(tmp_path))
+    assert len(known) == 3
+    for broken in (b"", b"\xff\xfe", b"time,x,label\n0,1,0\n", b"time,x,y,z,label\n0,1,2,3,0\n"):
+        (tmp_path / "a.csv").write_bytes(broken)
+        assert rows_of(case.load(tmp_path)) == known
+
+
+def test_two_subjects_whose_recordings_have_one_name_stay_apart(tmp_path: Path) -> None:
+    case = CASES["series, long"]
+    settings = (*case.settings, ("data.subject", "who"))
+    path = tmp_path / "own.csv"
+    lines = [f"{line},ann" for line in recording("r1")]
+    path.write_text("\n".join(["recording,time,x,y,label,who", *lines]))
+    before = replace(case, settings=settings).load(path)
+    others = [f"{line},bob" for line in recording("r1", y="7")]
+    nobody = [f"{line}, " for line in recording("r1", y="8")]
+    path.write_text("\n".join(["recording,time,x,y,label,who", *others, *lines, *nobody]))
+    after = replace(case, settings=settings).load(path)
+    assert rows_of(before) == rows_of(after)[:1]
+    assert len(after) == 2
+    assert after.subjects is not None
+    assert len(set(after.subjects.tolist())) == 2
+
+
+@pytest.mark.parametrize(
+    "labels", [[0.0, 1.0, np.nan, 0.5, np.inf], [[1, 0], [0, 1], [1, 1], [0, 0], [7, -6]]]
+)
+def test_an_array_of_labels_is_read_row_by_row(labels: list[Any], tmp_path: Path) -> None:
+    case = CASES["npz, vectors"]
+    np.savez(tmp_path / "own.npz", x=np.arange(25.0).reshape(5, 5), y=np.array(labels))
+    assert case.load(tmp_path / "own.npz").labels.tolist() == [0, 1]
+
+
+def test_a_date_that_python_has_not_is_a_cell_that_cannot_be_read(tmp_path: Path) -> None:
+    case = CASES["table, Parquet"]
+    frame = pq.read_table(parquet(tmp_path, TYPED))
+    far = pa.array([10**7, *([0] * (len(TYPED) - 1))], pa.int32()).cast(pa.date32())
+    pq.write_table(frame.set_column(1, "until", far), tmp_path / "own.parquet")
+    assert len(case.load(tmp_path / "own.parquet")) == len(TYPED) - 1
 
 
 def test_what_is_refused_is_what_cannot_be_read_alone(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from fdd_flower.config import DataConfig, PartitionConfig
 from fdd_flower.data import client_share, load_dataset, load_own
 from fdd_flower.device import HOST, moved
 from fdd_flower.errors import DataError
+from fdd_flower.schema import Column, Normalisation
 
 N = 40
 NAMES = [f"person {i * 7 % 11}" for i in range(N)]  # of the record whose features say i
@@ -148,3 +149,30 @@ def test_a_server_that_only_tests_needs_no_subjects_and_a_client_does(
             feature_shape=(2,),
             normalisation=load_dataset(cfg, seed=0).normalisation,
         )
+
+
+@pytest.mark.parametrize("kind", ["csv", "npz"])
+def test_under_a_private_mode_a_record_without_a_subject_is_left_out(
+    kind: str, tmp_path: Path
+) -> None:
+    people = [" ", "ann", "", "bob", "ann"]
+    path = tmp_path / f"own.{kind}"
+    if kind == "npz":
+        x = np.arange(10, dtype=np.float32).reshape(5, 2)
+        np.savez(path, x=x, y=np.array([0, 1] * 2 + [0]), person=np.array(people))
+    else:
+        rows = [f"{2 * i},{2 * i + 1},{i % 2},{name}" for i, name in enumerate(people)]
+        path.write_text("\n".join(["a,b,label,person", *rows]))
+    own = load_own(
+        DataConfig(name="npz" if kind == "npz" else "table", subject="person", alone=True),
+        path=str(path),
+        classes=("0", "1"),
+        feature_shape=(2,),
+        normalisation=Normalisation(mean=(0.0, 0.0), std=(1.0, 1.0)),
+        columns=() if kind == "npz" else (Column(name="a"), Column(name="b")),
+        label="" if kind == "npz" else "label",
+    )
+    assert own.inputs[:, 0].tolist() == [2.0, 6.0, 8.0]
+    assert own.subjects is not None
+    first, other, again = own.subjects.tolist()
+    assert first == again != other

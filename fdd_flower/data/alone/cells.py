@@ -47,12 +47,10 @@ def number(cell: str) -> float | None:
     return float(plain) if _PLAIN.fullmatch(plain) else None
 
 
-def read_each(read: Callable[[str], float | None], values: Series) -> np.ndarray | None:
-    """Return what `read` makes of each text, float64 (n,), NaN for None; None if one is nothing."""
+def read_each(read: Callable[[str], float | None], values: Series) -> np.ndarray:
+    """Return what `read` makes of each text, float64 (n,): infinite where nothing, NaN of None."""
     import pandas as pd
 
     codes, different = pd.factorize(values.astype(object))
-    made = [read(text) for text in different]
-    if None in made:
-        return None
+    made = [np.inf if (found := read(text)) is None else found for text in different]
     return np.array([*made, np.nan], dtype=np.float64)[codes]

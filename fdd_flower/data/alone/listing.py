@@ -17,31 +17,32 @@ def images_alone(root: Path, *, label: str) -> list[Item]:
     """Return the images to train on below `root`, or below `train` where `root` has splits.
 
     Each folder is a class, unless there is one of `TABLES`: then each of its rows says the class of
-    one image, by the columns `file` and `label`, and images that it does not name are left out.
+    one image, by the columns `file` and `label`, and images that it does not name are left out. A
+    row that names no image counts as one that cannot be read.
 
     Raises
     ------
     DataError
-        If folders of classes stand beside the splits, or a row names no image or no class.
+        If folders of classes stand beside the splits, or there are neither folders nor a table.
     """
     home = _to_train_on(root)
     tables = [home / name for name in TABLES if (home / name).is_file()]
     if tables:
         return _of_table(home, tables[0], label)
-    found = [
-        Item(path=path, label=folder.name, part="")
-        for folder in visible_folders(home)
-        for path in parted(visible_files(folder))[0]
-    ]
-    if not found:
+    folders = visible_folders(home)
+    if not folders:
         raise refuse(
             str(home),
             expected=f"a sub-folder of images for each class, or {' or '.join(TABLES)} with the "
             f"columns {FILE} and {label}",
-            got="no image in a sub-folder",
+            got="neither",
             remedy="Move the images, or name the table so.",
         )
-    return found
+    return [
+        Item(path=path, label=folder.name, part="")
+        for folder in folders
+        for path in parted(visible_files(folder))[0]
+    ]
 
 
 def _to_train_on(root: Path) -> Path:
@@ -71,14 +72,7 @@ def _of_table(home: Path, path: Path, label: str) -> list[Item]:
             remedy="Rename them, or set data.label.",
         )
     images = {path.relative_to(home).as_posix(): path for path in parted(visible_files(home))[0]}
-    items: dict[str, Item] = {}
-    for row, (name, its) in enumerate(zip(frame[FILE], frame[label], strict=True), 1):
-        if name not in images or name in items or not its:
-            raise refuse(
-                f"{path}: row {row}",
-                expected=f"an image below {home.name}, named once, and its class",
-                got=f"{name!r} of class {its!r}",
-                remedy="Correct or remove the row.",
-            )
-        items[name] = Item(path=images[name], label=its, part="")
-    return list(items.values())
+    return [
+        Item(path=images.get(name, path), label=its if isinstance(its, str) else "", part="")
+        for name, its in zip(frame[FILE], frame[label], strict=True)
+    ]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fdd_flower.data.alone.cells import ALONE, text_of
 from fdd_flower.data.base import refuse
@@ -15,20 +15,21 @@ from fdd_flower.data.sources.paths import check_inflated
 from fdd_flower.data.tables.files import GAPS, TEXT, ending, feather_bytes, parquet_bytes
 from fdd_flower.data.tables.text import file_bytes, separator_of
 from fdd_flower.errors import DataError
-from fdd_flower.wording import many
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+UNREADABLE = "\ufffd"
 _AT_ONCE = 50_000  # rows, before their cells are packed
 
 
 def frame_alone(path: Path, *, text: str, only: Collection[str] | None = None) -> pd.DataFrame:
     """Return the table in a file, each cell as text, None where it is missing; `attrs[ALONE]`.
 
-    CSV is UTF-8, its first line names the columns, and each other line is a record. Parquet and
-    Feather say themselves of what type a column is.
+    CSV is UTF-8, its first line names the columns, and each other line is a record; of one that
+    cannot be read all cells are missing. Parquet and Feather say themselves of what type a column
+    is.
 
     Parameters
     ----------
@@ -40,7 +41,7 @@ def frame_alone(path: Path, *, text: str, only: Collection[str] | None = None) -
     Raises
     ------
     DataError
-        If the file is no such table.
+        If the file is no such table, whatever its records are.
     """
     import pandas as pd
     import pyarrow as pa
@@ -61,16 +62,27 @@ def frame_alone(path: Path, *, text: str, only: Collection[str] | None = None) -
     except (OSError, OverflowError, ValueError, KeyError, csv.Error) as error:
         raise refuse(
             str(path),
-            expected="a table in UTF-8: names of columns, then a record a line",
+            expected="a table whose first line names the columns, in UTF-8",
             got=error,
-            remedy="Save it again as CSV with commas, points before decimals, quotes around cells "
-            "that hold a comma, and no line breaks in cells; or as Parquet.",
+            remedy="Save it again as CSV in UTF-8, or as Parquet.",
         ) from error
     kinds = {pa.string(): pd.StringDtype("pyarrow")}
     frame = pa.table(columns).to_pandas(types_mapper=kinds.get)
     frame = frame.assign(**{text: frame[text].astype(object)}) if text in frame else frame
     frame.attrs[ALONE] = True
     return frame
+
+
+def plain_values(column: pa.ChunkedArray) -> list[Any]:
+    """Return cells as Python values; of one that Python has none for, as of a far date, a word."""
+
+    def value_of(cell: Any) -> object:
+        try:
+            return cell.as_py()
+        except (ValueError, OverflowError):
+            return UNREADABLE
+
+    return [value_of(cell) for cell in column]
 
 
 def no_schema(what: str) -> DataError:
@@ -87,8 +99,8 @@ def _of_text(path: Path, text: str, wanted: Collection[str] | None) -> dict[str,
     import pyarrow as pa
 
     # a line ends in a line feed and nowhere else, however it is quoted
-    lines = io.TextIOWrapper(io.BytesIO(file_bytes(path)), encoding="utf-8-sig", newline="\n")
-    header = lines.readline()
+    lines = io.BytesIO(file_bytes(path))
+    header = lines.readline().decode("utf-8-sig")
     separator = separator_of([header])
     names = [name.strip() for name in next(csv.reader([header], delimiter=separator), [])]
     known = [name for name in names if name]
@@ -98,7 +110,7 @@ def _of_text(path: Path, text: str, wanted: Collection[str] | None) -> dict[str,
     kept = {name: at for name, at in places.items() if wanted is None or name in wanted}
     gaps: dict[str, None] = dict.fromkeys(GAPS)
     packed: dict[str, list[pa.Array]] = {name: [] for name in kept}
-    rows = _rows(lines, separator, len(names))
+    rows = (cells for line in lines if (cells := _cells(line, separator, len(names))))
     while some := list(islice(rows, _AT_ONCE)):
         for name, at in kept.items():
             cells = [row[at].strip() for row in some]
@@ -107,25 +119,20 @@ def _of_text(path: Path, text: str, wanted: Collection[str] | None) -> dict[str,
     return {name: pa.chunked_array(parts, pa.string()) for name, parts in packed.items()}
 
 
-def _rows(lines: io.TextIOBase, separator: str, width: int) -> Iterator[Sequence[str]]:
-    """Yield the cells of each line that holds something.
+def _cells(line: bytes, separator: str, width: int) -> Sequence[str]:
+    """Return the cells of a line: none of one that holds nothing, and empty ones of a broken one.
 
-    Raises
-    ------
-    ValueError
-        If a line has more or fewer cells than the header, or a cell goes on in the next line.
+    A line is broken if it is no UTF-8, ends within quotes, or has more or fewer cells than the
+    header.
     """
-    reader = csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=True)
-    for line, row in enumerate(reader, 2):
-        if reader.line_num != line - 1:
-            raise ValueError(f"a cell with a line break in line {line}")
-        if not any(cell.strip() for cell in row):
-            continue
-        if len(row) != width:
-            raise ValueError(
-                f"{many(len(row), 'cell')} in line {line}, and {width} names of columns"
-            )
-        yield row
+    try:
+        text = [line.decode()]
+        row = next(csv.reader(text, delimiter=separator, skipinitialspace=True, strict=True), [])
+    except (UnicodeDecodeError, csv.Error):
+        return [""] * width
+    if not any(cell.strip() for cell in row):
+        return []
+    return row if len(row) == width else [""] * width
 
 
 def _of_arrow(path: Path, text: str, wanted: Collection[str] | None) -> dict[str, pa.ChunkedArray]:
@@ -146,6 +153,6 @@ def _of_arrow(path: Path, text: str, wanted: Collection[str] | None) -> dict[str
     kept = [name for name in names if wanted is None or name in wanted]
     columns: dict[str, pa.ChunkedArray] = {}
     for name in kept:
-        values = read(path, columns=[names[name]]).column(0).to_pylist()
+        values = plain_values(read(path, columns=[names[name]]).column(0))
         columns[name] = pa.chunked_array([[text_of(value) for value in values]], pa.string())
     return columns

@@ -34,7 +34,8 @@ def as_inputs(
         as the shape suggests.
     alone
         Whether each record is read alone: whether all integers of images are bytes is not looked
-        for, and those of other types than uint8 are refused.
+        for, and those of other types than uint8 are refused. There may be none, and values that are
+        not finite stay.
     notes
         What was taken for what is added to it.
 
@@ -50,7 +51,7 @@ def as_inputs(
             got=x.dtype,
             remedy="Save x.astype(numpy.float32), or uint8 where the values are 0 to 255.",
         )
-    if x.ndim < 2 or x.ndim > 4 or len(x) != count or 0 in x.shape:
+    if x.ndim < 2 or x.ndim > 4 or len(x) != count or 0 in x.shape[alone:]:
         raise refuse(
             what,
             expected=f"(n, d), (n, h, w) or (n, c, h, w) with n = {count}, the number of labels",
@@ -67,7 +68,7 @@ def as_inputs(
             remedy="Save x.astype(numpy.uint8) where values are 0 to 255; of 16 bits, "
             "(x / 65535).astype(numpy.float32).",
         )
-    return _typed(what, laid_out)
+    return _typed(what, laid_out, alone)
 
 
 def _laid_out(what: str, x: np.ndarray, channels: str, notes: list[str]) -> np.ndarray:
@@ -101,7 +102,7 @@ def _is_picture(height: int, width: int) -> bool:
     return short >= LEAST_SIDE and long <= MOST_LENGTHWISE * short
 
 
-def _typed(what: str, x: np.ndarray) -> np.ndarray:
+def _typed(what: str, x: np.ndarray, alone: bool) -> np.ndarray:
     if x.ndim == 4 and x.dtype == np.uint8:
         return x
     if x.ndim == 4 and x.dtype.kind in "iu" and x.min() >= 0 and x.max() <= 255:
@@ -110,7 +111,7 @@ def _typed(what: str, x: np.ndarray) -> np.ndarray:
         values = x.astype(np.float32)
     if x.ndim == 4 and x.dtype == np.uint16:
         values /= 65_535
-    if not np.isfinite(values).all():
+    if not alone and not np.isfinite(values).all():
         row = int(np.argwhere(~np.isfinite(values))[0][0])
         raise refuse(
             what,

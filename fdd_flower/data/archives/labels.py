@@ -11,7 +11,7 @@ from fdd_flower.data.base import refuse
 MOST_CLASSES = 10_000  # more are identifiers, and no classes
 
 
-def label_names(what: str, y: np.ndarray) -> list[str]:
+def label_names(what: str, y: np.ndarray, *, alone: bool = False) -> list[str]:
     """Return the name of the class of each record: text as it is, numbers without a fraction.
 
     Parameters
@@ -21,6 +21,9 @@ def label_names(what: str, y: np.ndarray) -> list[str]:
     y
         (n,) or (n, 1) of integers, whole floats, booleans or text; or (n, k) of 0 and 1 with one 1
         in each row, whose column is the class.
+    alone
+        Whether each label is read by itself: one that is no class is then "", and there may be
+        none.
 
     Raises
     ------
@@ -30,8 +33,8 @@ def label_names(what: str, y: np.ndarray) -> list[str]:
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim == 2 and len(y) and y.dtype.kind in "biuf":
-        y = _columns(what, y)
-    if y.ndim != 1 or len(y) == 0 or y.dtype.kind not in "biufUS":
+        y = _columns(what, y, alone)
+    if y.ndim != 1 or (len(y) == 0 and not alone) or y.dtype.kind not in "biufUS":
         raise refuse(
             what,
             expected="classes of shape (n,), n at least 1: integers or text",
@@ -42,6 +45,8 @@ def label_names(what: str, y: np.ndarray) -> list[str]:
         return [name.strip() for name in y.tolist()]
     if y.dtype.kind == "S":
         return [name.decode("utf-8", errors="replace").strip() for name in y.tolist()]
+    if alone and y.dtype.kind == "f":
+        return [str(int(value)) if value.is_integer() else "" for value in y.tolist()]
     if y.dtype.kind == "f" and not (np.isfinite(y).all() and (y == np.round(y)).all()):
         place = int(np.argmax(~np.isfinite(y) | (y != np.round(y))))
         raise refuse(
@@ -73,8 +78,11 @@ def numbered_classes(what: str, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(known, key=int) if numbers else sorted(known))
 
 
-def _columns(what: str, y: np.ndarray) -> np.ndarray:
-    """Return the column of the 1 in each row of (n, k)."""
+def _columns(what: str, y: np.ndarray, alone: bool) -> np.ndarray:
+    """Return the column of the 1 in each row of (n, k); `alone`, NaN where there is none."""
+    if alone:
+        single = np.isin(y, (0, 1)).all(axis=1) & (y.sum(axis=1) == 1)
+        return np.where(single, y.argmax(axis=1), np.nan)
     if not (np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all()):
         raise refuse(
             what,

@@ -10,24 +10,29 @@ import numpy as np
 
 from fdd_flower.config import DataConfig
 from fdd_flower.data.alone.cells import ALONE, text_of
+from fdd_flower.data.alone.table import plain_values
 from fdd_flower.data.base import Agreed, Records, Source, refuse
 from fdd_flower.data.groups import grouped
 from fdd_flower.data.hub.kinds import IMAGE
+from fdd_flower.data.images.files import image_suffixes
 from fdd_flower.data.images.many import read_images
-from fdd_flower.data.subjects import numbered
+from fdd_flower.data.subjects import numbered, numbered_subjects
 
 if TYPE_CHECKING:
     import datasets
     import pandas as pd
 
 
-def class_names(part: datasets.Dataset, label: str) -> list[str | None]:
+def class_names(part: datasets.Dataset, label: str, *, alone: bool = False) -> list[str | None]:
     """Return the class of each record by name; None where it has none."""
     import datasets
 
     feature: Any = part.features[label]
-    values = column(part, label)
+    values = column(part, label, alone=alone)
     if isinstance(feature, datasets.ClassLabel):
+        if alone:
+            known = {at: str(name) for at, name in enumerate(feature.names)}
+            return [known.get(value) for value in values]
         return [None if v is None or v < 0 else str(feature.int2str(v)) for v in values]
     return [None if v is None else _name(v) for v in values]
 
@@ -37,8 +42,11 @@ def _name(value: object) -> str:
     return str(int(value)) if whole else str(value).strip()  # pyright: ignore[reportArgumentType]
 
 
-def column(part: datasets.Dataset, name: str) -> list[Any]:
-    """Return one column as plain Python values."""
+def column(part: datasets.Dataset, name: str, *, alone: bool = False) -> list[Any]:
+    """Return one column as plain Python values; `alone`: see `plain_values`."""
+    if alone:
+        found: Any = part.select_columns([name]).with_format("arrow")[:]
+        return plain_values(found.column(name))
     return part.select_columns([name]).with_format(None)[:][name]
 
 
@@ -59,7 +67,7 @@ def frame_of(
         texts: Any = {}
         for name in dict.fromkeys(columns):
             named = name == label or isinstance(part.features[name], datasets.ClassLabel)
-            values = class_names(part, name) if named else column(part, name)
+            values = (class_names if named else column)(part, name, alone=True)
             texts[name] = pd.Series([text_of(value) for value in values], dtype=object)
         found = pd.DataFrame(texts)
         found.attrs[ALONE] = True
@@ -89,7 +97,8 @@ def arrays_source(
     scratch
         Where pictures lie as files while they are read.
     agreed
-        Given, each picture is read alone, as float32.
+        Given, each record is read alone, pictures as float32: one that cannot be read is all NaN,
+        and one without a class is of class "".
 
     Raises
     ------
@@ -97,21 +106,25 @@ def arrays_source(
         If a record has no class or no picture, a picture cannot be read, or series differ in
         length.
     """
-    labels = [class_names(part, cfg.label) for part in parts]
+    alone = agreed is not None
+    labels = [class_names(part, cfg.label, alone=alone) for part in parts]
     for part in labels:
-        if None in part:
+        if None in part and not alone:
             raise refuse(
                 f"{what}: column {cfg.label!r}",
                 expected="a class in every record",
                 got=f"none in record {part.index(None)}, counted from 0",
                 remedy="Fill in or drop such records.",
             )
-    classes = _classes(parts[0], cfg.label, {str(name) for part in labels for name in part})
+    named = [[name or "" for name in part] for part in labels]
+    classes = _classes(parts[0], cfg.label, {name for part in named for name in part})
     place = {name: i for i, name in enumerate(classes)}
     notes: list[str] = []
     read = (
         _images(what, parts, columns[0], cfg, scratch, agreed, notes)
         if kind == IMAGE
+        else [_each(part, columns, agreed.feature_shape) for part in parts]
+        if agreed is not None
         else [_series(what, part, columns) for part in parts]
     )
     if read[0].shape[1:] != read[-1].shape[1:]:
@@ -122,26 +135,27 @@ def arrays_source(
             remedy="Save both splits with the same preprocessing.",
         )
     records = [
-        Records(inputs=x, labels=np.array([place[str(name)] for name in names], dtype=np.int64))
-        for x, names in zip(read, labels, strict=True)
+        Records(inputs=x, labels=np.array([place[name] for name in names], dtype=np.int64))
+        for x, names in zip(read, named, strict=True)
     ]
     train = records[0]
     if cfg.subject and cfg.subject in parts[0].column_names:
-        whose = numbered(column(parts[0], cfg.subject))
+        names = column(parts[0], cfg.subject, alone=alone)
+        whose = numbered_subjects(names) if alone else numbered(names)
         # a person's series are not to stand on both sides of a split
         apart = None if kind == IMAGE else whose
         train = Records(inputs=train.inputs, labels=train.labels, subjects=whose, recordings=apart)
     # of a column that holds several channels these have no names
-    named = kind != IMAGE and train.inputs.shape[1] == len(columns)
+    each = kind != IMAGE and train.inputs.shape[1] == len(columns)
     found = Source(
         train=train,
         test=records[1] if records[1:] else None,
         classes=classes,
-        channels=tuple(columns) if named else (),
+        channels=tuple(columns) if each else (),
         rate=cfg.rate,
         notes=tuple(notes),
     )
-    if not cfg.column or cfg.column not in parts[0].column_names:
+    if alone or not cfg.column or cfg.column not in parts[0].column_names:
         return found
     groups = [
         column(part, cfg.column) if cfg.column in part.column_names else None for part in parts
@@ -154,7 +168,7 @@ def _classes(part: datasets.Dataset, label: str, held: set[str]) -> tuple[str, .
 
     feature: Any = part.features[label]
     if isinstance(feature, datasets.ClassLabel):
-        return tuple(feature.names)
+        return (*feature.names, *(held - {*feature.names}))
     return tuple(sorted(held))
 
 
@@ -174,6 +188,9 @@ def _images(
     for part in parts:
         for cell in part.cast_column(name, datasets.Image(decode=False))[:][name]:
             if cell is None or not (cell["bytes"] or cell["path"]):
+                if agreed is not None:
+                    paths.append(scratch / "none")
+                    continue
                 raise refuse(
                     f"{what}: column {name!r}",
                     expected="a picture in every record",
@@ -182,7 +199,9 @@ def _images(
                 )
             path = Path(cell["path"] or "")
             if cell["bytes"]:
-                path = scratch / f"record-{len(paths)}{path.suffix}"
+                known = agreed is None or path.suffix.lower() in image_suffixes()
+                suffix = path.suffix if known else ""
+                path = scratch / f"record-{len(paths)}{suffix}"
                 path.write_bytes(cell["bytes"])
             paths.append(path)
     size = (cfg.image_size, cfg.image_size)
@@ -197,6 +216,29 @@ def _images(
         notes=notes if agreed is None else None,
     )
     return np.split(images, np.cumsum([len(part) for part in parts])[:-1])
+
+
+def _each(part: datasets.Dataset, columns: Sequence[str], agreed: Sequence[int]) -> np.ndarray:
+    """Return series as float32 (n, channels, length), those of another length as NaN."""
+    import datasets
+
+    channels = []
+    for name in columns:
+        feature: Any = part.features[name]
+        grid = isinstance(feature, datasets.Array2D)
+        shape = (feature.shape[0] or agreed[0], agreed[-1]) if grid else (agreed[-1],)
+        rows = column(part, name, alone=True)
+        values = np.full((len(rows), *shape), np.nan, dtype=np.float32)
+        for place, row in enumerate(rows):
+            try:
+                with np.errstate(over="ignore"):
+                    found = np.array(row, dtype=np.float32)
+            except (TypeError, ValueError, OverflowError):
+                continue
+            if found.shape == shape:
+                values[place] = found
+        channels.append(values if grid else values[:, None])
+    return np.concatenate(channels, axis=1)
 
 
 def _series(what: str, part: datasets.Dataset, columns: Sequence[str]) -> np.ndarray:

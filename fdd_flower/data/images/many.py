@@ -43,7 +43,7 @@ def read_images(
         What an error calls the images, and where most of them lie.
     deep
         Whether they are float32 in any case. With `channels` an image then follows from its own
-        file alone.
+        file alone, there may be none, and one that cannot be read is all NaN.
     notes
         Gets what a user should know of files of several depths.
 
@@ -58,9 +58,18 @@ def read_images(
         try:
             return read_image(path, size, channels=channels, resize=resize, ground=ground)
         except DataError as error:
-            return error
+            return np.full((*size, channels), np.nan, np.float32) if deep and channels else error
 
     found: np.ndarray | None = None
+    if deep and channels not in (1, 3):
+        raise refuse(
+            str(root),
+            expected="grey or coloured images on the server too",
+            got=f"records of {channels} channels",
+            remedy="Set data.name to what they are.",
+        )
+    if deep and channels:
+        found = room((len(paths), channels, *size), np.dtype(np.float32))
     units: dict[str, Path] = {}  # an image of each
     bad: list[tuple[Path, DataError]] = []
     depths = Depths(root)
@@ -84,7 +93,7 @@ def read_images(
             got=f"{len(bad):,} of {len(paths):,} that cannot: {names}",
             remedy="Replace or remove these files.",
         ) from bad[0][1]
-    if {BITS, OTHER} <= units.keys():
+    if not deep and {BITS, OTHER} <= units.keys():
         names = [name_within(root, units[unit]) for unit in (BITS, OTHER)]
         raise refuse(
             str(root),

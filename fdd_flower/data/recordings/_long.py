@@ -40,8 +40,9 @@ def read_long(what: str, frame: pd.DataFrame, cfg: DataConfig, channels: list[st
     marks = [] if alone else clear_marks(values, channels)
     names, of = np.unique(words(frame[cfg.recording]).to_numpy(dtype=str), return_inverse=True)
     order = np.lexsort((times, of))
-    parts = np.split(order, np.flatnonzero(np.diff(of[order])) + 1)
-    _check_filled(what, values, channels)
+    parts = np.split(order, np.flatnonzero(np.diff(of[order])) + 1) if len(order) else []
+    if not alone:
+        _check_filled(what, values, channels)
     cut, usual = [], {}
     for name, rows in zip(names.tolist(), parts, strict=True):
         stretch, usual[name] = stretches(what, name, times[rows], column.iloc[rows])

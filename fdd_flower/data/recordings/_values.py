@@ -23,12 +23,16 @@ Read = tuple[tuple[str, ...], float, list[str], Found]
 
 
 def read_values(what: str, frame: pd.DataFrame, column: str) -> np.ndarray:
-    """Return a column as float32 (n,); NaN where nothing is written."""
+    """Return a column as float32 (n,); NaN where nothing is written.
+
+    Where cells are read each by itself it is NaN too where one is no finite number.
+    """
     values: Any = frame[column]
     if frame.attrs.get(ALONE):
-        found = read_each(number, values)
-    else:
-        found = numbers(values, comma=bool(frame.attrs.get(COMMA)))
+        with np.errstate(over="ignore"):
+            each = read_each(number, values).astype(np.float32)
+        return np.where(np.isinf(each), np.float32(np.nan), each)
+    found = numbers(values, comma=bool(frame.attrs.get(COMMA)))
     if found is None:
         got, few = odd(values)
         raise refuse(

@@ -13,6 +13,7 @@ from fdd_flower.data.alone.cells import ALONE
 from fdd_flower.data.base import refuse, shown
 from fdd_flower.data.recordings._values import Found, Read, read_values, with_missing
 from fdd_flower.data.recordings.marks import clear_marks
+from fdd_flower.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,7 +71,8 @@ def read_wide(what: str, frame: pd.DataFrame, cfg: DataConfig, columns: list[str
     )  # (recordings, channels, samples)
     by_channel = np.ascontiguousarray(table.swapaxes(0, 1))
     far = by_channel.reshape(len(channels), -1)
-    marks = [] if frame.attrs.get(ALONE) else clear_marks(far, channels)
+    alone = bool(frame.attrs.get(ALONE))
+    marks = [] if alone else clear_marks(far, channels)
     table = by_channel.swapaxes(0, 1)
     own = frame[cfg.recording] if cfg.recording in frame.columns else range(1, len(frame) + 1)
 
@@ -80,6 +82,12 @@ def read_wide(what: str, frame: pd.DataFrame, cfg: DataConfig, columns: list[str
             held = np.flatnonzero(~np.isnan(table[row]).all(axis=0))
             values = table[row][:, : held[-1] + 1 if len(held) else 0]
             stretch = np.zeros(values.shape[1], dtype=np.int64)
-            yield name, np.array([row]), values, with_missing(what, name, values, stretch, channels)
+            try:
+                stretch = with_missing(what, name, values, stretch, channels)
+            except DataError:
+                if alone:
+                    continue
+                raise
+            yield name, np.array([row]), values, stretch
 
     return channels, 0.0, marks, rows()

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fdd_flower.config import DataConfig
-from fdd_flower.data.alone.cells import ALONE
-from fdd_flower.data.alone.table import frame_alone
 from fdd_flower.data.base import refuse, shown
 from fdd_flower.data.images.files import visible_files
 from fdd_flower.data.tables.files import COMMA, SUFFIXES, ending, read_frame, require_rows
@@ -82,9 +80,7 @@ def tables_of(path: Path) -> Tables:
     return Tables(path=path, files=found)
 
 
-def read_tables(
-    tables: Tables, cfg: DataConfig, *, alone: bool = False, labelled: bool = True
-) -> pd.DataFrame:
+def read_tables(tables: Tables, cfg: DataConfig, *, labelled: bool = True) -> pd.DataFrame:
     """Return all rows of a split as one table.
 
     In a folder, a file without the column `cfg.recording` is a recording, called as it is; and one
@@ -92,8 +88,6 @@ def read_tables(
 
     Parameters
     ----------
-    alone
-        Whether each row is read by itself.
     labelled
         Whether classes are looked for.
 
@@ -103,14 +97,13 @@ def read_tables(
         If a file cannot be read, has no row, or other columns than the first, or is written in
         another form.
     """
-    read = frame_alone if alone else read_frame
-    frames = [require_rows(file, read(file, text=cfg.label)) for file in tables.files]
+    frames = [require_rows(file, read_frame(file, text=cfg.label)) for file in tables.files]
     if tables.path in tables.files:
         return frames[0]
     import pandas as pd
 
     frames = [
-        _named(file.relative_to(tables.path), frame, cfg, labelled=labelled)
+        named(file.relative_to(tables.path), frame, cfg, labelled=labelled)
         for file, frame in zip(tables.files, frames, strict=True)
     ]
     first = frames[0]
@@ -122,7 +115,7 @@ def read_tables(
                 got=shown(frame.columns),
                 remedy="Write all files of the folder alike, or leave this one out.",
             )
-        if any(frame.attrs.get(key) != first.attrs.get(key) for key in (COMMA, ALONE)):
+        if frame.attrs.get(COMMA) != first.attrs.get(COMMA):
             raise refuse(
                 str(file),
                 expected=f"decimals written as in {tables.files[0].name}",
@@ -134,7 +127,7 @@ def read_tables(
     return joined
 
 
-def _named(name: Path, frame: pd.DataFrame, cfg: DataConfig, *, labelled: bool) -> pd.DataFrame:
+def named(name: Path, frame: pd.DataFrame, cfg: DataConfig, *, labelled: bool) -> pd.DataFrame:
     """Return the table of the file `name`, below the folder, with its recording and its class."""
     more: dict[str, str] = {}
     if cfg.recording not in frame.columns:

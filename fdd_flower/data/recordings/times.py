@@ -65,7 +65,7 @@ def times_of(
             got=f"none in row {missing[0] + 1}, counted from 1 below the header",
             remedy="Fill it in, or leave such rows out.",
         )
-    found = read_each(number, column) if alone else numbers(column, comma=comma)
+    found = _known(read_each(number, column)) if alone else numbers(column, comma=comma)
     if found is not None:
         if not np.isfinite(found).all():
             at = int(np.flatnonzero(~np.isfinite(found))[0])
@@ -75,7 +75,7 @@ def times_of(
     clock = _of_day(column)
     if clock is not None:
         return clock, 1.0
-    dates = read_each(day, column) if alone else days(what, column, relative=True)
+    dates = _known(read_each(day, column)) if alone else days(what, column, relative=True)
     if dates is None:
         got, few = odd(column)
         raise refuse(
@@ -102,6 +102,10 @@ def _check_zones(what: str, column: pd.Series) -> None:
             got=f"{text[zoned].iloc[0]!r} and {text[~zoned].iloc[0]!r}",
             remedy="Write all times in one form, such as 2024-05-01T12:00:00Z.",
         )
+
+
+def _known(times: np.ndarray) -> np.ndarray | None:
+    return None if np.isinf(times).any() else times
 
 
 def _of_day(column: pd.Series) -> np.ndarray | None:

@@ -14,7 +14,12 @@ from fdd_flower.data.archives.labels import label_names, numbered_classes
 from fdd_flower.data.base import SOURCES, Agreed, Records, Source, refuse, shown
 from fdd_flower.data.groups import array_of_groups, grouped
 from fdd_flower.data.sources.paths import given_path
-from fdd_flower.data.subjects import names_of_array, numbered, tests_only
+from fdd_flower.data.subjects import (
+    names_of_array,
+    numbered,
+    numbered_subjects,
+    tests_only,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,16 +72,19 @@ def npz(cfg: DataConfig, *, agreed: Agreed | None = None) -> Source:
     elif "val" in parts:
         notes.append(f"{keys['val'].inputs} is left out: nothing says whose its records are")
     tested = parts.get("test")
-    classes = numbered_classes(
-        f"{path}: {keys['train'].labels}",
-        first.labels if tested is None else first.labels + tested.labels,
+    names = first.labels if tested is None else first.labels + tested.labels
+    classes = (
+        tuple(sorted({*names}))
+        if alone
+        else numbered_classes(f"{path}: {keys['train'].labels}", names)
     )
     train = _records(first, classes)
     if cfg.subject and not (tests_only(cfg) and cfg.subject not in arrays):
-        train = replace(train, subjects=_subjects(path, arrays, cfg.subject, len(train)))
+        names = _subjects(path, arrays, cfg.subject, len(train))
+        train = replace(train, subjects=numbered_subjects(names) if alone else numbered(names))
     test = None if tested is None else _records(tested, classes)
     found = Source(train=train, test=test, classes=classes, notes=tuple(notes))
-    groups = array_of_groups(str(path), arrays, cfg.column, len(train))
+    groups = None if alone else array_of_groups(str(path), arrays, cfg.column, len(train))
     if groups is None:
         return found
     of_test = None
@@ -93,7 +101,7 @@ def _read(
     alone: bool,
     notes: list[str],
 ) -> _Part:
-    labels = label_names(f"{path}: {keys.labels}", arrays[keys.labels])
+    labels = label_names(f"{path}: {keys.labels}", arrays[keys.labels], alone=alone)
     about: list[str] = []
     inputs = as_inputs(
         f"{path}: {keys.inputs}",
@@ -130,7 +138,7 @@ def _records(part: _Part, classes: tuple[str, ...]) -> Records:
     return Records(inputs=part.inputs, labels=labels)
 
 
-def _subjects(path: Path, arrays: dict[str, np.ndarray], name: str, count: int) -> np.ndarray:
+def _subjects(path: Path, arrays: dict[str, np.ndarray], name: str, count: int) -> list[object]:
     if name in ("x", "y", "x_test", "y_test") or name not in arrays:
         raise refuse(
             f"{path}: data.subject",
@@ -138,4 +146,4 @@ def _subjects(path: Path, arrays: dict[str, np.ndarray], name: str, count: int) 
             got=f"{name!r}, among {shown(sorted(arrays))}",
             remedy="Write it with numpy.savez(path, x=x, y=y, subject=subject).",
         )
-    return numbered(names_of_array(f"{path}: {name}", arrays[name], count))
+    return names_of_array(f"{path}: {name}", arrays[name], count)

@@ -11,6 +11,7 @@ import numpy as np
 from fdd_flower.config import DataConfig
 from fdd_flower.data.base import SOURCES, Agreed, Records, Source, refuse, shown
 from fdd_flower.data.groups import grouped
+from fdd_flower.data.recordings.alone import recordings_alone
 from fdd_flower.data.recordings.files import Tables, read_tables, splits_of
 from fdd_flower.data.recordings.recording import Recorded, Recording
 from fdd_flower.data.recordings.table import from_table
@@ -51,7 +52,7 @@ def series(cfg: DataConfig, *, agreed: Agreed | None = None) -> Source:
     path = given_path(cfg)
     if path.suffix.lower() == ".npz":
         return _archive(path, cfg, agreed)
-    return _tables(path, cfg, alone=agreed is not None)
+    return _tables(path, cfg, agreed)
 
 
 def _archive(path: Path, cfg: DataConfig, agreed: Agreed | None) -> Source:
@@ -97,11 +98,13 @@ class _Part:
     recordings: list[Recording]
 
 
-def _tables(path: Path, cfg: DataConfig, *, alone: bool) -> Source:
+def _tables(path: Path, cfg: DataConfig, agreed: Agreed | None) -> Source:
     splits = splits_of(path)
-    splits = splits[:1] if alone else splits
+    splits = splits[:1] if agreed is not None else splits
     files = [split.path for split in splits]
-    parts = [_part(split, cfg, alone=alone) for split in splits]
+    parts = [
+        _part(split, cfg) if agreed is None else _part_alone(split, cfg, agreed) for split in splits
+    ]
     first, last = parts[0], parts[-1]
     length, channels = first.windows.shape[2], first.found.channels
     if last.found.channels != channels or last.windows.shape[2] != length:
@@ -120,10 +123,10 @@ def _tables(path: Path, cfg: DataConfig, *, alone: bool) -> Source:
             remedy="Resample to one rate.",
         )
     held = [part.labels for part in parts]
-    names = {label: label for part in held for label in part} if alone else joined(held)
+    names = joined(held) if agreed is None else {label: label for label in held[0]}
     classes = sorted({*names.values()})
     train, *test = [_records(part, names, classes, cfg) for part in parts]
-    if cfg.subject in first.recordings[0].beside:
+    if (cfg.subject and agreed is not None) or _beside(first, cfg.subject):
         train = replace(train, subjects=train.recordings)
     notes = [
         f"{file.name}: {note}" if len(files) > 1 else note
@@ -138,7 +141,7 @@ def _tables(path: Path, cfg: DataConfig, *, alone: bool) -> Source:
         rate=rates[0],
         notes=(*notes, _said(channels, rates[0])),
     )
-    groups = [_groups(part, cfg.column) for part in parts]
+    groups = [None if agreed is not None else _groups(part, cfg.column) for part in parts]
     return found if groups[0] is None else grouped(found, *groups)
 
 
@@ -149,8 +152,24 @@ def _said(channels: Sequence[str], rate: float) -> str:
     return f"channels {shown(channels)}, {often}"
 
 
-def _part(split: Tables, cfg: DataConfig, *, alone: bool) -> _Part:
-    path, frame = split.path, read_tables(split, cfg, alone=alone)
+def _part_alone(split: Tables, cfg: DataConfig, agreed: Agreed) -> _Part:
+    """Return the windows of the recordings that can be read; there may be none."""
+    found = recordings_alone(split, cfg, agreed)
+    window = cfg.window or agreed.feature_shape[-1]
+    recordings = [one for one in found.recordings if cfg.window or one.values.shape[1] == window]
+    step = step_of(cfg.step, window)
+    cut = [(one, part) for one in recordings for part in cut_up(one, window=window, step=step)]
+    none = np.empty((0, len(found.channels) or agreed.feature_shape[0], window), np.float32)
+    return _Part(
+        found=replace(found, notes=(*found.notes, *_left_out(found.recordings, cut, window))),
+        windows=np.concatenate([none, *(part.values for _, part in cut)]),
+        labels=[part.label for _, part in cut for _ in part.starts],
+        recordings=[one for one, part in cut for _ in part.starts],
+    )
+
+
+def _part(split: Tables, cfg: DataConfig) -> _Part:
+    path, frame = split.path, read_tables(split, cfg)
     found = from_table(str(path), frame, cfg, [cfg.subject, cfg.column])
     recordings = found.recordings
     if not cfg.window:
@@ -237,8 +256,11 @@ def _records(part: _Part, names: dict[str, str], classes: list[str], cfg: DataCo
 
 
 def _groups(part: _Part, column: str) -> list[object] | None:
-    held = column in part.recordings[0].beside
-    return [one.beside[column] for one in part.recordings] if held else None
+    return [one.beside[column] for one in part.recordings] if _beside(part, column) else None
+
+
+def _beside(part: _Part, column: str) -> bool:
+    return any(column in one.beside for one in part.recordings[:1])
 
 
 def _too_short(what: str, longest: int, window: int) -> Exception:

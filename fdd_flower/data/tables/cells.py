@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,7 +29,8 @@ def cells_of(where: str, frame: pd.DataFrame, columns: Sequence[Column]) -> np.n
     """Return the cells of the columns: float64, (n, number of columns).
 
     A number as it is, a date in days, of words their place in the column's `levels` (a category
-    that is none of them: as many as there are), NaN where a cell is missing.
+    that is none of them: as many as there are), NaN where a cell is missing. If cells are read each
+    by itself, what is not of its column's kind is infinite.
 
     Parameters
     ----------
@@ -51,8 +51,13 @@ def cells_of(where: str, frame: pd.DataFrame, columns: Sequence[Column]) -> np.n
             got=f"a table without {shown(absent)}, of {shown(map(str, frame.columns))}",
             remedy="Name the columns as the schema does; their order does not count.",
         )
-    read = _alone if frame.attrs.get(ALONE) else partial(_beside, bool(frame.attrs.get(COMMA)))
-    found = [_cells(f"{where}: column {c.name!r}", frame[c.name], c, read) for c in columns]
+    comma = bool(frame.attrs.get(COMMA))
+    found = [
+        _each(frame[c.name], c)
+        if frame.attrs.get(ALONE)
+        else _cells(f"{where}: column {c.name!r}", frame[c.name], c, comma)
+        for c in columns
+    ]
     return np.stack(found, axis=1) if found else np.empty((len(frame), 0))
 
 
@@ -83,24 +88,35 @@ def gaps_of(values: Series, markers: Sequence[str], *, alone: bool = False) -> n
     return missing | text.map(like).eq(True).to_numpy(dtype=bool)
 
 
-Read = Callable[[str, Series, str], np.ndarray | None]  # of a column, by its kind
-
-
-def _beside(comma: bool, what: str, held: Series, kind: str) -> np.ndarray | None:
+def _read(what: str, held: Series, kind: str, comma: bool) -> np.ndarray | None:
     """Return numbers or days as all cells together say they are written; None: they are none."""
     return days(what, held) if kind == "date" else quantities(held, comma=comma)
 
 
-def _alone(what: str, held: Series, kind: str) -> np.ndarray | None:
-    """Return numbers or days, of each cell by itself; None: one of them is none."""
-    del what
-    return read_each(day if kind == "date" else quantity, held)
-
-
-def _cells(what: str, values: Series, column: Column, read: Read) -> np.ndarray:
+def _each(values: Series, column: Column) -> np.ndarray:
+    """Return what each cell is by itself; infinite: nothing that the column may hold."""
     if column.kind == "ignore":
         return np.full(len(values), np.nan)
-    missing = gaps_of(values, column.missing, alone=read is _alone)
+    missing = gaps_of(values, column.missing, alone=True)
+    held = values[~missing]
+    if column.kind in ("number", "integer"):
+        made = read_each(quantity, without_unit(held, column.unit))
+        made = np.where(np.abs(made) > LARGEST, np.inf, made)
+    elif column.kind == "date":
+        made = read_each(day, held)
+    else:
+        made = _places(words(held), column)
+        made = np.where(np.isnan(made), np.inf, made)
+    gap = np.nan if column.gaps or column.kind == "category" else np.inf
+    found = np.full(len(values), gap)
+    found[~missing] = made
+    return found
+
+
+def _cells(what: str, values: Series, column: Column, comma: bool) -> np.ndarray:
+    if column.kind == "ignore":
+        return np.full(len(values), np.nan)
+    missing = gaps_of(values, column.missing)
     # of a category a gap is one more level that the schema does not know
     if missing.any() and not column.gaps and column.kind != "category":
         row = int(np.flatnonzero(missing)[0])
@@ -113,16 +129,16 @@ def _cells(what: str, values: Series, column: Column, read: Read) -> np.ndarray:
     held = values[~missing]
     if column.kind in ("number", "integer"):
         plain = without_unit(held, column.unit)
-        made = read(what, plain, column.kind)
+        made = _read(what, plain, column.kind, comma)
         if made is None:
-            raise _broken(what, missing, held, _odd(what, plain, column.kind, read), "numbers")
+            raise _broken(what, missing, held, _odd(what, plain, column.kind, comma), "numbers")
         beyond = ~np.isfinite(made) | (np.abs(made) > LARGEST)
         if beyond.any():
             raise _broken(what, missing, held, beyond, "finite numbers in float32's range")
     elif column.kind == "date":
-        made = read(what, held, column.kind) if len(held) else np.empty(0)
+        made = _read(what, held, column.kind, comma) if len(held) else np.empty(0)
         if made is None:
-            broken = _odd(what, held, column.kind, read)
+            broken = _odd(what, held, column.kind, comma)
             raise _broken(what, missing, held, broken, "dates, all written alike")
     else:
         made = _places(words(held), column)
@@ -134,9 +150,9 @@ def _cells(what: str, values: Series, column: Column, read: Read) -> np.ndarray:
     return found
 
 
-def _odd(what: str, held: Series, kind: str, read: Read) -> np.ndarray:
+def _odd(what: str, held: Series, kind: str, comma: bool) -> np.ndarray:
     """Return which cells keep a column from being read: those that cannot be, or the fewer kind."""
-    single = np.array([read(what, held.iloc[[i]], kind) is None for i in range(len(held))])
+    single = np.array([_read(what, held.iloc[[i]], kind, comma) is None for i in range(len(held))])
     if single.any():
         return single
     clock = np.array([hours(held.iloc[[i]]) is not None for i in range(len(held))])

@@ -8,15 +8,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fdd_flower.config import DataConfig
+from fdd_flower.data.alone.cells import ALONE
 from fdd_flower.data.base import Records, Source, refuse, shown
 from fdd_flower.data.columns import chosen_columns, require_names
 from fdd_flower.data.groups import column_of_groups, grouped
-from fdd_flower.data.subjects import names_of_column, numbered, tests_only
+from fdd_flower.data.subjects import (
+    names_of_column,
+    numbered,
+    numbered_subjects,
+    tests_only,
+)
 from fdd_flower.data.tables.cells import cells_of
 from fdd_flower.data.tables.classes import class_key, joined, places
 from fdd_flower.data.tables.draft import draft_columns
 from fdd_flower.data.tables.files import headless
-from fdd_flower.data.tables.numbers import Series
+from fdd_flower.data.tables.numbers import Series, words
 from fdd_flower.data.tables.quantities import limited
 from fdd_flower.schema import Column, Schema
 from fdd_flower.wording import many
@@ -46,10 +52,13 @@ def rows_source(
         column's kind.
     """
     label = cfg.label if schema is None else schema.label
+    alone = bool(frames[0].attrs.get(ALONE))
     for name, frame in zip(names, frames, strict=True):
         _check_columns(name, frame, label)
+        if not alone:
+            _check_filled(name, frame, label)
     groups = [
-        column_of_groups(name, frame, cfg.column, label)
+        None if alone else column_of_groups(name, frame, cfg.column, label)
         for name, frame in zip(names, frames, strict=True)
     ]
     subjects = _subjects(names[0], frames[0], cfg)
@@ -63,15 +72,15 @@ def rows_source(
             got=f"nothing in {shown(map(repr, left_out))}",
             remedy="Check how the file was written.",
         )
-    labels = [frame[label] for frame in frames]
-    classes_of, classes = _classes(names[0], label, labels, schema)
+    labels = [frame[label].fillna("") if alone else frame[label] for frame in frames]
+    classes_of, classes = _classes(names[0], label, labels, schema, alone)
     parts = [
         Records(
             inputs=cells_of(name, frame, columns),
-            labels=places(frame[label], classes_of, classes),
+            labels=places(own, classes_of, classes),
             subjects=None if place else subjects,
         )
-        for place, (name, frame) in enumerate(zip(names, frames, strict=True))
+        for place, (name, frame, own) in enumerate(zip(names, frames, labels, strict=True))
     ]
     found = Source(
         train=parts[0],
@@ -131,21 +140,23 @@ def _classes(
     label: str,
     labels: Sequence[Series],
     schema: Schema | None,
+    alone: bool,
 ) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Return the class of each label, and all classes in order."""
+    """Return the class of each label, and all classes in order; `alone`, then what is none."""
     names = joined([part.tolist() for part in labels])
     if schema is None:
         return names, tuple(sorted({*names.values()}))
     known = {class_key(name): name for name in schema.classes}
     unknown = sorted(name for name in names if class_key(name) not in known)
-    if unknown:
+    if unknown and not alone:
         raise refuse(
             f"{what}: column {label!r}",
             expected=f"one of the schema's classes, {shown(schema.classes)}",
             got=shown(map(repr, unknown)),
             remedy="Rename or remove these records, or let the schema name the class.",
         )
-    return {name: known[class_key(name)] for name in names}, schema.classes
+    found = {name: known.get(class_key(name), name) for name in names}
+    return found, (*schema.classes, *unknown)
 
 
 def _subjects(what: str, frame: pd.DataFrame, cfg: DataConfig) -> np.ndarray | None:
@@ -161,6 +172,8 @@ def _subjects(what: str, frame: pd.DataFrame, cfg: DataConfig) -> np.ndarray | N
             got=repr(cfg.subject),
             remedy="Set data.subject to the column that says whose a record is.",
         )
+    if frame.attrs.get(ALONE):
+        return numbered_subjects(words(frame[cfg.subject]))
     return numbered(names_of_column(what, frame, cfg.subject))
 
 
@@ -176,13 +189,16 @@ def _check_columns(what: str, frame: pd.DataFrame, label: str) -> None:
             if not headless(columns)
             else "The first line looks like a record: write the columns' names above it.",
         )
-    if len(columns) < 2 or len(frame) == 0:
+    if len(columns) < 2 or (len(frame) == 0 and not frame.attrs.get(ALONE)):
         raise refuse(
             what,
             expected="at least one row, and one column beside the label",
             got=f"{many(len(frame), 'row')} and {many(len(columns), 'column')}",
             remedy="Check how the file was written.",
         )
+
+
+def _check_filled(what: str, frame: pd.DataFrame, label: str) -> None:
     missing = np.flatnonzero(frame[label].isna())
     if len(missing):
         raise refuse(
