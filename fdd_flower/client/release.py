@@ -27,6 +27,7 @@ from fdd_flower.secure_sum.client import Session, masked_values, session_of
 from fdd_flower.secure_sum.identity import IDENTITY, KNOWN
 from fdd_flower.secure_sum.masks import most_of
 from fdd_flower.wire.records import to_array_record
+from fdd_flower.wording import many
 
 RELEASE = "release"  # the one array of a reply
 # What determines a release, beside the plan, or whether records can be read for it: a refusal tells
@@ -168,7 +169,7 @@ def _check_room(cfg: Config, end: int, clients: int) -> None:
     if end >= most_of(clients):
         raise ConfigError(
             "privacy.most-records",
-            expected=f"few enough for a secure sum of {clients} clients",
+            expected=f"few enough for a secure sum of {many(clients, 'client')}",
             got=cfg.privacy.most_records,
             remedy="Lower it, ask for more noise, or set sketch.secure-sum=false.",
         )
