@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from flwr.app import ArrayRecord
 
+from fdd_flower.client.records import tell_withheld
 from fdd_flower.client.side import ClientSide
 from fdd_flower.client.warm_start import OwnSet
 from fdd_flower.config import CodecConfig, DistillerConfig
@@ -14,12 +15,10 @@ from fdd_flower.distillers.base import DISTILLERS, Distilled, Guidance, Plan
 from fdd_flower.distillers.parts.options import settings_of_round, uses_model
 from fdd_flower.errors import DistillError
 from fdd_flower.models.base import Network
-from fdd_flower.progress_log import say
 from fdd_flower.rng import stream
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.wire.codecs.base import CODECS, Codec, build_codec
 from fdd_flower.wire.records import read_set, set_record
-from fdd_flower.wording import many
 
 
 def distil(
@@ -64,11 +63,7 @@ def distilled_set(side: ClientSide, guidance: Guidance | None = None) -> Distill
         if kept is not None:
             memory.remember(kept)
         raise
-    if distilled.withheld:
-        say(
-            f"client {side.client}: withheld {many(len(distilled.withheld), 'class')} of fewer "
-            f"than {many(cfg.min_records, 'record')}"
-        )
+    tell_withheld(side, len(distilled.withheld))
     memory.remember(distilled.synthetic)
     return distilled if distilled.codec else replace(distilled, codec=codec)
 

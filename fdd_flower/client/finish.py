@@ -6,16 +6,15 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (the field's customary name)
 from flwr.app import ArrayRecord
 
+from fdd_flower.client.records import tell_withheld
 from fdd_flower.client.side import ClientSide
 from fdd_flower.config import Config
 from fdd_flower.device import on_host
 from fdd_flower.distillers.base import usable_classes
 from fdd_flower.errors import WireError
-from fdd_flower.progress_log import say
 from fdd_flower.rng import stream
 from fdd_flower.training.readout import Sums, features_of
 from fdd_flower.wire.readout import read_basis, sums_record
-from fdd_flower.wording import many
 
 
 def finishes(cfg: Config, round_: int) -> bool:
@@ -44,11 +43,7 @@ def send_sums(side: ClientSide) -> tuple[ArrayRecord, dict[str, int | float]]:
             remedy="Install the same fdd-flower on the server and on every client.",
         )
     parts, withheld = usable_classes(side.data, side.cfg.distiller)
-    if withheld:
-        say(
-            f"client {side.client}: withheld {many(len(withheld), 'class')} of fewer than "
-            f"{many(side.cfg.distiller.min_records, 'record')}"
-        )
+    tell_withheld(side, len(withheld))
     features = torch.cat([features_of(model, part.inputs) for part in parts])
     labels = torch.cat([torch.full((len(part.inputs),), part.label) for part in parts])
     targets = F.one_hot(on_host(labels), len(side.plan.classes)).double()

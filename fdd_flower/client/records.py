@@ -16,6 +16,7 @@ from fdd_flower.errors import ConfigError, DataError
 from fdd_flower.privacy.budget import PREFIX, SUBJECT
 from fdd_flower.progress_log import say
 from fdd_flower.releases.terms import is_private
+from fdd_flower.wording import many
 
 DEFAULT_MIN_RECORDS = DistillerConfig().min_records
 OWNERS_WORDS = ("allow-real-records", "min-records", "secure-sum")
@@ -118,6 +119,13 @@ def check_own_records(side: ClientSide) -> None:
             got="none",
             remedy="Set it; nothing was charged.",
         )
+
+
+def tell_withheld(side: ClientSide, classes: int) -> None:
+    """Say in the client's log how many of its classes are too small to be sent, if any."""
+    if classes:
+        least = many(side.cfg.distiller.min_records, "record")
+        say(f"client {side.client}: withheld {many(classes, 'class')} of fewer than {least}")
 
 
 def client_data(cfg: Config, plan: Plan, context: Context) -> Split:

@@ -22,7 +22,9 @@ from fdd_flower.report.units import human_bytes
 from fdd_flower.server.about import classes_line, counted, records_line
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.training.pace import Pace
+from fdd_flower.training.readout import last_linear
 from fdd_flower.wire.codecs.base import build_codec, resolved
+from fdd_flower.wire.readout import basis_bytes, sums_bytes
 from fdd_flower.wire.records import (
     ARRAYS,
     CONFIG,
@@ -127,7 +129,19 @@ def _rounds(
         pace = Pace.of(cfg.training, merged)
         steps = f"{'' if pace.slack is None else 'up to '}{many(pace.steps, 'step')}"
         parts.append(f"{steps} of {name} on at most {many(merged, 'merged row')}")
-    return ", ".join(parts)
+    return ", ".join(parts) + _finish(cfg, plan, model)
+
+
+def _finish(cfg: Config, plan: Plan, model: Network) -> str:
+    """Return what the last round sends, where it fits the last layer; else nothing."""
+    classes = len(plan.classes)
+    layer = last_linear(model, classes)
+    if cfg.strategy.finish == "none" or layer is None:
+        return ""
+    features = layer.in_features + 1
+    down = _down(plan, model) + basis_bytes(features)
+    up = sums_bytes(features, classes)
+    return f"; in the last one at most {human_bytes(down)} down and {human_bytes(up)} up"
 
 
 def _down(plan: Plan, model: Network | None) -> int:

@@ -15,6 +15,7 @@ from fdd_flower.errors import ConfigError
 from fdd_flower.mergers.base import MERGERS
 from fdd_flower.methods.base import COMMON, Method, method_of
 from fdd_flower.models.base import Network
+from fdd_flower.schema import is_image
 from fdd_flower.server.tracking import check_track
 from fdd_flower.wire.codecs.base import AUTO, CODECS, build_codec
 
@@ -51,7 +52,9 @@ def check_components(cfg: Config) -> Method:
     here = f"strategy.name={cfg.strategy.name}"
     if method.uses is not None:
         used = [f"strategy.{_kebab(name)}" for name in (*COMMON, *method.uses)]
-        refuse_changed(cfg, keys_of("strategy", but=used), here)
+        # a private mode is a method of its own
+        mode = "" if cfg.privacy.mode == "none" else f" and privacy.mode={cfg.privacy.mode}"
+        refuse_changed(cfg, keys_of("strategy", but=used), here + mode)
     if cfg.strategy.pool == "round":
         refuse_changed(cfg, ("strategy.pool-rounds", "strategy.pool-decay"), "strategy.pool=round")
     uses = getattr(MERGERS.get(cfg.merger.name), "uses", None)
@@ -140,6 +143,11 @@ def check_method(method: Method, cfg: Config, plan: Plan, model: Network) -> Non
     ConfigError
         If one does not fit the records, the model or the number of rounds.
     """
+    if not cfg.training.augment:
+        refuse_changed(cfg, ("training.flip", "training.shift"), "training.augment=false")
+    if not is_image(plan.feature_shape):
+        where = f"data of shape {plan.feature_shape}"
+        refuse_changed(cfg, ("training.flip", "training.shift"), where)
     if method.distils or method.condenses:
         check_distiller(cfg, plan, model)
     if method.check is not None:

@@ -38,7 +38,7 @@ def read_basis(record: ArrayRecord, dimensions: int) -> Basis:
         If it is malformed, or for features of another model.
     """
     size = dimensions * (dimensions + 1) // 2
-    arrays = to_numpy(record, max_bytes=size + 4 * dimensions + HEADROOM)
+    arrays = to_numpy(record, max_bytes=basis_bytes(dimensions))
     check_arrays(
         arrays,
         {
@@ -50,6 +50,11 @@ def read_basis(record: ArrayRecord, dimensions: int) -> Basis:
     rows, columns = torch.triu_indices(dimensions, dimensions)
     codes[rows, columns] = torch.from_numpy(arrays["codes"])
     return Basis(codes, torch.from_numpy(arrays["scales"]))
+
+
+def basis_bytes(dimensions: int) -> int:
+    """Return the most bytes that a basis takes in a message."""
+    return dimensions * (dimensions + 1) // 2 + 4 * dimensions + HEADROOM
 
 
 def sums_record(sums: Sums) -> ArrayRecord:

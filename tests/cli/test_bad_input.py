@@ -63,6 +63,12 @@ def refused(result) -> str:
         (("--set", "distiller.first=dm"), "dm distils in the first round"),
         (("--set", "distiller.name=krr", "--set", "distiller.labels=ridge"), "distiller.labels"),
         (("--set", "distiller.augment=true", "--set", "data.name=wine"), "distiller.augment"),
+        (("--set", "training.flip=true", "--set", "data.name=wine"), "training.flip"),
+        (("--set", "training.augment=false", "--set", "training.shift=2"), "training.shift"),
+        (
+            ("--set", "strategy.finish=readout", "--set", "privacy.mode=dp-moments"),
+            "with strategy.name=fdd and privacy.mode=dp-moments",
+        ),
         (("--set", "distiller.bytes=600"), "distiller.bytes: expected at least"),
         (("--set", "strategy.name=os:sep"), "a factory that takes its settings"),
         (("--set", "merger.name=magic"), "class-balanced"),

@@ -74,6 +74,19 @@ def test_rows_that_hold_several_images_are_counted_as_the_server_unpacks_them(fd
     assert int(said[1]) < merged <= int(said[2]) < 2 * merged
 
 
+def test_the_bytes_of_a_finishing_round_are_said_before_it(fdd, tmp_path):
+    finish = "--rounds", "2", "--set", "strategy.finish=readout", "--set", "model.name=mlp"
+    result = fdd("run", *QUICK, *finish, "--out", tmp_path / "run")
+    said = re.search(
+        r"; in the last one at most ([\d.]+) kB down and ([\d.]+) kB up\n", result.stdout
+    )
+    assert said, result.stdout
+    row = json.loads((tmp_path / "run" / "rounds.jsonl").read_text().splitlines()[-1])
+    assert row["round"] == 2
+    for most, key in zip(said.groups(), ("bytes_down", "bytes_up"), strict=True):
+        assert row[key] / 3 <= float(most) * 1000 * 1.01 < 4 * row[key] / 3
+
+
 def test_only_some_of_many_classes_are_named():
     line = classes_line([f"class {i}" for i in range(40)], np.arange(40))
     assert line.startswith("40 classes: class 0 (0), class 1 (1), ")
