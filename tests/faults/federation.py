@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import numpy as np
@@ -25,6 +25,7 @@ from fdd_flower.launch.flower.processes import end_run
 from fdd_flower.launch.flower.superlink import free_port
 from fdd_flower.ledger import Ledger
 
+T = TypeVar("T")
 ROOT = Path(__file__).parent.parent.parent
 APP = ("fdd_flower", "client_app.py", "server_app.py", "pyproject.toml", "LICENSE")
 CLIENTS = ("a", "b", "c")
@@ -214,12 +215,13 @@ class Federation:
             with suppress(psutil.Error):
                 member.send_signal(signal.SIGCONT if resume else signal.SIGSTOP)
 
-    def until(self, what: str, true: Callable[[], object], *, every: float = 0.2) -> None:
-        """Wait until `true()`; fail with the ends of the logs after `PATIENCE` seconds."""
+    def until(self, what: str, true: Callable[[], T], *, every: float = 0.2) -> T:
+        """Wait until `true()`, and return it; fail with the logs' ends after `PATIENCE` seconds."""
         end = time.monotonic() + PATIENCE
-        while not true():
+        while not (value := true()):
             assert time.monotonic() < end, f"no {what} in {PATIENCE:g} s\n{self.logs()}"
             time.sleep(every)
+        return value
 
     def log(self, name: str = "run") -> str:
         """Return what a process has shown so far; without a name, `flwr run`."""

@@ -81,7 +81,8 @@ def test_a_run_that_needs_every_client_is_resumed(federation, whole, attempt):
 
 
 def test_the_process_of_a_client_is_killed(federation, whole, attempt):
-    _in_its_second_round(federation, deadline=LATER).kill(federation.client_app("b"))
+    _in_its_second_round(federation, deadline=LATER)
+    federation.kill(federation.until("its process", lambda: federation.client_app("b")))
     if federation.finished() == "finished:completed":
         # before it had its message: its SuperNode starts another one, half a minute later
         assert result(federation.out) == whole
