@@ -108,7 +108,7 @@ class FedafConfig:
 class FedlgdConfig:
     """FedLGD: global virtual data that the server makes from the clients' steps."""
 
-    ipc: int = setting(10, "global virtual records per class", low=1, high=10_000)
+    ipc: int = setting(10, "global virtual records per class; 0: none", low=0, high=10_000)
     every: int = setting(
         5, "rounds between updates of the virtual data, on clients and server", low=1, high=100_000
     )

@@ -23,6 +23,7 @@ from fdd_flower.methods.base import STRATEGIES, Method
 from fdd_flower.models.base import Network
 from fdd_flower.rng import stream
 from fdd_flower.server.averaging import guarded
+from fdd_flower.server.checks import refuse_changed
 from fdd_flower.server.side import ServerSide
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.wire.records import PEERS, set_record
@@ -76,7 +77,8 @@ class LocalGlobal(FedAvg):
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Take up the global virtual data."""
         self.rows = state.get(VIRTUAL)
-        self.side.merged = self._virtual()
+        if self.rows is not None:
+            self.side.merged = self._virtual()
 
     def configure_train(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
@@ -95,7 +97,8 @@ class LocalGlobal(FedAvg):
     ) -> tuple[ArrayRecord | None, MetricRecord | None]:
         """Average, and every so often fit the global virtual data to the step of the average."""
         arrays, metrics = super().aggregate_train(server_round, replies)
-        if arrays is not None and updates(self.side.cfg, server_round):
+        cfg = self.side.cfg
+        if arrays is not None and cfg.fedlgd.ipc and updates(cfg, server_round):
             started = time.monotonic()
             self._renew(arrays)
             self.side.tally.seconds_train = time.monotonic() - started
@@ -143,13 +146,15 @@ def client(side: ClientSide) -> tuple[ArrayRecord, dict[str, int | float]]:
 
 
 def check(cfg: Config, plan: Plan, model: Network) -> None:
-    """Check that no setting of the distiller is changed which this method decides.
+    """Check that no setting is changed which this method decides, or has no use for.
 
     Raises
     ------
     ConfigError
         If one is.
     """
+    if not cfg.fedlgd.ipc:
+        refuse_changed(cfg, ("fedlgd.weight",), "fedlgd.ipc=0")
     default = DistillerConfig()
     for name in DECIDED:
         value, usual = getattr(cfg.distiller, name), getattr(default, name)

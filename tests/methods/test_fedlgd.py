@@ -122,6 +122,23 @@ def test_huge_parameters_do_not_end_the_run_on_the_server(tmp_path):
     assert np.isfinite(load_file(folder / "synthetic.safetensors")["inputs"]).all()
 
 
+def test_without_global_rows_virtual_data_alone_is_trained_on(tmp_path, monkeypatch):
+    seen: list[Any] = []
+    original = fedlgd.train_beside
+
+    def watched(own: Any, anchors: Any, *args: Any, **options: Any) -> None:
+        seen.append(anchors)
+        original(own, anchors, *args, **options)
+
+    monkeypatch.setattr(fedlgd, "train_beside", watched)
+    changes: dict[str, Any] = FEDLGD | {"num_server_rounds": 2, "fedlgd__ipc": 0}
+    folder, done = run(tmp_path, clients=2, **changes)
+    assert done
+    assert seen == [None] * 4
+    assert not (folder / "synthetic.safetensors").exists()
+    assert len({row["bytes_down"] for row in rounds(folder)}) == 1
+
+
 def test_the_weight_has_an_effect(plain, tmp_path):
     changes: dict[str, Any] = FEDLGD | {"fedlgd__weight": 0.0}
     folder, _ = run(tmp_path, clients=3, **changes)
@@ -132,6 +149,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "packing": ({"distiller__packing": 2}, "distiller.packing"),
     "bytes": ({"distiller__bytes": 9000}, "distiller.bytes"),
     "trained": ({"distiller__embedder": "trained"}, "distiller.embedder"),
+    "no global rows": ({"fedlgd__ipc": 0, "fedlgd__weight": 0.5}, "fedlgd.weight"),
     "another method": ({"strategy__name": "fedavg", "fedlgd__ipc": 5}, "fedlgd.ipc"),
     "unknown": ({"distiller__name": "nothing"}, "distiller.name"),
 }
