@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -63,7 +65,8 @@ class HalvePool(nn.Module):
     """Average pooling by 1 or 2 a side that rounds up and counts real pixels only.
 
     The same as `AvgPool2d((rows, columns), ceil_mode=True)`. Slices are used because torch's own
-    pooling took a quarter of a training step on a CPU.
+    pooling took a quarter of a training step on a CPU; and gradients of its own (`_Pool`), because
+    those of slices are each as large as the input, to be added up.
     """
 
     def __init__(self, rows: int, columns: int) -> None:
@@ -72,16 +75,69 @@ class HalvePool(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (n, c, h, w) pooled, a side of s pixels to ceil(s / by)."""
-        if self.by[1] == 2:
+        return x if self.by == (1, 1) else _Pool.apply(x, self.by)
+
+
+class _Pool(torch.autograd.Function):
+    """The pooling; `_Spread` is its transpose, and each is the gradient of the other."""
+
+    generate_vmap_rule = True  # for gradients by record
+
+    @staticmethod
+    def forward(x: Tensor, by: tuple[int, int]) -> Tensor:
+        if by[1] == 2:
             x = _even(x, 3)
-            x = (x[..., 0::2] + x[..., 1::2]) / 2
-        if self.by[0] == 2:
+            x = x[..., 0::2] + x[..., 1::2]
+        if by[0] == 2:
             x = _even(x, 2)
-            x = (x[..., 0::2, :] + x[..., 1::2, :]) / 2
-        return x
+            x = x[..., 0::2, :] + x[..., 1::2, :]
+        return x.div_(by[0] * by[1])
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, tuple[int, int]], output: Tensor) -> None:
+        x, ctx.by = inputs
+        ctx.sides = x.shape[2:]
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        return _Spread.apply(grads[0], ctx.by, ctx.sides), None
+
+
+class _Spread(torch.autograd.Function):
+    """Each value in equal shares over the pixels that it is the mean of."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(g: Tensor, by: tuple[int, int], sides: tuple[int, int]) -> Tensor:
+        rows, columns = by
+        n, c, height, width = g.shape
+        x = g.new_empty(n, c, height, rows, width, columns)
+        share = g / (rows * columns)
+        for column in range(columns):
+            x[:, :, :, 0, :, column] = share
+        x[:, :, :, 1:] = x[:, :, :, :1]
+        x = x.view(n, c, height * rows, width * columns)
+        return _folded(_folded(x, 2, sides[0]), 3, sides[1])
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.by = inputs[1]
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        return _Pool.apply(grads[0], ctx.by), None, None
 
 
 def _even(x: Tensor, dim: int) -> Tensor:
     """Return `x` with the last slice of an odd side twice, so that its mean is itself."""
     size = x.shape[dim]
     return torch.cat([x, x.narrow(dim, size - 1, 1)], dim) if size % 2 else x
+
+
+def _folded(x: Tensor, dim: int, size: int) -> Tensor:
+    """Return `x` at the side that it had before `_even`: what the last slice got twice, in one."""
+    if x.shape[dim] == size:
+        return x
+    x.narrow(dim, size - 1, 1).add_(x.narrow(dim, size, 1))
+    return x.narrow(dim, 0, size).contiguous()
