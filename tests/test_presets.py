@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,9 +16,10 @@ from fdd_flower.config import (
     keys,
     to_run_config,
     with_preset,
-    without_removed,
 )
 from fdd_flower.errors import ConfigError
+from fdd_flower.launch.begun import LAUNCH, read_begun
+from fdd_flower.run_folder.load import read_config
 
 GREY, COLOUR = (1, 28, 28), (3, 32, 32)
 
@@ -40,8 +42,18 @@ def test_bytes_grow_from_preset_to_preset() -> None:
     assert sizes == [8_000, 40_000, 100_000]
 
 
+def test_who_sets_nothing_gets_balanced_and_only_for_images() -> None:
+    assert Config().preset == "balanced"
+    bare = to_run_config(Config())
+    found = with_preset(Config(), shape=GREY, classes=10)
+    assert found.chosen == filled({}, shape=GREY)
+    assert found.chosen["distiller.bytes"] == 40_000
+    for shape in ((13,), (6, 128), (1, 8, 8)):  # a table, a series, the digits of a first run
+        same = to_run_config(with_preset(Config(), shape=shape, classes=10).config)
+        assert same == bare | {"preset": NONE}
+
+
 def test_none_leaves_every_setting_as_it_stands() -> None:
-    assert Config().preset == NONE
     assert filled({"preset": "none"}) == {}
     assert filled({"preset": "none", "distiller.bytes": 9_000}) == {}
 
@@ -114,15 +126,22 @@ def test_a_network_teaches_other_models_only_where_there_is_time() -> None:
     assert "server.teacher" not in filled({"preset": "best", "model.name": "convnet"})
 
 
-def test_settings_of_a_version_without_presets_had_none() -> None:
-    for stored, preset in (({"seed": 3}, NONE), ({"preset": "tiny"}, "tiny")):
-        known, lost = without_removed(stored)
-        assert from_run_config(known).preset == preset
-        assert not lost
+def test_settings_of_a_version_without_presets_had_none(tmp_path: Path) -> None:
+    for stored, preset in (("seed = 3", NONE), ('preset = "tiny"', "tiny")):
+        path = tmp_path / "config.toml"
+        path.write_text(stored, encoding="utf-8")
+        assert read_config(path).preset == preset
+        begun = f"clients = 2\n[settings]\n{stored}\n"
+        (tmp_path / LAUNCH).write_text(begun, encoding="utf-8")
+        found = read_begun(tmp_path)
+        assert found is not None
+        assert found.config.preset == preset
 
 
 def test_what_measures_settings_as_they_stand_refuses_a_preset() -> None:
     assert config_from("digits", [("preset", NONE)], threads=1).preset == NONE
+    assert config_from("digits", [], threads=1).preset == NONE
+    assert audit._settings("digits", []).preset == NONE
     assert audit._settings("digits", ["preset=none"]).preset == NONE
     with pytest.raises(ConfigError, match="preset"):
         config_from("digits", [("preset", "tiny")], threads=1)

@@ -43,7 +43,7 @@ def distill(
     bytes: int | None = None,
     ipc: int | None = None,
     distiller: str = "dm",
-    preset: str = "none",
+    preset: str = "balanced",
     seed: int = 0,
     classes: Iterable[object] | None = None,
     columns: Iterable[str] | None = None,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from fdd_flower.bench.distil.settings import Bench
 from fdd_flower.bench.rows import Row, from_json, to_json
-from fdd_flower.config import flatten, keys, nested, to_run_config, without_removed
+from fdd_flower.config import BEFORE, flatten, keys, nested, to_run_config, without_removed
 from fdd_flower.errors import ConfigError
 from fdd_flower.run_folder.files import write_atomic
 from fdd_flower.run_folder.versions import versions
@@ -198,10 +198,11 @@ def _compare(path: Path, wanted: Mapping[str, Any], lists: Sequence[str]) -> Non
     for name, value in lost.items():
         _refuse(path, f"a bench of settings that there are, without {name}", json.dumps(value))
     for name, value in wanted.items():
-        # what this version added had no other value than its default before
+        # what this version added had no other value than its default before, or that of `BEFORE`
         bare = name.removeprefix(COMMON)
         added = keys().get(bare)
-        before = found.get(name, older.get(bare, added.default if added else None))
+        default = BEFORE.get(bare, added.default if added else None)
+        before = found.get(name, older.get(bare, default))
         grown = name in lists and isinstance(before, list) and set(before) <= set(value)
         new = before is None and name.rpartition(".")[0] + "." in lists
         if not (grown or new) and before != value and not name.startswith("versions."):

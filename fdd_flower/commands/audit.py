@@ -157,4 +157,4 @@ def _settings(data: str, assignments: list[str]) -> Config:
             got="a preset",
             remedy="Leave it out, or attack a run that had one: `fdd audit RUN`.",
         )
-    return from_run_config({"data.name": data, **found})
+    return from_run_config({"data.name": data, "preset": NONE, **found})

@@ -4,7 +4,7 @@ from fdd_flower.config._config import Config
 from fdd_flower.config._keys import Key, find_key, keys, sections
 from fdd_flower.config._methods import DynafedConfig, FedlgdConfig, LocalConfig, StrategyConfig
 from fdd_flower.config._presets import NONE, Filled, with_preset
-from fdd_flower.config._removed import REMOVED, without_removed
+from fdd_flower.config._removed import BEFORE, REMOVED, without_removed
 from fdd_flower.config._run import (
     DataConfig,
     OutputConfig,
@@ -25,6 +25,7 @@ from fdd_flower.config._sets import CodecConfig, DistillerConfig, SketchConfig
 from fdd_flower.config._setting import Scalar
 
 __all__ = [
+    "BEFORE",
     "NONE",
     "REMOVED",
     "CodecConfig",

@@ -36,7 +36,7 @@ class Config:
 
     num_server_rounds: int = setting(3, "number of rounds", low=1, high=100_000, first=True)
     preset: str = setting(
-        "none",
+        "balanced",
         "fills in settings that are left open, for images of at least 16x16 pixels: tiny sends "
         "8 kB per client and round, balanced 40 kB, best 100 kB and trains long; none: nothing",
         choices=("tiny", "balanced", "best", "none"),

@@ -95,6 +95,10 @@ def refuse_removed(name: str) -> None:
         _refuse(name, "one of an older version")
 
 
+# What a setting that came later had in versions without it, where that is not its default now.
+BEFORE: Mapping[str, Scalar] = {"preset": "none"}
+
+
 def without_removed(
     flat: Mapping[str, Scalar], *, strict: bool = True
 ) -> tuple[dict[str, Scalar], dict[str, Scalar]]:

@@ -14,6 +14,7 @@ from pathlib import Path
 import tomli_w
 
 from fdd_flower.config import (
+    BEFORE,
     Config,
     Scalar,
     flatten,
@@ -92,7 +93,7 @@ def read_begun(folder: Path) -> Begun | None:
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
         return Begun(
-            config=from_run_config(without_removed(flatten(found["settings"]))[0]),
+            config=from_run_config({**BEFORE, **without_removed(flatten(found["settings"]))[0]}),
             clients=int(found["clients"]),
             absent=tuple(map(str, found.get("absent", ()))),
             own_data={name: str(path) for name, path in found.get("own-data", {}).items()},

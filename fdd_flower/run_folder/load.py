@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fdd_flower.config import Config, Scalar, flatten, from_run_config, without_removed
+from fdd_flower.config import BEFORE, Config, Scalar, flatten, from_run_config, without_removed
 from fdd_flower.errors import ConfigError, DataError
 from fdd_flower.run_folder.facts.columns_file import load_columns
 from fdd_flower.run_folder.facts.evaluation_file import load_evaluation
@@ -132,7 +132,7 @@ def _settings(path: Path, *, strict: bool) -> tuple[Config, dict[str, Scalar]]:
     try:
         stored = flatten(tomllib.loads(_read(path).decode()))
         known, lost = without_removed(stored, strict=strict)
-        return from_run_config(known), lost
+        return from_run_config({**BEFORE, **known}), lost
     except (ValueError, RecursionError, ConfigError) as error:
         raise DataError(
             str(path),
