@@ -49,7 +49,9 @@ class LocalGlobal(FedAvg):
 
     A client matches its virtual data to its records under the global model, again every
     `fedlgd.every` rounds, and trains the model on it and on the global virtual data. The server
-    averages, and fits the global virtual data to the step that the average took.
+    averages, and fits the global virtual data to the step that the average took. The paper
+    compares it with FedAvg on the clients' first virtual data: `fedlgd.ipc` 0, and `fedlgd.every`
+    above the rounds.
 
     Differs from the paper and https://github.com/ubc-tea/FedLGD:
 
