@@ -199,7 +199,7 @@ class Federation:
         return _child(self.superlink, "flwr-serverapp")
 
     def client_app(self, name: str) -> psutil.Process | None:
-        """Return the process that works on a message for client `name`, if there is one."""
+        """Return the latest process that works on a message for client `name`, if there is one."""
         return _child(self.nodes.get(name), "flwr-clientapp")
 
     def kill(self, process: psutil.Process | subprocess.Popen[bytes] | None) -> None:
@@ -330,7 +330,7 @@ def _family(process: psutil.Process | subprocess.Popen[bytes]) -> list[psutil.Pr
 
 
 def _child(parent: subprocess.Popen[bytes] | None, word: str) -> psutil.Process | None:
-    for process in _family(parent)[1:] if parent else []:
+    for process in reversed(_family(parent)[1:] if parent else []):  # in the order of their start
         with suppress(psutil.Error):
             if any(word in part for part in process.cmdline()[:3]):
                 return process

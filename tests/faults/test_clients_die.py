@@ -64,10 +64,10 @@ def test_too_few_are_left(federation, attempt):
 
 def _in_its_second_round(federation: Federation, *, deadline: float = DEADLINE) -> Federation:
     federation.start().submit(strategy__quorum=len(CLIENTS), strategy__deadline=deadline)
-    federation.until("work at b", lambda: federation.client_app("b"))
-    federation.until("b to be done", lambda: not federation.client_app("b"))
+    first = federation.until("work at b", lambda: federation.client_app("b"))
     federation.until("first round", federation.rounds)
-    federation.until("more work at b", lambda: federation.client_app("b"))
+    # on a busy machine the first process ends after the second has begun
+    federation.until("more work at b", lambda: federation.client_app("b") not in (None, first))
     return federation
 
 
