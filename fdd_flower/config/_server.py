@@ -152,8 +152,8 @@ class EvaluationConfig:
     )
     precision: float = setting(
         0.0,
-        "the same for the share of positive answers that are right, in place of a recall; "
-        "without a schema's prior half of the test records choose it",
+        "the same for the share of positive answers that are right, in place of a recall; the "
+        "classes are as frequent as the schema's prior says, else as the clients' counts do",
         low=0,
         high=1,
     )

@@ -19,7 +19,7 @@ from fdd_flower.models import resolve_name
 from fdd_flower.models.base import Network
 from fdd_flower.progress_log import NOTE
 from fdd_flower.report.units import human_bytes
-from fdd_flower.server.about import classes_line, counted, records_line
+from fdd_flower.server.about import classes_line, counted, notes, records_line
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.training.pace import Pace
 from fdd_flower.training.readout import last_linear
@@ -72,7 +72,7 @@ def outline(
         classes_line(dataset.classes, np.sum(counts, axis=0)),
         _clients("data of their own" if own_data else f"split: {_split(cfg)}", sizes),
         *([] if own_data else _groups(cfg, dataset, sizes)),
-        *(f"{NOTE}{note}" for note in (*dataset.notes, *reach)),
+        *(f"{NOTE}{note}" for note in (*notes(cfg, dataset, method), *reach)),
         _rounds(cfg, method, plan, model, counts),
     ]
 

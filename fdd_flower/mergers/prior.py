@@ -1,12 +1,16 @@
-"""The classes of a merged set in the shares that the schema names, where it names them."""
+"""The classes of a merged set in the shares that the schema names, or that clients claim."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+
+import torch
 
 from fdd_flower.device import wide
 from fdd_flower.synthetic_set import SyntheticSet
+
+LEAST = 1e-9  # of a count, where a merge rule has rows of a class that nobody claims
 
 
 def under_prior(merged: SyntheticSet, prior: Sequence[float]) -> SyntheticSet:
@@ -28,3 +32,15 @@ def under_prior(merged: SyntheticSet, prior: Sequence[float]) -> SyntheticSet:
         rows = labels == label
         weights[rows] *= prior[int(label)] / weights[rows].sum()
     return replace(merged, weights=(weights / weights.mean()).float())
+
+
+def claimed_counts(parts: Iterable[SyntheticSet]) -> tuple[float, ...]:
+    """Return how many records of each class the rows of `parts` stand for, (k,), above 0.
+
+    So their weights say, which clients claim; of a class that is withheld nobody claims any.
+    """
+    each = [
+        torch.bincount(part.labels, weights=wide(part.weights), minlength=part.num_classes)
+        for part in parts
+    ]
+    return tuple(torch.stack(each).sum(dim=0).clamp_min(LEAST).tolist())

@@ -17,6 +17,7 @@ from fdd_flower.device import HOST, moved, on_host
 from fdd_flower.distillers.base import Plan
 from fdd_flower.errors import ConfigError
 from fdd_flower.ledger import StoredSets
+from fdd_flower.mergers.prior import claimed_counts
 from fdd_flower.methods._summed import Reader, Summed
 from fdd_flower.methods.base import Method
 from fdd_flower.models.base import Network
@@ -131,6 +132,7 @@ class PrivateSum(Summed):
         learned = self.release.learn(total, rng=rng)
         rows = cfg.privacy.rows * self.release.classes
         self.side.merged = on_host(learned.draw(rows, rng=rng))
+        self.side.claimed = claimed_counts([self.side.merged])  # noisy, and free of charge
         self.side.taught_by = learned.teacher()
         self.side.sources = tuple(Source(server_round, sha256) for sha256 in hashes.values())
         return learned

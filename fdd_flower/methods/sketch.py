@@ -17,6 +17,7 @@ from fdd_flower.device import moved, on_host, resolve
 from fdd_flower.distillers.base import Plan, usable_classes
 from fdd_flower.errors import ConfigError, WireError
 from fdd_flower.ledger import StoredSets
+from fdd_flower.mergers.prior import claimed_counts
 from fdd_flower.methods._summed import Reader, Summed
 from fdd_flower.methods.base import STRATEGIES, Method
 from fdd_flower.models import resolve_name
@@ -139,6 +140,7 @@ class SketchSum(Summed):
         rng, kind = stream(self.side.cfg.seed, "merge", server_round), self._kind(server_round)
         total = moved(total, kind.sums_device)
         self.side.merged = on_host(synthesise(kind, total, rng=rng))
+        self.side.claimed = claimed_counts([self.side.merged])
         self.side.taught_by = kind.teacher(total)
         self.side.sources = tuple(Source(server_round, sha256) for sha256 in hashes.values())
         return self.side.merged

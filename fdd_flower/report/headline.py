@@ -97,8 +97,6 @@ def headline_words(summary: Summary) -> str:
 def threshold_words(found: Mapping[str, float]) -> str:
     """Return what a threshold of `Summary.thresholds` is, and gives."""
     share = {name: human_share(found.get(name, math.nan)) for name in _OF_A_THRESHOLD}
-    if not math.isfinite(found.get("value", math.nan)):
-        return "none reaches what was asked for"
     return (
         f"{found['value']:.4g}: recall {share['recall']}, precision {share['precision']}, "
         f"{share['called']} of the records called positive"

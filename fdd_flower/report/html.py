@@ -10,7 +10,7 @@ from fdd_flower.report.page.columns import columns
 from fdd_flower.report.page.elements import page
 from fdd_flower.report.page.guide import guide
 from fdd_flower.report.page.metrics import measures, per_class, per_client, thresholds
-from fdd_flower.report.page.overview import facts, head, settings, tiles
+from fdd_flower.report.page.overview import facts, head, notes, settings, tiles
 from fdd_flower.report.page.pictures import draw_missing, pictures
 from fdd_flower.report.page.privacy import privacy
 from fdd_flower.report.page.replies import rejected, scores
@@ -33,7 +33,7 @@ def write_report(run_dir: Path) -> Path:
     run = load_run(run_dir)
     draw_missing(run)
     entries = Ledger(run_dir / LEDGER).entries()
-    parts = [head(run), tiles(run), guide(run), *pictures(run)]
+    parts = [head(run), tiles(run), notes(run), guide(run), *pictures(run)]
     parts += [rounds(run), measures(run), per_class(run), per_client(run), thresholds(run)]
     parts += [rejected(entries), scores(entries)]
     parts += [*columns(run), channels(run), privacy(run), facts(run), settings(run)]

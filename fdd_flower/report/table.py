@@ -106,6 +106,7 @@ def summary_facts(summary: Summary) -> list[tuple[str, str]]:
             (f"threshold of {name}", threshold_words(found))
             for name, found in summary.thresholds.items()
         ),
+        *((f"no threshold of {name}", why) for name, why in summary.no_threshold.items()),
         ("worst class", human_share(min(worst)) if worst else human_share(float("nan"))),
         ("strategy", summary.strategy),
         ("distiller → merger → codec", parts),
@@ -123,7 +124,7 @@ def summary_facts(summary: Summary) -> list[tuple[str, str]]:
         ("seed", str(summary.seed)),
         ("versions", ", ".join(f"{name} {version}" for name, version in summary.versions.items())),
     ]
-    return [(name, one_line(value, 300)) for name, value in facts if value]
+    return [(name, one_line(value, 500)) for name, value in facts if value]
 
 
 def _of_others(summary: Summary) -> list[tuple[str, str]]:

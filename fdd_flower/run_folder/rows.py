@@ -134,14 +134,17 @@ class Summary(_Record):
         Of each of `server.models`.
     thresholds
         For `evaluation.recall` or `evaluation.precision`, by the name of the model: `value`, and
-        what it gives on test records that did not choose it, `recall, precision, called,
-        records`; `rows` is how many synthetic rows chose it, `chosen_on` how many test records.
-        Empty where none is asked for.
+        what it gives on the test records, `recall, precision, called, records`; `rows` is how many
+        synthetic rows chose it. Empty where none is asked for.
+    no_threshold
+        By the name of the model: why it has none, though one is asked for, and the remedy.
     distance_per_column
         Of a table, by the name of the column, the label too: how far the synthetic rows' marginal
         is from that of the test records, from 0 to 1: `distance` by the rows' weights, and
         `same_classes` with the classes as frequent as among the test records. Empty of other
         data, and of a run without synthetic rows.
+    notes
+        What was said before the first round: of the server's data, and of settings without effect.
     """
 
     strategy: str
@@ -172,6 +175,8 @@ class Summary(_Record):
     metrics_by_model: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     distance_per_column: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    no_threshold: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = field(default_factory=tuple)
 
     def to_json(self) -> str:
         """Return this summary indented; a number that is not finite becomes null."""
@@ -206,8 +211,8 @@ def _read(kind: str, value: object, where: str) -> Any:
             return value
         case "str", str():
             return value
-        case "Sequence[float]", list():
-            return tuple(_read("float", item, where) for item in value)
+        case (("Sequence[float]" | "Sequence[str]"), list()):
+            return tuple(_read(kind[len("Sequence[") : -1], item, where) for item in value)
         case "Mapping[str, object]", dict():
             return value
         case _, dict() if kind.startswith("Mapping[str, "):

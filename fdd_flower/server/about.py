@@ -8,22 +8,30 @@ import numpy as np
 
 from fdd_flower.config import Config
 from fdd_flower.data.base import Dataset
+from fdd_flower.methods.base import Method
 from fdd_flower.progress_log import DATA, NOTE
 from fdd_flower.report.units import one_line
+from fdd_flower.server.measuring.thresholds import cannot_choose, wanted
 from fdd_flower.wording import many
 
 MOST_NAMES = 12  # of classes or groups, in a line
 LONGEST_NAME = 24
 
 
-def about(cfg: Config, dataset: Dataset) -> list[str]:
+def about(cfg: Config, dataset: Dataset, notes: Sequence[str]) -> list[str]:
     """Return what a server says of its own data before the first round."""
     counts = np.bincount(dataset.train.labels, minlength=len(dataset.classes))
     return [
         records_line(cfg, dataset, len(dataset.train)),
         f"{DATA}{classes_line(dataset.classes, counts)}",
-        *(f"{NOTE}{note}" for note in dataset.notes),
+        *(f"{NOTE}{note}" for note in notes),
     ]
+
+
+def notes(cfg: Config, dataset: Dataset, method: Method) -> tuple[str, ...]:
+    """Return what a user should know before the first round, of the data and of the settings."""
+    why = cannot_choose(cfg, method)
+    return (*dataset.notes, *([f"no threshold for {wanted(cfg.evaluation)}: {why}"] * bool(why)))
 
 
 def records_line(cfg: Config, dataset: Dataset, training: int) -> str:

@@ -17,7 +17,7 @@ from fdd_flower.distillers.base import packing_of
 from fdd_flower.distillers.parts.options import settings_of_round, uses_model
 from fdd_flower.ledger import Staging, StoredSets, accepted_entry
 from fdd_flower.mergers.base import MERGERS, AgedSets
-from fdd_flower.mergers.prior import under_prior
+from fdd_flower.mergers.prior import claimed_counts, under_prior
 from fdd_flower.progress_log import say, say_steps
 from fdd_flower.rng import stream
 from fdd_flower.scoring import bound_shares
@@ -192,6 +192,8 @@ class FederatedDistillation(ServerEvaluates):
         each = LazySets([partial(one.load, side) for one in self.pool])
         owners = [one.client for one in self.pool]
         bounded = bound_shares(each, side.cfg.scoring.quota, owners=owners)
+        if side.cfg.evaluation.precision:  # else no need to read all sets once more
+            side.claimed = claimed_counts(bounded)
         there = each_moved(bounded, side.device)
         aged = AgedSets(there, [one.factor for one in self.pool])
         merged = self.merger.merge(aged, rng=rng)

@@ -10,19 +10,17 @@ from torch import Tensor
 from fdd_flower.client.side import new_model
 from fdd_flower.config import Config, TrainingConfig
 from fdd_flower.data.base import Split
-from fdd_flower.device import moved, on_host
+from fdd_flower.device import moved
 from fdd_flower.distillers.base import Plan
 from fdd_flower.errors import ConfigError
 from fdd_flower.methods.base import Method
 from fdd_flower.models import ESTIMATORS, resolve_name
 from fdd_flower.models.base import Network
-from fdd_flower.progress_log import say, say_steps
+from fdd_flower.progress_log import say_steps
 from fdd_flower.server.side import ServerSide
 from fdd_flower.synthetic_set import SyntheticSet
-from fdd_flower.training.cross_fit import cross_fitted
 from fdd_flower.training.evaluation import Evaluation, evaluate
 from fdd_flower.training.family import as_pupil, as_teacher, train_family
-from fdd_flower.training.metrics import Choosing
 from fdd_flower.training.teachers import Teacher
 from fdd_flower.wording import many
 
@@ -131,28 +129,6 @@ def extra_models(
         else:
             model = _trained(merged, name, round_, cfg, teacher)
         yield name, model.state_dict(), evaluate(model, test)
-
-
-def choosing_rows(side: ServerSide, name: str, positive: int, round_: int) -> Choosing | None:
-    """Return the rows of the merged set of `round_`, each scored by a model that never saw it.
-
-    None where a class has fewer than two rows.
-
-    Raises
-    ------
-    FddError
-        If a training diverges.
-    """
-    assert side.merged is not None  # or nothing chooses
-    merged = moved(side.merged, side.device)
-    training, teacher = lesson(side, merged, round_)
-    cfg = replace(side.cfg, training=training)
-    say(f"choosing a threshold of {name}: each row by a model trained on the others")
-    shares = cross_fitted(name, merged, cfg, round_=round_, teacher=teacher)
-    if shares is None:
-        return None
-    targets, weights = (on_host(one).double().numpy() for one in (merged.targets, merged.weights))
-    return Choosing(score=shares[:, positive], own=targets[:, positive], weights=weights)
 
 
 def other_models(cfg: Config, plan: Plan) -> list[str]:

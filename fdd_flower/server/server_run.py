@@ -34,16 +34,17 @@ from fdd_flower.run_folder.versions import versions
 from fdd_flower.schema import Schema
 from fdd_flower.scoring import Root, server_records
 from fdd_flower.secure_sum.total import sums_asked
-from fdd_flower.server.about import about
+from fdd_flower.server.about import about, notes
 from fdd_flower.server.checks import (
     check_components,
     check_method,
     make_plan,
 )
-from fdd_flower.server.extra_models import check_models, choosing_rows, extra_models
+from fdd_flower.server.extra_models import check_models, extra_models
 from fdd_flower.server.grid import CountingGrid
-from fdd_flower.server.likeness import compared
-from fdd_flower.server.measured import Measured
+from fdd_flower.server.measuring.likeness import compared
+from fdd_flower.server.measuring.measured import Measured
+from fdd_flower.server.measuring.thresholds import cannot_choose, choosing_rows, wanted
 from fdd_flower.server.resumed_strategy import Resumable, ResumedStrategy, Stateful
 from fdd_flower.server.side import RoundTally, ServerSide
 from fdd_flower.server.tracking import Tracking
@@ -92,7 +93,7 @@ def _serve(grid: Grid, context: Context) -> Path:
             return folder.path
     with threads(cfg.runtime.server_threads):
         run = ServerRun(cfg, grid, str(context.run_id))
-        for line in about(run.cfg, run.dataset):
+        for line in about(run.cfg, run.dataset, run.notes):
             say(line)
         return run.run()
 
@@ -133,7 +134,8 @@ class ServerRun:
         # Built before the folder is made: a model that does not fit leaves nothing behind.
         self.model = new_model(cfg, self.plan)
         self._check_options()
-        self.measured = Measured(cfg.evaluation, self.test, self.dataset.group_names, seed=cfg.seed)
+        self.measured = Measured(cfg.evaluation, self.test, self.dataset.group_names)
+        self.notes = notes(cfg, self.dataset, self.method)
         if cfg.resume:
             check_schema(Path(cfg.resume), self.dataset.schema)
             self.folder = RunDir.reopen(Path(cfg.resume))
@@ -148,7 +150,7 @@ class ServerRun:
         self.clients: set[str] = set()
         self.last: Evaluation | None = None
         self.by_model: dict[str, Evaluation] = {}
-        self.choosing: Mapping[str, Choosing] = {}
+        self.choosing: Mapping[str, Choosing | str] = {}
         self.seconds_before = 0.0  # of the processes that were killed
         self.started = time.monotonic()
 
@@ -316,21 +318,15 @@ class ServerRun:
             words = self.measured.words(found.accuracy, self.measured.metrics(found))
             say(f"{name} on the same {many(len(self.side.merged or ()), 'row')}: {words}")
 
-    def _choosing(self) -> Mapping[str, Choosing]:
-        """Return, by model, the rows that choose its threshold, where one is asked for.
-
-        A precision follows from the shares of the classes, which the rows have by a prior alone.
-        """
-        cfg, merged = self.cfg.evaluation, self.side.merged
-        asked = cfg.recall or (cfg.precision and self.plan.prior)
-        if not asked or merged is None or self.last is None:
+    def _choosing(self) -> Mapping[str, Choosing | str]:
+        """Return, by model, the rows that choose its threshold, or why none do, if it is wanted."""
+        if self.last is None or not wanted(self.cfg.evaluation):
             return {}
         own = resolve_name(self.cfg.model.name, self.plan.feature_shape)
-        positive, found = self.measured.headline.positive, {}
-        for name in (own, *self.by_model):
-            if (rows := choosing_rows(self.side, name, positive, len(self.rows))) is not None:
-                found[name] = rows
-        return found
+        names, positive = (own, *self.by_model), self.measured.headline.positive
+        if why := cannot_choose(self.cfg, self.method):
+            return dict.fromkeys(names, why)
+        return {name: choosing_rows(self.side, name, positive, len(self.rows)) for name in names}
 
     def _finish_run(self, status: str) -> None:
         if self.rows:
@@ -352,6 +348,8 @@ class ServerRun:
         summary = self._summary(status, distances)
         for name, found in summary.thresholds.items():
             say(f"threshold of {name}: {threshold_words(found)}")
+        for name, why in summary.no_threshold.items():
+            say(f"no threshold of {name}: {why}")
         self.folder.write_summary(summary)
         self.tracking.end(summary)
         write_report(self.folder.path)
@@ -380,5 +378,6 @@ class ServerRun:
             status=status,
             privacy=self._card(rows=distils).to_dict(),
             distance_per_column=distances,
+            notes=self.notes,
             **self.measured.summary(model, self.last, self.by_model, self.choosing),
         )

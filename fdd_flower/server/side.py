@@ -69,7 +69,8 @@ class ServerSide:
     read by the runner. `client_at` is the client key that each node replied under last. `root` is
     what sets are scored by; None: they are not. `teacher` is the network that `server.teacher`
     names, and the round whose merged set it was trained on. `taught_by` is what the method itself
-    has models learn from where that names none; None: the merged set.
+    has models learn from where that names none; None: the merged set. `claimed` is how many
+    records of each class stand behind `merged`, as clients say; empty: nobody says it.
     """
 
     cfg: Config
@@ -82,6 +83,7 @@ class ServerSide:
     root: Root | None = None
     teacher: tuple[int, Network] | None = None
     taught_by: Teacher | None = None
+    claimed: tuple[float, ...] = ()
 
     @property
     def device(self) -> torch.device:

@@ -25,10 +25,10 @@ def _shares(model: torch.nn.Module, inputs: torch.Tensor) -> np.ndarray:
 
 def cross_fitted(
     name: str, merged: SyntheticSet, cfg: Config, *, round_: int, teacher: Teacher | None = None
-) -> np.ndarray | None:
+) -> np.ndarray:
     """Return class probabilities (n, k) of each row, by a model trained on the other folds.
 
-    None where a class has fewer than two rows. Folds have as many rows of each class, to one.
+    Folds have as many rows of each class, to one; each class has at least two rows.
 
     Raises
     ------
@@ -39,8 +39,6 @@ def cross_fitted(
 
     labels = on_host(merged.labels).numpy()
     counts = np.bincount(labels, minlength=merged.num_classes)
-    if counts.min() < 2:
-        return None
     found = np.empty((len(merged), merged.num_classes))
     folds = StratifiedKFold(min(FOLDS, int(counts.min())), shuffle=True, random_state=cfg.seed)
     for others, own in folds.split(labels, labels):

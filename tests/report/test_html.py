@@ -134,6 +134,14 @@ def test_metrics_stand_by_class_and_by_client_with_pictures(finished: Leave) -> 
     assert any(picture in value for _, value in page.attributes)
 
 
+def test_what_was_said_first_and_why_there_is_no_threshold_stand_there(finished: Leave) -> None:
+    run = finished(no_threshold={"cnn": f"no set {HOSTILE}"}, notes=["one class in one split"])
+    page = Page(write_report(run))
+    for text in (f"No threshold of cnn: no set {HOSTILE}.", "one class in one split"):
+        assert text in page.text, text
+    assert "script" not in page.tags
+
+
 def test_hostile_names_and_reasons_are_text(finished: Leave) -> None:
     page = Page(write_report(finished(status=f"failed: {HOSTILE}", model=HOSTILE)))
     assert "script" not in page.tags

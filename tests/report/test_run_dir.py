@@ -67,6 +67,8 @@ SUMMARY_KEYS = [
     "metrics_by_model",
     "thresholds",
     "distance_per_column",
+    "no_threshold",
+    "notes",
 ]
 
 

@@ -29,7 +29,7 @@ def test_records_classes_and_notes_are_said() -> None:
         notes=("2 spellings", "columns left out: id"),
     )
     cfg = replace(Config(), data=DataConfig(name="table"))
-    assert about(cfg, dataset) == [
+    assert about(cfg, dataset, dataset.notes) == [
         "data: table, 5 training and 2 test records, 2 columns (4 features) each",
         "data: 2 classes: no (3), yes (2)",
         "note: 2 spellings",

@@ -11,7 +11,7 @@ import torch
 from fdd_flower.data.base import Split
 from fdd_flower.data.tables.decode import frame_of
 from fdd_flower.schema import Column, Schema
-from fdd_flower.server.likeness import compared
+from fdd_flower.server.measuring.likeness import compared
 from fdd_flower.synthetic_set import SyntheticSet
 
 SCHEMA = Schema.of_table(

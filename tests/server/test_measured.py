@@ -13,7 +13,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from fdd_flower.config import Config, EvaluationConfig, TrainingConfig
 from fdd_flower.data.base import Split
 from fdd_flower.run_folder.rows import Summary
-from fdd_flower.server.measured import Measured
+from fdd_flower.server.measuring.measured import Measured
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.training.cross_fit import cross_fitted
 from fdd_flower.training.evaluation import Evaluation, evaluate
@@ -68,29 +68,41 @@ def test_each_group_is_measured_on_its_own(split: Split, found: Evaluation):
     assert alone.summary("cnn", found, {})["metrics_per_client"] == {}
 
 
-def test_a_threshold_is_found_for_every_model(split: Split, found: Evaluation):
-    none = Measured(EvaluationConfig(), split, ()).summary("cnn", found, {})
-    assert none["thresholds"] == {}
-    asked = Measured(EvaluationConfig(recall=0.5), split, ()).summary("cnn", found, {"mlp": found})
-    assert asked["thresholds"]["cnn"] == asked["thresholds"]["mlp"]
-    assert asked["thresholds"]["cnn"]["chosen_on"] == 30
+def test_test_records_never_choose_a_threshold(split: Split, found: Evaluation):
+    asked = Measured(EvaluationConfig(recall=0.5), split, ())
+    for rows in ({}, None):
+        said = asked.summary("cnn", found, {"mlp": found}, rows)
+        assert (said["thresholds"], said["no_threshold"]) == ({}, {})
+    said = asked.summary("cnn", found, {"mlp": found}, {"cnn": "no set", "mlp": ROWS})
+    assert list(said["thresholds"]) == ["mlp"]
+    assert said["no_threshold"] == {"cnn": "no set"}
+
+
+ROWS = Choosing(
+    score=np.array([0.1, 0.3, 0.5, 0.7]),
+    own=np.array([0.0, 1.0, 0.0, 1.0]),
+    weights=np.array([1.0, 1.0, 1.0, 3.0]),
+)
 
 
 def test_rows_choose_a_threshold_that_all_records_measure(split: Split, found: Evaluation):
-    rows = Choosing(
-        score=np.array([0.1, 0.3, 0.5, 0.7]),
-        own=np.array([0.0, 1.0, 0.0, 1.0]),
-        weights=np.array([1.0, 1.0, 1.0, 3.0]),
-    )
     cfg = EvaluationConfig(recall=0.7)
-    said = Measured(cfg, split, ()).summary("cnn", found, {}, {"cnn": rows})["thresholds"]["cnn"]
+    said = Measured(cfg, split, ()).summary("cnn", found, {}, {"cnn": ROWS})["thresholds"]["cnn"]
     assert said["value"] == 0.7  # three quarters of the weight; the other row is not needed
-    assert (said["rows"], said["chosen_on"], said["records"]) == (4, 0, 60)
+    assert (said["rows"], said["records"]) == (4, 60)
     own = split.labels.numpy() == 1
     reached = found.probabilities[own, 1] >= 0.7
     assert said["recall"] == pytest.approx(reached.mean())
     shared = Choosing(score=np.array([0.2, 0.6]), own=np.array([0.5, 0.5]), weights=np.ones(2))
     assert shared.choose(recall=1, precision=0) == 0.2
+
+
+def test_a_precision_that_no_row_gives_is_said(split: Split, found: Evaluation):
+    never = replace(ROWS, own=ROWS.own[::-1].copy())  # the highest score is of the other class
+    cfg = EvaluationConfig(precision=0.9)
+    said = Measured(cfg, split, ()).summary("cnn", found, {}, {"cnn": never})
+    assert said["thresholds"] == {}
+    assert "a precision of 0.9" in said["no_threshold"]["cnn"]
 
 
 def test_a_row_is_scored_by_a_model_that_never_saw_it(monkeypatch: pytest.MonkeyPatch):
@@ -116,11 +128,8 @@ def test_a_row_is_scored_by_a_model_that_never_saw_it(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr("fdd_flower.training.cross_fit.train_family", train)
     found = cross_fitted("logistic", rows, cfg, round_=1)
-    assert found is not None
     np.testing.assert_allclose(found, rows.inputs[:, :2].double().softmax(dim=1).numpy())
     assert [len(one) for one in trained_on] == [16] * 5
-    alone = replace(rows, targets=torch.eye(2)[torch.tensor([0] + [1] * 19)])
-    assert cross_fitted("logistic", alone, cfg, round_=1) is None
 
 
 def test_the_log_begins_with_what_is_asked_for(split: Split, found: Evaluation):

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from fdd_flower.training.metrics import choose, find_threshold
+from fdd_flower.training.metrics import Choosing, choose, threshold_of_rows
 
 
 def scored(n: int = 400, share: float = 0.1) -> tuple[np.ndarray, np.ndarray]:
@@ -40,28 +40,17 @@ def test_what_cannot_be_had_is_no_number():
     assert math.isnan(choose(score, own, recall=0, precision=0.9))
     assert math.isnan(choose(score, own & False, recall=0.5, precision=0))
     assert math.isnan(choose(score * math.nan, own, recall=0.5, precision=0))
-    found = find_threshold(score, own, recall=0, precision=0.99, seed=0)
-    undefined = (found.value, found.recall, found.precision, found.called)
-    assert all(map(math.isnan, undefined))
+    rows = Choosing(score=score, own=own.astype(float), weights=np.ones(4))
+    assert threshold_of_rows(rows, score, own, recall=0, precision=0.9) is None
 
 
 def test_it_is_measured_on_records_that_did_not_choose_it():
-    score, own = scored(4001)
-    found = find_threshold(score, own, recall=0.8, precision=0, seed=3)
-    assert found.chosen_on + found.records == 4001
-    assert abs(found.chosen_on - found.records) <= 2
-    assert found.recall == pytest.approx(0.8, abs=0.1)
-    # what was left out of the choice changes the numbers and not the threshold
-    other = find_threshold(score, own, recall=0.8, precision=0, seed=4)
-    assert other.value != found.value or other.recall != found.recall
-    assert find_threshold(score, own, recall=0.8, precision=0, seed=3) == found
-
-
-def test_halves_share_no_record():
-    own = np.arange(40) < 20
-    score = np.where(own, 1.0, 0.0)
-    for place in range(20):  # a record that is missed is in one half alone
-        lower = score.copy()
-        lower[place] = -1
-        found = find_threshold(lower, own, recall=1.0, precision=0, seed=0)
-        assert (found.value, found.recall) in {(-1.0, 1.0), (1.0, 0.9)}
+    score, own = scored(1000)
+    others, theirs = score[:400], own[:400]
+    rows = Choosing(score=score[400:], own=own[400:].astype(float), weights=np.ones(600))
+    found = threshold_of_rows(rows, others, theirs, recall=0.8, precision=0)
+    assert found is not None
+    assert found.value == choose(score[400:], own[400:], recall=0.8, precision=0)
+    assert (found.recall, found.precision) == numbers(others, theirs, found.value)
+    assert found.called == (others >= found.value).mean()
+    assert (found.rows, found.records) == (600, 400)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 from fdd_flower.report.headline import (
     CLASS_NAMES,
@@ -86,29 +85,18 @@ def per_client(run: Run) -> Raw | None:
     )
 
 
-def _chosen_on(one: Mapping[str, float]) -> str:
-    measured = human_column("records", one.get("records", math.nan))
-    if rows := one.get("rows"):
-        return (
-            f"It was chosen on {many(int(rows), 'synthetic row')}, each scored by a model that was "
-            f"not trained on it; what it gives is measured on all {measured} test records."
-        )
-    return (
-        f"It was chosen on {human_column('records', one.get('chosen_on', math.nan))} of the test "
-        f"records, and what it gives is measured on the other {measured}."
-    )
-
-
 def thresholds(run: Run) -> Raw | None:
-    """Return the threshold of each model, and what it gives."""
-    found = run.summary.thresholds
+    """Return the threshold of each model and what it gives, or why it has none."""
+    found, missing = run.summary.thresholds, run.summary.no_threshold
+    why = [f"No threshold of {one_line(name, 80)}: {text}." for name, text in missing.items()]
     if not found:
-        return None
+        return section("Threshold", *why) if why else None
     cfg, answers = run.config.evaluation, run.answers
     wanted = f"recall of {cfg.recall:g}" if cfg.recall else f"precision of {cfg.precision:g}"
     classes = run.class_names(2)
     positive = f" of {one_line(classes[answers.positive], 80)}" if answers else ""
     one = next(iter(found.values()))
+    shares = "" if cfg.recall else f" {_shares(run)}"
     rows = [
         (
             one_line(name, 80),
@@ -120,6 +108,15 @@ def thresholds(run: Run) -> Raw | None:
     return section(
         "Threshold",
         f"From this probability{positive} on a record is called positive, for a {wanted}. "
-        f"{_chosen_on(one)}",
+        f"It was chosen on {many(int(one.get('rows', 0)), 'synthetic row')}, each scored by a "
+        f"model that was not trained on it.{shares} What it gives is measured on the "
+        f"{human_column('records', one.get('records', math.nan))} test records.",
         table(("model", "threshold", "recall", "precision", "called positive"), rows, (1, 2, 3, 4)),
+        *why,
     )
+
+
+def _shares(run: Run) -> str:
+    if run.schema is not None and run.schema.prior:
+        return "The classes of the rows are as frequent as the schema's prior says."
+    return "The classes of the rows are as frequent as the clients' counts say, as far as they go."

@@ -40,6 +40,12 @@ def tiles(run: Run) -> Raw:
     return Raw(f'<div class="tiles">{inside}</div>')
 
 
+def notes(run: Run) -> Raw | None:
+    """Return what the run said before its first round."""
+    items = "".join(f"<li>{cell(one_line(note, 500))}</li>" for note in run.summary.notes)
+    return section("Said before the first round", Raw(f"<ul>{items}</ul>")) if items else None
+
+
 def facts(run: Run) -> Raw:
     """Return all that the summary says."""
     return section("The run", table((), summary_facts(run.summary)))

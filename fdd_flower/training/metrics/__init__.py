@@ -18,7 +18,6 @@ from fdd_flower.training.metrics.threshold import (
     Choosing,
     Threshold,
     choose,
-    find_threshold,
     threshold_of_rows,
 )
 
@@ -35,7 +34,6 @@ __all__ = [
     "brier",
     "choose",
     "confusion",
-    "find_threshold",
     "headline",
     "measure",
     "per_class",

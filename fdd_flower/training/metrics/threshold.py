@@ -6,9 +6,6 @@ import math
 from dataclasses import asdict, dataclass
 
 import numpy as np
-import torch
-
-from fdd_flower.rng import stream
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,14 +14,12 @@ class Threshold:
 
     Attributes
     ----------
-    value
-        nan: no threshold does what was asked for, and no other number is defined.
     recall, precision
-        On test records that did not choose it; so is `called`, the share that is called positive.
+        On all test records; so is `called`, the share that is called positive.
     rows
-        How many synthetic rows chose it; 0: test records did.
-    chosen_on, records
-        How many test records chose it, and how many others it was measured on.
+        How many synthetic rows chose it.
+    records
+        How many test records it was measured on.
     """
 
     value: float
@@ -32,7 +27,6 @@ class Threshold:
     precision: float
     called: float
     rows: int
-    chosen_on: int
     records: int
 
     def as_dict(self) -> dict[str, float]:
@@ -67,51 +61,30 @@ class Choosing:
 
 def threshold_of_rows(
     rows: Choosing, score: np.ndarray, own: np.ndarray, *, recall: float, precision: float
-) -> Threshold:
+) -> Threshold | None:
     """Return the threshold that synthetic rows choose, measured on all test records.
+
+    None where no threshold does on the rows what is wanted.
 
     Parameters
     ----------
     score, own
-        (n,) of the test records.
+        (n,) of the test records: the probability of the positive class, and whether a record is
+        of it.
     recall, precision
         Which one is wanted: the other is 0.
     """
     value = rows.choose(recall=recall, precision=precision)
-    return _measured(value, score, own, rows=len(rows.score), chosen_on=0)
-
-
-def find_threshold(
-    score: np.ndarray, own: np.ndarray, *, recall: float, precision: float, seed: int
-) -> Threshold:
-    """Return the threshold that half of the records choose, measured on the other half.
-
-    The halves have as many records of the class, to one, and are drawn from a stream of `seed`.
-
-    Parameters
-    ----------
-    score, own
-        (n,) the probability of the positive class, and whether a record is of it.
-    recall, precision
-        Which one is wanted: the other is 0.
-    """
-    chosen = _half(own, seed)
-    value = choose(score[chosen], own[chosen], recall=recall, precision=precision)
-    return _measured(value, score[~chosen], own[~chosen], rows=0, chosen_on=int(chosen.sum()))
-
-
-def _measured(
-    value: float, score: np.ndarray, own: np.ndarray, *, rows: int, chosen_on: int
-) -> Threshold:
-    called, defined = score >= value, not math.isnan(value)
+    if math.isnan(value):
+        return None
+    called = score >= value
     right = int((called & own).sum())
     return Threshold(
         value=value,
-        recall=right / own.sum() if defined and own.any() else math.nan,
+        recall=right / own.sum() if own.any() else math.nan,
         precision=right / called.sum() if called.any() else math.nan,
-        called=float(called.mean()) if defined and len(own) else math.nan,
-        rows=rows,
-        chosen_on=chosen_on,
+        called=float(called.mean()) if len(own) else math.nan,
+        rows=len(rows.score),
         records=len(own),
     )
 
@@ -139,12 +112,3 @@ def choose(
         return math.nan
     # values ascend, and recall falls with them
     return float(values[reached][-1 if recall else 0])
-
-
-def _half(own: np.ndarray, seed: int) -> np.ndarray:
-    """Return a mask of half of the records of the class, and half of all others."""
-    rng, mask = stream(seed, "evaluation", "threshold"), np.zeros(len(own), dtype=bool)
-    for places in (np.flatnonzero(own), np.flatnonzero(~own)):
-        order = torch.randperm(len(places), generator=rng).numpy()
-        mask[places[order[: len(places) // 2]]] = True
-    return mask

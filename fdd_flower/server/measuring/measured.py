@@ -10,6 +10,7 @@ from fdd_flower.config import EvaluationConfig
 from fdd_flower.data.base import Split
 from fdd_flower.device import on_host
 from fdd_flower.report.headline import NAMES
+from fdd_flower.server.measuring.thresholds import OTHERWISE, wanted
 from fdd_flower.training.evaluation import Evaluation
 from fdd_flower.training.metrics import (
     Answers,
@@ -17,13 +18,13 @@ from fdd_flower.training.metrics import (
     ClassMetrics,
     Threshold,
     answers,
-    find_threshold,
     headline,
     measure,
     per_class,
     per_group,
     threshold_of_rows,
 )
+from fdd_flower.wording import many
 
 
 class Measured:
@@ -35,8 +36,6 @@ class Measured:
         The records.
     group_names
         Of `test.groups`.
-    seed
-        Of the halves that choose a threshold and measure it.
 
     Raises
     ------
@@ -44,10 +43,8 @@ class Measured:
         If the settings do not fit the records.
     """
 
-    def __init__(
-        self, cfg: EvaluationConfig, test: Split, group_names: tuple[str, ...], *, seed: int = 0
-    ) -> None:
-        self.cfg, self.seed = cfg, seed
+    def __init__(self, cfg: EvaluationConfig, test: Split, group_names: tuple[str, ...]) -> None:
+        self.cfg = cfg
         self.classes, self.group_names = test.classes, group_names
         self._last: tuple[Evaluation, list[ClassMetrics]] | None = None
         self.groups = None if test.groups is None else on_host(test.groups).numpy()
@@ -84,23 +81,19 @@ class Measured:
         first = "" if name == "accuracy" else f"{NAMES[name]} {metrics[name]:.4f}, "
         return f"{first}accuracy {accuracy:.4f}"
 
-    def threshold(self, found: Evaluation, rows: Choosing | None = None) -> Threshold | None:
-        """Return the threshold that is asked for, which `rows` choose; None where none is."""
-        recall, precision = self.cfg.recall, self.cfg.precision
-        if not recall and not precision:
-            return None
+    def threshold(self, found: Evaluation, rows: Choosing) -> Threshold | None:
+        """Return the threshold that `rows` choose for what is asked; None: none does it on them."""
         own = found.labels == self.headline.positive
         score = found.probabilities[:, self.headline.positive]
-        if rows is not None:
-            return threshold_of_rows(rows, score, own, recall=recall, precision=precision)
-        return find_threshold(score, own, recall=recall, precision=precision, seed=self.seed)
+        recall, precision = self.cfg.recall, self.cfg.precision
+        return threshold_of_rows(rows, score, own, recall=recall, precision=precision)
 
     def summary(
         self,
         name: str,
         last: Evaluation | None,
         others: Mapping[str, Evaluation],
-        rows: Mapping[str, Choosing] | None = None,
+        rows: Mapping[str, Choosing | str] | None = None,
     ) -> dict[str, Any]:
         """Return the fields of a `Summary` that say how good models are.
 
@@ -113,7 +106,7 @@ class Measured:
         others
             Of `server.models`.
         rows
-            By model, what chooses its threshold; without it half of the test records do.
+            By model, what chooses its threshold, or why nothing does; empty: none is asked for.
         """
         found: dict[str, Any] = {
             "metric": self.headline.metric,
@@ -125,10 +118,7 @@ class Measured:
         if last is None:
             return found
         all_models = {name: last, **others}
-        rows = rows or {}
-        thresholds = {
-            model: self.threshold(one, rows.get(model)) for model, one in all_models.items()
-        }
+        thresholds, missing = self._thresholds(all_models, rows or {})
         each = self._per_class(last)
         return found | {
             "accuracy": last.accuracy,
@@ -138,8 +128,26 @@ class Measured:
                 name: one.as_dict() for name, one in zip(self.classes, each, strict=True)
             },
             "metrics_per_client": self._by_group(last),
-            "thresholds": {model: one.as_dict() for model, one in thresholds.items() if one},
+            "thresholds": thresholds,
+            "no_threshold": missing,
         }
+
+    def _thresholds(
+        self, models: Mapping[str, Evaluation], rows: Mapping[str, Choosing | str]
+    ) -> tuple[dict[str, dict[str, float]], dict[str, str]]:
+        """Return by model its threshold, and why it has none."""
+        thresholds, missing = dict[str, dict[str, float]](), dict[str, str]()
+        for model, chooses in rows.items():
+            if isinstance(chooses, str):
+                missing[model] = chooses
+            elif (found := self.threshold(models[model], chooses)) is None:
+                missing[model] = (
+                    f"at no threshold do the {many(len(chooses.score), 'row')} of the set give "
+                    f"{wanted(self.cfg)}. {OTHERWISE}; ask for less"
+                )
+            else:
+                thresholds[model] = found.as_dict()
+        return thresholds, missing
 
     def _by_group(self, found: Evaluation) -> dict[str, dict[str, float]]:
         if self.groups is None:
