@@ -1,4 +1,4 @@
-"""The client half of a finishing round: sums over the client's records under the global model."""
+"""The client half of a finishing round; see `strategy.finish`."""
 
 from __future__ import annotations
 
@@ -9,44 +9,84 @@ from flwr.app import ArrayRecord
 from fdd_flower.client.records import tell_withheld
 from fdd_flower.client.side import ClientSide
 from fdd_flower.config import Config
-from fdd_flower.device import on_host
-from fdd_flower.distillers.base import usable_classes
+from fdd_flower.device import moved, on_host
+from fdd_flower.distillers.base import ClassRecords, usable_classes
 from fdd_flower.errors import WireError
 from fdd_flower.rng import stream
-from fdd_flower.training.readout import Sums, features_of
+from fdd_flower.training.finish.fine_tune import Change, fine_tuned
+from fdd_flower.training.finish.readout import Sums, features_of
+from fdd_flower.wire.changes import change_record
+from fdd_flower.wire.codecs.base import build_codec
 from fdd_flower.wire.readout import read_basis, sums_record
+from fdd_flower.wire.records import read_set
 
 
 def finishes(cfg: Config, round_: int) -> bool:
-    """Whether `round_` is the one that fits the last layer."""
-    return cfg.strategy.finish == "readout" and round_ == cfg.num_server_rounds
+    """Whether `round_` is the one that `strategy.finish` is about."""
+    return cfg.strategy.finish != "none" and round_ == cfg.num_server_rounds
 
 
-def send_sums(side: ClientSide) -> tuple[ArrayRecord, dict[str, int | float]]:
-    """Return what ridge regression on the model's features needs of the client's records.
+def finish(side: ClientSide) -> tuple[ArrayRecord, dict[str, int | float]]:
+    """Return what the finishing round asks of the client's records.
 
     Classes with fewer than `distiller.min-records` are left out, as of a set.
 
     Raises
     ------
     WireError
-        If the server sent no model or no basis.
+        If the server sent no model, or not what goes beside it.
     DistillError
         If no class has enough records.
+    FddError
+        If the loss stops being finite.
     """
-    model = side.global_model()
-    if side.basis is None:
+    sends = {"readout": _sums, "fine-tune": _change}[side.cfg.strategy.finish]
+    return sends(side), {}
+
+
+def _sums(side: ClientSide) -> ArrayRecord:
+    """Return what ridge regression on the model's features needs of the client's records."""
+    model, sent = side.global_model(), _sent("basis", side.basis)
+    parts = _usable(side)
+    features = torch.cat([features_of(model, part.inputs) for part in parts])
+    basis = read_basis(sent, features.shape[1])
+    return sums_record(Sums.of(basis(features), _targets(side, parts).double(), rng=_rng(side)))
+
+
+def _change(side: ClientSide) -> ArrayRecord:
+    """Return what training on the client's records changes about the model."""
+    model, sent = side.global_model(), _sent("peers", side.peers)
+    parts, codec = _usable(side), build_codec(side.cfg.codec, side.plan.feature_shape)
+    size = sum(len(array.data) for array in sent.values())
+    inputs, rng = torch.cat([part.inputs for part in parts]), _rng(side)
+    targets, merged = moved(
+        (_targets(side, parts), read_set(sent, codec, side.plan, max_bytes=size)), inputs.device
+    )
+    after = fine_tuned(model, inputs, targets, merged, side.cfg.training, rng=rng)
+    return change_record(Change.of(model, after, records=len(inputs), rng=rng))
+
+
+def _usable(side: ClientSide) -> list[ClassRecords]:
+    parts, withheld = usable_classes(side.data, side.cfg.distiller)
+    tell_withheld(side, len(withheld))
+    return parts
+
+
+def _targets(side: ClientSide, parts: list[ClassRecords]) -> torch.Tensor:
+    labels = torch.cat([torch.full((len(part.inputs),), part.label) for part in parts])
+    return F.one_hot(on_host(labels), len(side.plan.classes)).float()
+
+
+def _rng(side: ClientSide) -> torch.Generator:
+    return stream(side.cfg.seed, "finish", side.client, side.plan.round)
+
+
+def _sent(name: str, record: ArrayRecord | None) -> ArrayRecord:
+    if record is None:
         raise WireError(
-            "plan.basis",
-            expected="the basis of a finishing round",
+            f"plan.{name}",
+            expected=f"the {name} of a finishing round",
             got="none",
             remedy="Install the same fdd-flower on the server and on every client.",
         )
-    parts, withheld = usable_classes(side.data, side.cfg.distiller)
-    tell_withheld(side, len(withheld))
-    features = torch.cat([features_of(model, part.inputs) for part in parts])
-    labels = torch.cat([torch.full((len(part.inputs),), part.label) for part in parts])
-    targets = F.one_hot(on_host(labels), len(side.plan.classes)).double()
-    rng = stream(side.cfg.seed, "finish", side.client, side.plan.round)
-    basis = read_basis(side.basis, features.shape[1])
-    return sums_record(Sums.of(basis(features), targets, rng=rng)), {}
+    return record

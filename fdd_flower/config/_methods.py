@@ -52,9 +52,10 @@ class StrategyConfig:
     )
     finish: str = setting(
         "none",
-        "fdd: what the last round is for: sets, as every round; or readout, sums over records by "
-        "which the server fits the model's last layer anew",
-        choices=("none", "readout"),
+        "fdd: what the last round is for: sets, as every round; readout, sums over real records, "
+        "to which the server fits the model's last layer; or fine-tune, changes of all weights by "
+        "training on real records",
+        choices=("none", "readout", "fine-tune"),
     )
     proximal_mu: float = setting(0.1, "FedProx: weight of the proximal term", low=0, high=100)
     num_malicious: int = setting(

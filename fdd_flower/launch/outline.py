@@ -20,11 +20,10 @@ from fdd_flower.models.base import Network
 from fdd_flower.progress_log import NOTE
 from fdd_flower.report.units import human_bytes
 from fdd_flower.server.about import classes_line, counted, notes, records_line
+from fdd_flower.server.finish import FINISHES
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.training.pace import Pace
-from fdd_flower.training.readout import last_linear
 from fdd_flower.wire.codecs.base import build_codec, resolved
-from fdd_flower.wire.readout import basis_bytes, sums_bytes
 from fdd_flower.wire.records import (
     ARRAYS,
     CONFIG,
@@ -133,15 +132,14 @@ def _rounds(
 
 
 def _finish(cfg: Config, plan: Plan, model: Network) -> str:
-    """Return what the last round sends, where it fits the last layer; else nothing."""
-    classes = len(plan.classes)
-    layer = last_linear(model, classes)
-    if cfg.strategy.finish == "none" or layer is None:
+    """Return what the last round sends, where it is not for sets; else nothing."""
+    if cfg.strategy.finish == "none":
         return ""
-    features = layer.in_features + 1
-    down = _down(plan, model) + basis_bytes(features)
-    up = sums_bytes(features, classes)
-    return f"; in the last one at most {human_bytes(down)} down and {human_bytes(up)} up"
+    finish = FINISHES[cfg.strategy.finish](cfg, plan, model)
+    size, more = finish.down
+    down = human_bytes(_down(plan, model) + size)
+    down = f"{down} and {more}" if more else f"at most {down}"
+    return f"; in the last one {down} down and at most {human_bytes(finish.up)} up"
 
 
 def _down(plan: Plan, model: Network | None) -> int:

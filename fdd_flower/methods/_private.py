@@ -203,6 +203,7 @@ REASONS = {
     "records would be a release that nobody charged",
     "distiller.embedder": "a network trained on records is a release that nobody charged",
     "distiller.labels": "a teacher trained on records is a release that nobody charged",
+    "strategy.finish": "sums over records and changes of weights are releases that nobody charged",
     "distiller.min-records": "a class that is withheld tells that it is small",
 }
 
@@ -253,6 +254,6 @@ PRIVATE = Method(
     synthesises=True,
     scored=True,
     check=check_private,
-    uses=(),
+    uses=("finish",),  # so that `check_private` refuses it, with its reason
     conditions=False,
 )

@@ -3,7 +3,7 @@
 from flwr.app import ArrayRecord
 
 from fdd_flower.client.distil import distil
-from fdd_flower.client.finish import finishes, send_sums
+from fdd_flower.client.finish import finish, finishes
 from fdd_flower.client.side import ClientSide
 from fdd_flower.methods._finish import Finishing, check_finish
 from fdd_flower.methods._private import PRIVATE
@@ -12,8 +12,8 @@ from fdd_flower.server.pool import POOLING
 
 
 def _client(side: ClientSide) -> tuple[ArrayRecord, dict[str, int | float]]:
-    """Distil; or, in a finishing round, sum."""
-    return send_sums(side) if finishes(side.cfg, side.plan.round) else distil(side)
+    """Distil; or, in a finishing round, what `strategy.finish` names."""
+    return finish(side) if finishes(side.cfg, side.plan.round) else distil(side)
 
 
 STRATEGIES.register("fdd")(

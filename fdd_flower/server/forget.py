@@ -117,7 +117,7 @@ def scope_of(run: Run, entries: list[Entry], client: str) -> Scope:
         scope = Scope(
             first=first,
             rounds=total - 1,
-            why=f"exact up to round {total - 1}; the sums of round {total} are of the features of "
+            why=f"exact up to round {total - 1}; what clients sent in round {total} follows from "
             "a model that learned from its set (strategy.finish)",
         )
     else:

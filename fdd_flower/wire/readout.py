@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Mapping
-from dataclasses import fields
-
 import numpy as np
 import torch
 from flwr.app import ArrayRecord
-from torch import Tensor
 
-from fdd_flower.training.readout import Basis, Sums
+from fdd_flower.training.finish.readout import Basis, Sums
 from fdd_flower.wire.arrays import Layout, check_arrays
+from fdd_flower.wire.packed import bad, check_records, pack, tensors_of, unpack
 from fdd_flower.wire.records import to_array_record, to_numpy
-from fdd_flower.wire.refusals import Code, RefusedError
+from fdd_flower.wire.refusals import Code
 
-MOST_RECORDS = 10**9
 HEADROOM = 4096  # bytes of NPY headers
 TOLERANCE = 1.5  # of the square of a product that is 1 at most: rounding adds to it
 PACKED = ("second", "products")
@@ -59,8 +54,8 @@ def basis_bytes(dimensions: int) -> int:
 
 def sums_record(sums: Sums) -> ArrayRecord:
     """Return sums as they go up."""
-    plain = {name: array.numpy() for name, array in to_tensors(sums).items()}
-    return to_array_record({n: _packed(a) if n in PACKED else a for n, a in plain.items()})
+    plain = {name: array.numpy() for name, array in tensors_of(sums).items()}
+    return to_array_record({n: pack(a) if n in PACKED else a for n, a in plain.items()})
 
 
 def sums_bytes(dimensions: int, num_classes: int) -> int:
@@ -80,7 +75,7 @@ def read_sums(record: ArrayRecord, dimensions: int, num_classes: int) -> Sums:
     """
     found = to_numpy(record, max_bytes=sums_bytes(dimensions, num_classes))
     sizes = {"second": (dimensions * (dimensions - 1) // 2,), "products": (dimensions, num_classes)}
-    arrays = {n: _unpacked(n, a, sizes[n]) if n in sizes else a for n, a in found.items()}
+    arrays = {n: unpack(n, a, sizes[n]) if n in sizes else a for n, a in found.items()}
     check_arrays(
         arrays,
         {
@@ -90,50 +85,15 @@ def read_sums(record: ArrayRecord, dimensions: int, num_classes: int) -> Sums:
             "records": Layout(np.int64, (1,), by_row=False),
         },
     )
-    if not 0 < arrays["records"][0] <= MOST_RECORDS:
-        raise _bad("records", f"1 to {MOST_RECORDS}", int(arrays["records"][0]), Code.WEIGHTS)
+    check_records(arrays)
     for name in ("lengths", "steps"):
         if not (smallest := float(arrays[name].min())) > 0:
-            raise _bad(name, "numbers above 0", f"{smallest:g}", Code.RANGE)
+            raise bad(name, "numbers above 0", f"{smallest:g}", Code.RANGE)
     for name, step in zip(PACKED, arrays["steps"], strict=True):
         values = arrays[name].astype(np.float64) * step
         # of a feature with all classes together: a record has one class
         squares = np.square(values if values.ndim > 1 else values[:, None]).sum(axis=1)
         largest = float(squares.max(initial=0))
         if largest > TOLERANCE:
-            raise _bad(name, f"a square of at most {TOLERANCE:g}", f"{largest:g}", Code.RANGE)
-    return from_tensors({name: torch.from_numpy(array) for name, array in arrays.items()})
-
-
-def to_tensors(sums: Sums) -> dict[str, Tensor]:
-    """Return sums as the ledger keeps them."""
-    return {field.name: getattr(sums, field.name) for field in fields(Sums)}
-
-
-def from_tensors(kept: Mapping[str, Tensor]) -> Sums:
-    """Return what `to_tensors` was given."""
-    return Sums(**kept)
-
-
-def _packed(codes: np.ndarray) -> np.ndarray:
-    """Return int8 codes under a Huffman code of their own."""
-    coder = zlib.compressobj(9, strategy=zlib.Z_HUFFMAN_ONLY)
-    packed = coder.compress(codes.tobytes()) + coder.flush()
-    return np.frombuffer(packed, np.uint8)
-
-
-def _unpacked(name: str, packed: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    if packed.dtype != np.uint8 or packed.ndim != 1:
-        raise _bad(name, "a row of uint8", f"{packed.dtype}, {packed.shape}"[:80], Code.DTYPE)
-    size, reader = int(np.prod(shape)), zlib.decompressobj()
-    try:
-        found = reader.decompress(packed.tobytes(), size + 1)
-    except zlib.error as error:
-        raise _bad(name, "a zlib stream", str(error)[:80], Code.UNDECODABLE) from error
-    if len(found) != size or not reader.eof or reader.unused_data:
-        raise _bad(name, f"a zlib stream of {size} bytes", "another", Code.UNDECODABLE)
-    return np.frombuffer(found, np.int8).reshape(shape).copy()
-
-
-def _bad(name: str, expected: str, got: object, code: Code) -> RefusedError:
-    return RefusedError(f"reply.arrays.{name}", expected=expected, got=got, code=code)
+            raise bad(name, f"a square of at most {TOLERANCE:g}", f"{largest:g}", Code.RANGE)
+    return Sums(**{name: torch.from_numpy(array) for name, array in arrays.items()})

@@ -67,7 +67,7 @@ def refused(result) -> str:
         (("--set", "training.augment=false", "--set", "training.shift=2"), "training.shift"),
         (
             ("--set", "strategy.finish=readout", "--set", "privacy.mode=dp-moments"),
-            "with strategy.name=fdd and privacy.mode=dp-moments",
+            "changes of weights are releases that nobody charged",
         ),
         (("--set", "distiller.bytes=600"), "distiller.bytes: expected at least"),
         (("--set", "strategy.name=os:sep"), "a factory that takes its settings"),

@@ -14,11 +14,11 @@ from flwr.app import ArrayRecord
 
 from fdd_flower.config import Config, ModelConfig, from_run_config, to_run_config
 from fdd_flower.errors import ConfigError
-from fdd_flower.methods._finish import _bounded
 from fdd_flower.models import build_model
 from fdd_flower.server.checks import check_components
+from fdd_flower.server.finish.readout import bounded
 from fdd_flower.synthetic_set import SyntheticSet
-from fdd_flower.training.readout import Basis, Sums, features_of, give, solve
+from fdd_flower.training.finish.readout import Basis, Sums, features_of, give, solve
 from fdd_flower.wire.readout import basis_record, read_basis, read_sums, sums_record
 from fdd_flower.wire.records import to_array_record, to_numpy
 from fdd_flower.wire.refusals import Code, RefusedError
@@ -162,14 +162,16 @@ def test_no_client_counts_for_all(records, basis):
     one = sums_of(basis, *records)
     many = replace(one, records=torch.tensor([10**9]))
     long = replace(one, lengths=one.lengths * 50)
-    counts = [count for count, _ in _bounded(iter([one, one, one, many, long]))]
+    counts = [count for count, _ in bounded([one, one, one, many, long])]
     assert counts[:3] == [RECORDS] * 3
     assert counts[3] == 100 * RECORDS
     assert counts[4] == pytest.approx(RECORDS * 10 / 2500, rel=1e-3)
 
 
-def test_a_round_more_and_forgetting_falls_back(tmp_path: Path):
+@pytest.mark.parametrize("kind", ["readout", "fine-tune"])
+def test_a_round_more_and_forgetting_falls_back(kind: str, tmp_path: Path):
     settings = settings_of(tmp_path / "run") | FINISH | {"training.start": "scratch"}
+    settings["strategy.finish"] = kind
     start(settings)
     rows = rounds(tmp_path / "run")
     once = settings | {
@@ -185,7 +187,7 @@ def test_a_round_more_and_forgetting_falls_back(tmp_path: Path):
         tmp_path / "once" / "synthetic.safetensors"
     ).read_bytes()
     why = forgotten(tmp_path / "run", "1", tmp_path / "new")
-    assert "exact up to round 1; the sums of round 2" in why
+    assert "exact up to round 1; what clients sent in round 2" in why
     assert len(rounds(tmp_path / "new")) == 1
     assert holds_nothing_of(tmp_path / "new", "1", tmp_path / "run")
     # the same as the run of one round without the client
@@ -201,7 +203,6 @@ def test_a_round_more_and_forgetting_falls_back(tmp_path: Path):
     [
         ({"strategy.name": "fedavg"}, "strategy.finish"),
         ({"strategy.name": "fedaf"}, "strategy.finish"),
-        ({"privacy.mode": "dp-moments"}, "strategy.finish"),
     ],
 )
 def test_where_it_has_no_place_it_is_refused(changes, key):

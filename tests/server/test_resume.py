@@ -48,7 +48,8 @@ METHODS: dict[str, dict[str, Scalar]] = {
     },
     "peers": {"distiller.name": "krr", "distiller.peers": True},
     "taught": {"server.teacher": "mlp", "server.models": "mlp"},
-    "finish": {"strategy.finish": "readout"},
+    "readout": {"strategy.finish": "readout"},
+    "fine-tune": {"strategy.finish": "fine-tune"},
     "fedavg": {"strategy.name": "fedavg"},
     "scaffold": {"strategy.name": "scaffold"},
     "dynafed": {

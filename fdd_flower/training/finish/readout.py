@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from fdd_flower.device import on_host
 from fdd_flower.models.base import Network
 from fdd_flower.synthetic_set import SyntheticSet
+from fdd_flower.training.finish._rounding import rounded
 
 # Chosen on held-out training records of Fashion-MNIST (docs/decisions/0013-a-round-that-gains.md).
 DAMPING = 0.01  # of the set's own Gram matrix, in mean diagonals, before it is inverted
@@ -109,7 +110,10 @@ class Sums:
             ]
         ).float()
         steps = steps.clamp_min(torch.finfo(torch.float32).tiny)
-        codes = [_coded(v, s, rng) for v, s in zip((upper, products), steps, strict=True)]
+        codes = [
+            rounded(v, s, levels=LEVELS, rng=rng)
+            for v, s in zip((upper, products), steps, strict=True)
+        ]
         return cls(lengths, codes[0], codes[1], steps, torch.tensor([n]))
 
     def dense(self) -> tuple[Tensor, Tensor]:
@@ -123,12 +127,6 @@ class Sums:
             second * lengths[:, None] * lengths,
             self.products.double() * steps[1] * lengths[:, None],
         )
-
-
-def _coded(values: Tensor, step: Tensor, rng: torch.Generator) -> Tensor:
-    """Return `values` in steps, rounded at random, int8."""
-    noise = torch.rand(values.shape, generator=rng, dtype=torch.float64)
-    return torch.floor(values / step.double() + noise).clamp(-LEVELS, LEVELS).to(torch.int8)
 
 
 @torch.no_grad()
