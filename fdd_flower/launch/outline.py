@@ -137,9 +137,10 @@ def _finish(cfg: Config, plan: Plan, model: Network) -> str:
         return ""
     finish = FINISHES[cfg.strategy.finish](cfg, plan, model)
     size, more = finish.down
-    down = human_bytes(_down(plan, model) + size)
-    down = f"{down} and {more}" if more else f"at most {down}"
-    return f"; in the last one {down} down and at most {human_bytes(finish.up)} up"
+    down, up = human_bytes(_down(plan, model) + size), human_bytes(finish.up)
+    if more:
+        return f"; in the last one {down} and {more} down, and at most {up} up"
+    return f"; in the last one at most {down} down and {up} up"
 
 
 def _down(plan: Plan, model: Network | None) -> int:
