@@ -68,6 +68,9 @@ def test_the_table_says_where_a_set_loses():
     assert line["HLR"] == "+15.0"
     assert line["verdict"] == "loses to herding"
     assert table[-1][0] == "all records"
+    timed = [replace(row, seconds=30.0, seconds_train=12.5) for row in ROWS]
+    line = dict(zip(table[0], tables(scored(timed))[0][1][1], strict=True))
+    assert (line["client"], line["server"], line["whole"]) == ("30.0 s", "12.5 s", "42.5 s")
 
 
 @pytest.mark.parametrize(
@@ -127,10 +130,10 @@ def test_a_rare_class_is_compared_by_its_metric():
     }
     ((_, table),) = tables(scored(list(found.values())))
     heads, line, full = (list(cells) for cells in table)
-    assert heads[5:10] == ["AUROC", "random", "herding", "kmeans", "accuracy"]
-    assert line[5:10] == ["90.0", "70.0", "-", "-", "50.0"]
+    assert heads[7:12] == ["AUROC", "random", "herding", "kmeans", "accuracy"]
+    assert line[7:12] == ["90.0", "70.0", "-", "-", "50.0"]
     assert line[-1] == "beats all"
-    assert full[5:10] == ["92.0", "-", "-", "-", "90.0"]
+    assert full[7:12] == ["92.0", "-", "-", "-", "90.0"]
     lost = [replace(one, metric="brier", metrics={"brier": 0.3}) for one in found.values()]
     lost[1] = replace(lost[1], metrics={"brier": 0.2})
     ((_, table),) = tables(scored(lost))

@@ -12,7 +12,7 @@ from fdd_flower.report.headline import LOWER, NAMES, shown_first
 from fdd_flower.report.units import human_bytes, human_seconds
 from fdd_flower.wording import many
 
-COSTS = ("set", "ipc", "bytes", "time", "peak MB")
+COSTS = ("set", "ipc", "bytes", "client", "server", "whole", "peak MB")
 MERITS = ("IOR", "HLR", "verdict")
 LEFT = ("set", "verdict")
 NONE = "-"
@@ -37,6 +37,8 @@ def header(bench: Bench, *, tested: int, trained: int) -> list[str]:
         "IOR: points above random (more is better); HLR: points below all records with hard "
         "labels (less is better)",
         f"bytes: encoded arrays, labels included; {bench.cfg.runtime.client_threads} threads",
+        "client: distilling; server: training and measuring the model; whole: both, one after the "
+        "other",
     ]
 
 
@@ -91,7 +93,7 @@ def _line(rows: list[Row], metric: str) -> Sequence[str]:
         first.distiller,
         str(first.ipc),
         human_bytes(_mean(row.bytes for row in good)),
-        human_seconds(_mean(row.seconds for row in good)),
+        *_times(good),
         f"{_mean(row.peak_mb for row in good):.0f}",
         _points(values),
         *(_points(beside[name]) for name in BASELINES),
@@ -125,7 +127,15 @@ def _reference(label: str, rows: list[Row], metric: str) -> Sequence[str]:
     accuracy = _points(_known(row.accuracy for row in rows))
     size = human_bytes(_mean(row.bytes for row in rows))
     shown = (_points(found), *[NONE] * len(BASELINES), *[accuracy] * other)
-    return (label, NONE, size, NONE, NONE, *shown, NONE, NONE, "")
+    return (label, NONE, size, *_times(rows), NONE, *shown, NONE, NONE, "")
+
+
+def _times(rows: Sequence[Row]) -> Sequence[str]:
+    """Return the seconds of the client, the server and both, over the seeds."""
+    pairs = [(row.seconds or 0.0, row.seconds_train or 0.0) for row in rows]
+    client, server = (statistics.mean(one) for one in zip(*pairs, strict=True))
+    known = (client, server, client + server)
+    return [human_seconds(one) if one else NONE for one in known]
 
 
 def _known(values: Iterable[float | None]) -> list[float]:
