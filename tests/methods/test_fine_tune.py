@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (the field's customary name)
 from torch import nn
 
-from fdd_flower.config import Config, ModelConfig, TrainingConfig
+from fdd_flower.config import CodecConfig, Config, ModelConfig, TrainingConfig
 from fdd_flower.errors import ConfigError
 from fdd_flower.methods._finish import check_finish
 from fdd_flower.models import build_model
@@ -20,8 +20,9 @@ from fdd_flower.server.finish.fine_tune import LONGEST, FineTune
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.training.finish.fine_tune import STEP, Change, fine_tuned, step, with_rehearsal
 from fdd_flower.wire.changes import change_bytes, change_record, read_change
+from fdd_flower.wire.codecs.base import build_codec
 from fdd_flower.wire.packed import pack
-from fdd_flower.wire.records import to_array_record, to_numpy
+from fdd_flower.wire.records import PEERS, read_set, to_array_record, to_numpy
 from fdd_flower.wire.refusals import Code, RefusedError
 from tests.attacks.scene import plan
 
@@ -175,6 +176,25 @@ def test_no_change_is_far_longer_than_the_median():
     assert finish.bounded([huge, one])[0][0] == pytest.approx(10 * LONGEST / 1000, rel=1e-4)
     still = replace(one, codes=torch.zeros_like(one.codes))
     assert [weight for weight, _ in finish.bounded([still, still])] == [10.0, 10.0]
+
+
+def test_a_merged_set_of_any_weights_goes_down():
+    finish = FineTune(
+        Config(),
+        replace(plan(), feature_shape=(WIDE,)),
+        build_model(
+            ModelConfig(name="logistic"), feature_shape=(WIDE,), num_classes=CLASSES, seed=0
+        ),
+    )
+    merged = SyntheticSet(
+        inputs=torch.randn(4, WIDE, generator=torch.Generator().manual_seed(0)),
+        targets=torch.eye(CLASSES)[torch.tensor([0, 1, 2, 2])],
+        weights=torch.tensor([1e-30, 1.0, 8.0, 1e12]),  # an old set's, and what claims add up to
+    )
+    sent = finish.beside(finish.model, merged)[PEERS]
+    found = read_set(sent, build_codec(CodecConfig(), (WIDE,)), finish.plan, max_bytes=10**6)
+    assert found.weights[1:3].tolist() == [1.0, 8.0]
+    assert found.weights[0] < 1e-5
 
 
 def test_a_model_that_is_fitted_at_once_is_refused():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from flwr.app import ArrayRecord
 from torch import Tensor
@@ -13,6 +14,7 @@ from fdd_flower.models.base import Network
 from fdd_flower.server.finish.base import Finish, counts
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.training.finish.fine_tune import Change, can_be_tuned, step
+from fdd_flower.wire.arrays import MAX_WEIGHT, MIN_WEIGHT
 from fdd_flower.wire.changes import change_bytes, read_change
 from fdd_flower.wire.codecs.base import build_codec
 from fdd_flower.wire.packed import tensors_of
@@ -43,7 +45,9 @@ class FineTune(Finish):
     def beside(self, model: Network, merged: SyntheticSet) -> Mapping[str, ArrayRecord]:
         """Return the merged set."""
         codec = build_codec(self.cfg.codec, self.plan.feature_shape)
-        return {PEERS: set_record(on_host(merged), codec)}
+        # a message holds no others; as float32 the bound itself is below it
+        weights = merged.weights.clamp(2 * MIN_WEIGHT, MAX_WEIGHT)
+        return {PEERS: set_record(on_host(replace(merged, weights=weights)), codec)}
 
     @property
     def down(self) -> tuple[int, str]:
