@@ -153,7 +153,7 @@ class EvaluationConfig:
     precision: float = setting(
         0.0,
         "the same for the share of positive answers that are right, in place of a recall; the "
-        "classes are as frequent as the schema's prior says, else as the clients' counts do",
+        "classes are as frequent as the schema's prior says, else as the clients' counts say",
         low=0,
         high=1,
     )

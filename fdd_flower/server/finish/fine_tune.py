@@ -38,7 +38,7 @@ class FineTune(Finish):
             raise ConfigError(
                 "strategy.finish",
                 expected="another, or a network that is trained by gradients",
-                got=f"fine-tune with model.name={self.cfg.model.name}, which is fitted at once",
+                got=f"fine-tune with model.name={self.cfg.model.name}, which is not",
                 remedy="Choose cnn, convnet or mlp.",
             )
 

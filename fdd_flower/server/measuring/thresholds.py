@@ -73,7 +73,7 @@ def choosing_rows(side: ServerSide, name: str, positive: int, round_: int) -> Ch
     shares = (plan.prior or side.claimed) if cfg.evaluation.precision else ()
     if cfg.evaluation.precision and not shares:
         return (
-            "a precision follows from how frequent the classes are, which nobody says. "
+            "a precision depends on how frequent the classes are, and nobody says that. "
             f"{OTHERWISE}; name their shares as the schema's prior, or ask for a recall"
         )
     held = np.bincount(on_host(merged.labels).numpy(), minlength=merged.num_classes)
