@@ -20,6 +20,7 @@ from fdd_flower.server.finish.fine_tune import LONGEST, FineTune
 from fdd_flower.synthetic_set import SyntheticSet
 from fdd_flower.training.finish.fine_tune import STEP, Change, fine_tuned, step, with_rehearsal
 from fdd_flower.wire.changes import change_bytes, change_record, read_change
+from fdd_flower.wire.codecs import _mosaic
 from fdd_flower.wire.codecs.base import build_codec
 from fdd_flower.wire.packed import pack
 from fdd_flower.wire.records import PEERS, read_set, to_array_record, to_numpy
@@ -195,6 +196,23 @@ def test_a_merged_set_of_any_weights_goes_down():
     found = read_set(sent, build_codec(CodecConfig(), (WIDE,)), finish.plan, max_bytes=10**6)
     assert found.weights[1:3].tolist() == [1.0, 8.0]
     assert found.weights[0] < 1e-5
+
+
+def test_a_merged_set_that_no_mosaic_holds_is_thinned(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(_mosaic, "MAX_PIXELS", 4 * 16 * 16)
+    shape, own = (1, 16, 16), ModelConfig(name="cnn")
+    cfg = replace(Config(), codec=CodecConfig(name="avif"))
+    model = build_model(own, feature_shape=shape, num_classes=CLASSES, seed=0)
+    finish = FineTune(cfg, replace(plan(shape), classes=("a", "b", "c")), model)
+    merged = SyntheticSet(
+        inputs=torch.zeros(10, *shape),
+        targets=torch.eye(CLASSES)[torch.tensor([0] * 8 + [2] * 2)],
+        weights=torch.arange(1.0, 11.0),
+    )
+    sent = finish.beside(finish.model, merged)[PEERS]
+    found = read_set(sent, build_codec(cfg.codec, shape), finish.plan, max_bytes=10**6)
+    assert found.labels.tolist() == [0] * 4 + [2] * 2
+    assert found.weights.tolist() == [2.0, 6.0, 10.0, 14.0, 9.0, 10.0]  # every other one, for two
 
 
 def test_a_model_that_is_fitted_at_once_is_refused():

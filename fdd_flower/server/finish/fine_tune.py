@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import torch
 from flwr.app import ArrayRecord
 from torch import Tensor
 
 from fdd_flower.device import on_host
+from fdd_flower.distillers.base import room_in_mosaic
 from fdd_flower.errors import ConfigError
 from fdd_flower.models.base import Network
 from fdd_flower.server.finish.base import Finish, counts
@@ -45,9 +47,11 @@ class FineTune(Finish):
     def beside(self, model: Network, merged: SyntheticSet) -> Mapping[str, ArrayRecord]:
         """Return the merged set."""
         codec = build_codec(self.cfg.codec, self.plan.feature_shape)
+        room = room_in_mosaic(codec, self.plan.feature_shape)
+        sent = on_host(merged if room is None else _thinned(merged, room))
         # a message holds no others; as float32 the bound itself is below it
-        weights = merged.weights.clamp(2 * MIN_WEIGHT, MAX_WEIGHT)
-        return {PEERS: set_record(on_host(replace(merged, weights=weights)), codec)}
+        weights = sent.weights.clamp(2 * MIN_WEIGHT, MAX_WEIGHT)
+        return {PEERS: set_record(replace(sent, weights=weights), codec)}
 
     @property
     def down(self) -> tuple[int, str]:
@@ -78,3 +82,20 @@ class FineTune(Finish):
     @property
     def _sizes(self) -> list[int]:
         return [parameter.numel() for parameter in self.model.parameters()]
+
+
+def _thinned(merged: SyntheticSet, most: int) -> SyntheticSet:
+    """Return `merged` with at most so many rows of a class, which stand for all of them.
+
+    They lie evenly among the rows of the class, and so come from all clients alike.
+    """
+    kept, weights = torch.ones_like(merged.labels, dtype=torch.bool), merged.weights.clone()
+    for label in merged.labels.unique():
+        rows = (merged.labels == label).nonzero()[:, 0]
+        if len(rows) > most:
+            kept[rows] = False
+            kept[rows[torch.arange(most, device=rows.device) * len(rows) // most]] = True
+            weights[rows] *= len(rows) / most
+    return SyntheticSet(
+        inputs=merged.inputs[kept], targets=merged.targets[kept], weights=weights[kept]
+    )
