@@ -108,6 +108,17 @@ def test_rows_without_an_image_are_named(root: Path) -> None:
         read(root)
 
 
+@pytest.mark.parametrize(
+    "rows", ["file,label\na.png,cat\nx.png,dog\ny.png,dog\n", "file\na.png\nb.png\n"]
+)
+def test_a_table_that_says_too_little_is_named(tmp_path: Path, rows: str) -> None:
+    for name in ("a", "b"):
+        Image.new("L", (4, 4)).save(tmp_path / f"{name}.png")
+    (tmp_path / "l.csv").write_text(rows)
+    with pytest.raises(DataError, match=r"got l\.csv: no column names an image .* Correct"):
+        read(tmp_path)
+
+
 def test_an_unclear_column_is_asked_for(root: Path) -> None:
     rows = "".join(f"{n},1,{i}\n" for i, n in enumerate(NAMES))
     (root / "l.csv").write_text("file,site,age\n" + rows)

@@ -86,6 +86,15 @@ def listing(root: Path, *, label: str) -> Listing:
             for path in paths
         ]
     else:
+        if not visible_folders(root) and (tables := tables_in(others)):
+            names = shown(path.relative_to(root).as_posix() for path in tables)
+            raise refuse(
+                str(root),
+                expected="a table with a column of files that are here, and one of classes",
+                got=f"{names}: no column names an image in half of its rows or more, with a class "
+                "beside it",
+                remedy="Correct the names, or add the images that are missing.",
+            )
         items = [
             Item(path=path, label=name, part="")
             for name, paths in _classes(root, notes).items()
