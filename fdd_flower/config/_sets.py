@@ -47,8 +47,9 @@ class DistillerConfig:
     learning_rate: float = setting(0.06, "step size of Adam", low=1e-8, high=100)
     start: str = setting(
         "kmeans",
-        "where optimisation starts",
-        choices=("kmeans", "class-mean", "noise", "real-unsafe"),
+        "where optimisation starts; sharp: k-means centres of images, each frequency scaled up to "
+        "how much it varies among records",
+        choices=("kmeans", "sharp", "class-mean", "noise", "real-unsafe"),
     )
     min_records: int = setting(
         8,

@@ -14,8 +14,7 @@ from fdd_flower.distillers.base import DISTILLERS, Guidance, Plan, usable_classe
 from fdd_flower.distillers.objectives.guidance import LogitTerm
 from fdd_flower.distillers.parts.clock import Clock
 from fdd_flower.distillers.parts.pipeline import Job
-from fdd_flower.distillers.parts.resample import resample
-from fdd_flower.distillers.parts.views import embedding_views
+from fdd_flower.distillers.parts.views import embedding_views, resample
 from fdd_flower.models import build_model
 from fdd_flower.rng import stream
 from fdd_flower.training.class_logits import ClassLogits, unit_directions

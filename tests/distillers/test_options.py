@@ -22,6 +22,7 @@ IMAGE = (1, 8, 8)
 @pytest.mark.parametrize(
     ("settings", "shape", "rounds", "said"),
     [
+        ({"start": "sharp"}, (13,), 3, r"distiller\.start: expected sharp for images.*\(13,\)"),
         ({"packing": 2}, (13,), 3, r"distiller\.packing: expected 1 .*\(13,\)"),
         ({"packing": 4}, (3, 7), 3, r"distiller\.packing: .*2 steps for each series.*4 .* of 7"),
         ({"packing": 4}, (1, 7, 7), 3, r"distiller\.packing: .*2 pixels per side.*7x7"),

@@ -11,6 +11,7 @@ import torch
 from fdd_flower.distillers.base import ClassRecords
 from fdd_flower.distillers.parts.clock import Clock
 from fdd_flower.distillers.parts.groups import principal_axis
+from fdd_flower.distillers.parts.sharpen import sharpened
 from fdd_flower.distillers.parts.start import (
     class_means,
     dissolve_small,
@@ -86,7 +87,7 @@ def test_kmeans_finds_well_separated_means():
     assert float(gaps.max()) < 1e-3
 
 
-@pytest.mark.parametrize("start", ["kmeans", "class-mean", "noise", "real-unsafe"])
+@pytest.mark.parametrize("start", ["kmeans", "sharp", "class-mean", "noise", "real-unsafe"])
 def test_starts_give_rows_of_the_class_shape(start):
     inputs = blobs(counts=(64,)).inputs
     part = ClassRecords(label=0, inputs=inputs, rows=4)
@@ -145,3 +146,33 @@ def test_kmeans_is_what_it_was_while_there_is_time_and_equal_groups_when_there_i
     assert torch.equal(made[0], kmeans_centres(inputs, 10, min_records=8, rng=rng))
     assert not torch.equal(made[1], made[0])
     torch.testing.assert_close(made[1].mean(dim=0), inputs.mean(dim=0))
+
+
+def test_sharpened_rows_vary_as_records_do_and_keep_their_mean():
+    rng = torch.Generator().manual_seed(0)
+    # one coarse shape that neighbours share, and fine noise that they do not
+    strength = torch.linspace(-3, 3, 400).view(-1, 1, 1, 1)
+    records = strength * torch.ones(1, 2, 16, 12) + torch.randn(400, 2, 16, 12, generator=rng)
+    blurred = records.view(50, 8, 2, 16, 12).mean(dim=1)
+    sharp = sharpened(blurred, records)
+    torch.testing.assert_close(sharp.mean(dim=0), blurred.mean(dim=0), atol=1e-5, rtol=0)
+    fine = [(x - x.mean(dim=(2, 3), keepdim=True)).std() for x in (records, blurred, sharp)]
+    assert float(fine[1] / fine[0]) == pytest.approx(8**-0.5, rel=0.03)
+    assert float(fine[2] / fine[0]) == pytest.approx(1, rel=0.05)
+    coarse = [x.mean(dim=(2, 3)).std() for x in (records, sharp)]
+    assert float(coarse[1] / coarse[0]) == pytest.approx(1, rel=0.02)
+
+
+def test_sharpening_scales_up_by_no_more_than_averaging_scaled_down():
+    rng = torch.Generator().manual_seed(0)
+    records = 100 * torch.randn(40, 1, 8, 8, generator=rng)
+    rows = torch.randn(5, 1, 8, 8, generator=rng)
+    ratio = (sharpened(rows, records) - rows.mean(dim=0)).norm() / (rows - rows.mean(dim=0)).norm()
+    assert float(ratio) == pytest.approx(8**0.5)
+
+
+@pytest.mark.filterwarnings("error")
+def test_sharpening_leaves_alone_what_does_not_vary():
+    same = torch.full((64, 1, 8, 8), 2.0)
+    torch.testing.assert_close(sharpened(same[:8], same), same[:8])
+    assert torch.equal(sharpened(same[:1], same), same[:1])

@@ -30,6 +30,7 @@ def check_options(cfg: DistillerConfig, feature_shape: tuple[int, ...], *, round
         If an option does not fit the records, the distiller or the number of rounds.
     """
     _check_packing(cfg, feature_shape)
+    _check_start(cfg, feature_shape)
     check_unused(cfg, feature_shape)
     for index in range(len(cfg.pool.split(","))):
         build_embedder(cfg, feature_shape, 2, seed=0, index=index)
@@ -105,6 +106,16 @@ def _check_packing(
         )
 
 
+def _check_start(cfg: DistillerConfig, feature_shape: tuple[int, ...]) -> None:
+    if cfg.start == "sharp" and kind_of(feature_shape) != "image":
+        raise ConfigError(
+            "distiller.start",
+            expected="sharp for images only, whose fine detail averaging takes",
+            got=f"sharp for records of shape {feature_shape}",
+            remedy="Leave it at kmeans.",
+        )
+
+
 def check_plan(cfg: DistillerConfig, plan: Plan) -> None:
     """Check what a distillation itself needs of its plan.
 
@@ -114,6 +125,7 @@ def check_plan(cfg: DistillerConfig, plan: Plan) -> None:
         If the plan lacks something that an option needs, or the option does not fit the records.
     """
     _check_packing(cfg, plan.feature_shape, plan.codec)
+    _check_start(cfg, plan.feature_shape)
     check_unused(cfg, plan.feature_shape)
     if not plan.classes:
         raise ConfigError(

@@ -36,6 +36,7 @@ from fdd_flower.distillers.parts.labels import soften, solves, teacher_for
 from fdd_flower.distillers.parts.optimise import NonFiniteError
 from fdd_flower.distillers.parts.options import check_plan
 from fdd_flower.distillers.parts.packing import Packing
+from fdd_flower.distillers.parts.sharpen import sharpened
 from fdd_flower.distillers.parts.start import start_images
 from fdd_flower.distillers.parts.views import TILE, View, embedding_views
 from fdd_flower.models.base import Network
@@ -174,8 +175,13 @@ class Job:
             ends = self.clock.turns(count_of(part.rows, **split), turn)
             pairs = zip(parts_of(part, **split), ends, strict=True)
             fresh = [self.fresh_rows(g, self.cfg.start, until=end) for g, end in pairs]
-            rows.append(torch.cat(fresh))
+            rows.append(self._sharpened(torch.cat(fresh), part))
         return rows
+
+    def _sharpened(self, rows: Tensor, part: ClassRecords) -> Tensor:
+        if self.cfg.start != "sharp":
+            return rows
+        return self.packing.pack(sharpened(self.packing.images(rows), part.inputs))
 
     def fresh_rows(self, part: ClassRecords, start: str, *, until: float) -> Tensor:
         """Return packed rows of a class by `start`, a choice of `distiller.start`."""

@@ -179,7 +179,7 @@ def start_images(
 
     `start` is one of the choices of `distiller.start`; `until` as in `class_means`.
     """
-    if start == "kmeans":
+    if start in ("kmeans", "sharp"):
         return class_means(
             part.inputs, count, min_records=min_records, rng=rng, clock=clock, until=until
         )

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fdd_flower.config import DistillerConfig
 from fdd_flower.data.base import Split
 from fdd_flower.device import HOST
 from fdd_flower.distillers.base import Plan
 from fdd_flower.distillers.parts.clock import Clock
-from fdd_flower.distillers.parts.resample import resample
 from fdd_flower.distillers.parts.trained import build_embedder, frozen, train_embedder
 from fdd_flower.models.base import Network
 from fdd_flower.rng import derive, stream
@@ -128,3 +127,15 @@ def _trajectories(cfg: DistillerConfig, data: Split, *, seed: int, clock: Clock)
 def embed(view: View, inputs: Tensor) -> Tensor:
     """Return the features (n, d) of all of `inputs`, embedded a tile at a time."""
     return torch.cat([view.embed(tile) for tile in inputs.split(TILE)])
+
+
+@torch.no_grad()
+def resample(network: nn.Module, keep: float, *, rng: torch.Generator) -> None:
+    """Replace `network`'s weights w in place by keep * w + (1 - keep) * noise.
+
+    The noise of a tensor is Gaussian, with the tensor's own root mean square.
+    """
+    for weight in network.parameters():
+        scale = weight.square().mean().sqrt()
+        noise = scale * torch.randn(weight.shape, generator=rng).to(weight.device)
+        weight.copy_(keep * weight + (1 - keep) * noise)
