@@ -30,7 +30,7 @@ from fdd_flower.training.pace import Pace
 from fdd_flower.wire.class_logits import HELD, logits_arrays, logits_bytes, read_logits
 from fdd_flower.wire.records import ARRAYS, LOGITS, to_array_record
 
-FIRST = 2  # round in which the model that clients get has learned, so that its logits say something
+FIRST = 2  # round in which the model that clients get has learned: before, it has nothing to say
 _SERVERS = ("fedaf.global-weight",)  # of no use before that round
 _CLIENTS = ("fedaf.local-weight",)  # of none before the round after it
 # As in benchmarks/results/federated.md; not tuned.
@@ -42,10 +42,10 @@ TEMPERATURE = 2.0  # of both sides of the server's term
 class AggregationFree(FederatedDistillation):
     """FedAF (CVPR 2024, arXiv:2404.18962), on the machinery of `fdd`.
 
-    A client matches distributions under resampled copies of the global model, and draws the mean
-    logits of its rows to those of all clients' records. The server trains on the union with
-    cross-entropy and the symmetric divergence of the model's class-mean logits from the clients'
-    average (`class_logits.KnowledgeMatching`).
+    A client matches distributions under resampled copies of the global model, in round 1 under the
+    seeded networks of `dm`, and draws the mean logits of its rows to those of all clients' records.
+    The server trains on the union with cross-entropy and the symmetric divergence of the model's
+    class-mean logits from the clients' average (`class_logits.KnowledgeMatching`).
 
     Differs from the paper, as far as that and https://github.com/tejarshaarigila/FedAF (of others)
     tell:
@@ -53,6 +53,8 @@ class AggregationFree(FederatedDistillation):
     - one exchange per round, not two: the logits that a round's rows are drawn to are of the round
       before, found under the model of then. Until the model has learned there are none: the
       server's term begins in round 2, the clients' in round 3;
+    - in round 1 the paper's copies would be of one untrained network, which is less to match by
+      than several;
     - logits are those of the global model as it was sent; its resampled copies serve the matching.
       Their noise has each tensor's own scale: beside a deviation of 1 the weights would vanish;
     - the server's softmax is of mean logits, not the mean of softmaxes, and its rows are drawn anew
@@ -76,8 +78,8 @@ class AggregationFree(FederatedDistillation):
         return super().merge(server_round, parts)
 
     def model_sent(self, server_round: int, arrays: ArrayRecord) -> ArrayRecord:
-        """Return the global model: clients find its logits, whatever they distil by."""
-        return arrays
+        """Return the global model once it has learned: clients distil by it and find its logits."""
+        return arrays if server_round >= FIRST else ArrayRecord()
 
     def _more_to_send(self, server_round: int) -> Mapping[str, ArrayRecord]:
         if self.logits is None:
@@ -128,22 +130,24 @@ def condense(side: ClientSide) -> tuple[ArrayRecord, dict[str, int | float]]:
     DistillError
         As `fdd.distil` does.
     """
+    if side.plan.round < FIRST:
+        return distil(_by(side, side.cfg, "random"))
     own, classes = side.cfg.fedaf, len(side.plan.classes)
     wanted = None if side.logits is None else read_logits(side.logits, classes)
     guidance = Guidance(keep=KEEP, weight=own.local_weight, projections=PROJECTIONS, logits=wanted)
-    own_cfg = side.cfg if side.plan.round < FIRST else _beside_logits(side.cfg, classes)
-    by_model = replace(own_cfg, distiller=replace(own_cfg.distiller, embedder="global"))
-    record, metrics = distil(replace(side, cfg=by_model), guidance)
-    if side.plan.round >= FIRST:
-        found = class_logits(
-            side.global_model(),
-            side.data.inputs,
-            side.data.labels,
-            num_classes=classes,
-            least=side.cfg.distiller.min_records,
-        )
-        record = ArrayRecord({**record, **to_array_record(logits_arrays(found))})
-    return record, metrics
+    record, metrics = distil(_by(side, _beside_logits(side.cfg, classes), "global"), guidance)
+    found = class_logits(
+        side.global_model(),
+        side.data.inputs,
+        side.data.labels,
+        num_classes=classes,
+        least=side.cfg.distiller.min_records,
+    )
+    return ArrayRecord({**record, **to_array_record(logits_arrays(found))}), metrics
+
+
+def _by(side: ClientSide, cfg: Config, embedder: str) -> ClientSide:
+    return replace(side, cfg=replace(cfg, distiller=replace(cfg.distiller, embedder=embedder)))
 
 
 def _beside_logits(cfg: Config, classes: int) -> Config:
