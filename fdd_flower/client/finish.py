@@ -22,8 +22,14 @@ from fdd_flower.wire.records import read_set
 
 
 def finishes(cfg: Config, round_: int) -> bool:
-    """Whether `round_` is the one that `strategy.finish` is about."""
-    return cfg.strategy.finish != "none" and round_ == cfg.num_server_rounds
+    """Whether `round_` is one of those that `strategy.finish` is about."""
+    return round_ > rounds_of_sets(cfg)
+
+
+def rounds_of_sets(cfg: Config) -> int:
+    """Return how many rounds are for sets, before those that `strategy.finish` is about."""
+    kind, last = cfg.strategy.finish, cfg.strategy.finish_rounds
+    return cfg.num_server_rounds - (0 if kind == "none" else last)
 
 
 def finish(side: ClientSide) -> tuple[ArrayRecord, dict[str, int | float]]:

@@ -132,15 +132,17 @@ def _rounds(
 
 
 def _finish(cfg: Config, plan: Plan, model: Network) -> str:
-    """Return what the last round sends, where it is not for sets; else nothing."""
+    """Return what a last round sends, where it is not for sets; else nothing."""
     if cfg.strategy.finish == "none":
         return ""
     finish = FINISHES[cfg.strategy.finish](cfg, plan, model)
     size, more = finish.down
     down, up = human_bytes(_down(plan, model) + size), human_bytes(finish.up)
+    last = cfg.strategy.finish_rounds
+    when = "in the last one" if last == 1 else f"in each of the last {last}"
     if more:
-        return f"; in the last one {down} and {more} down, and at most {up} up"
-    return f"; in the last one at most {down} down and {up} up"
+        return f"; {when} {down} and {more} down, and at most {up} up"
+    return f"; {when} at most {down} down and {up} up"
 
 
 def _down(plan: Plan, model: Network | None) -> int:

@@ -1,4 +1,4 @@
-"""The strategy of a run whose last round is not for sets; see `strategy.finish`."""
+"""The strategy of a run whose last rounds are not for sets; see `strategy.finish`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from flwr.app import ArrayRecord, MetricRecord, RecordDict
 from torch import Tensor
 
-from fdd_flower.client.finish import finishes
+from fdd_flower.client.finish import finishes, rounds_of_sets
 from fdd_flower.config import Config
 from fdd_flower.device import moved
 from fdd_flower.distillers.base import Plan
@@ -35,10 +35,12 @@ def check_finish(cfg: Config, plan: Plan, model: Network) -> None:
     kind = cfg.strategy.finish
     if kind == "none":
         return
-    if cfg.num_server_rounds < 2:
+    last = cfg.strategy.finish_rounds
+    if rounds_of_sets(cfg) < 1:
         raise ConfigError(
             "num-server-rounds",
-            expected=f"at least 2 with strategy.finish={kind}",
+            expected=f"at least {last + 1} with strategy.finish={kind}"
+            + (f" and strategy.finish-rounds={last}" if last > 1 else ""),
             got=cfg.num_server_rounds,
             remedy="The last round goes on from a model that the others trained: add a round.",
         )
@@ -46,7 +48,7 @@ def check_finish(cfg: Config, plan: Plan, model: Network) -> None:
 
 
 class Finishing(FederatedDistillation):
-    """Sets in all rounds; in the last what `strategy.finish` names, by which the model gains."""
+    """Sets in all rounds; in the last ones what `strategy.finish` names: the model gains by it."""
 
     def model_sent(self, server_round: int, arrays: ArrayRecord) -> ArrayRecord:
         """Return the global model where clients of the round use it."""
@@ -63,7 +65,7 @@ class Finishing(FederatedDistillation):
     def resume(self, server_round: int, parts: StoredSets) -> None:
         """Take up the sets of the last round that had any."""
         if finishes(self.side.cfg, server_round):
-            server_round -= 1
+            server_round = rounds_of_sets(self.side.cfg)
             found = self.side.ledger.accepted(server_round)
             parts = self.side.ledger.sets({c: entry.sha256 for c, entry in found.items()})
         super().resume(server_round, parts)

@@ -20,7 +20,7 @@ from typing import Any
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
 from flwr.serverapp import Grid
 
-from fdd_flower.client.finish import finishes
+from fdd_flower.client.finish import finishes, rounds_of_sets
 from fdd_flower.config import Config, StrategyConfig
 from fdd_flower.errors import DataError
 from fdd_flower.ledger import FORGOTTEN, KEPT, REJECTED, Entry, Ledger
@@ -114,11 +114,12 @@ def scope_of(run: Run, entries: list[Entry], client: str) -> Scope:
             f"({', '.join(how)})",
         )
     elif first < total and finishes(run.config, total):
+        last = max(first, rounds_of_sets(run.config))
         scope = Scope(
             first=first,
-            rounds=total - 1,
-            why=f"exact up to round {total - 1}; what clients sent in round {total} follows from "
-            "a model that learned from its set (strategy.finish)",
+            rounds=last,
+            why=f"exact up to round {last}; what clients sent in round {last + 1} follows from "
+            "a model that learned from what it sent (strategy.finish)",
         )
     else:
         scope = Scope(first=first, rounds=total, why="exact: nothing depended on it")
@@ -190,10 +191,11 @@ def forget(run: Run, client: str, scope: Scope, out: Path) -> Path:
 
 
 def _strategy(run: Run, scope: Scope) -> StrategyConfig:
-    """Return the strategy of the replay, which has a finishing round if the replay comes to it."""
-    if finishes(run.config, scope.rounds):
-        return run.config.strategy
-    return replace(run.config.strategy, finish="none")
+    """Return the strategy of the replay, with those finishing rounds to which the replay comes."""
+    last = scope.rounds - rounds_of_sets(run.config)
+    if last > 0:
+        return replace(run.config.strategy, finish_rounds=last)
+    return replace(run.config.strategy, finish="none", finish_rounds=1)
 
 
 class _ReplayRun(ServerRun):

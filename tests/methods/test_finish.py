@@ -203,6 +203,7 @@ def test_a_round_more_and_forgetting_falls_back(kind: str, tmp_path: Path):
     [
         ({"strategy.name": "fedavg"}, "strategy.finish"),
         ({"strategy.name": "fedaf"}, "strategy.finish"),
+        ({"strategy.finish-rounds": 2}, "strategy.finish-rounds"),
     ],
 )
 def test_where_it_has_no_place_it_is_refused(changes, key):
@@ -219,3 +220,17 @@ def test_it_needs_a_round_before_it_and_a_last_layer(tmp_path: Path):
         with pytest.raises(ConfigError, match=key):
             start(settings_of(tmp_path / "run") | FINISH | changes)
     assert not (tmp_path / "run").exists()
+
+
+def test_more_rounds_of_it_go_on_from_each_other(tmp_path: Path):
+    settings = settings_of(tmp_path / "run", "fine-tune") | {"training.start": "scratch"}
+    start(settings)
+    rows = rounds(tmp_path / "run")
+    fewer = {"num-server-rounds": 2, "strategy.finish-rounds": 1}
+    start(settings | fewer | {"output.dir": str(tmp_path / "fewer")})
+    assert [row["loss"] for row in rows[:2]] == [row["loss"] for row in rounds(tmp_path / "fewer")]
+    assert rows[2]["loss"] != rows[1]["loss"]
+    assert "exact up to round 1; what clients sent in round 2" in forgotten(
+        tmp_path / "run", "1", tmp_path / "new"
+    )
+    assert len(rounds(tmp_path / "new")) == 1

@@ -49,7 +49,7 @@ METHODS: dict[str, dict[str, Scalar]] = {
     "peers": {"distiller.name": "krr", "distiller.peers": True},
     "taught": {"server.teacher": "mlp", "server.models": "mlp"},
     "readout": {"strategy.finish": "readout"},
-    "fine-tune": {"strategy.finish": "fine-tune"},
+    "fine-tune": {"strategy.finish": "fine-tune", "strategy.finish-rounds": 2},
     "fedavg": {"strategy.name": "fedavg"},
     "scaffold": {"strategy.name": "scaffold"},
     "dynafed": {
