@@ -132,6 +132,18 @@ def test_all_methods_of_a_file_share_a_table_below_their_own(tmp_path: Path) -> 
     }
 
 
+def test_the_command_line_stands_above_what_all_methods_share_and_below_their_own(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "methods.toml"
+    file.write_text("[a]\ndistiller.ipc = 1\n[all]\ndistiller.ipc = 2\ndistiller.steps = 3\n[b]\n")
+    said = read_methods(file, {"distiller.ipc": 4, "distiller.steps": 5})
+    assert {name: method.settings for name, method in said.items()} == {
+        "a": {"distiller.ipc": 1, "distiller.steps": 5},
+        "b": {"distiller.ipc": 4, "distiller.steps": 5},
+    }
+
+
 @pytest.mark.parametrize(
     ("text", "match"),
     [

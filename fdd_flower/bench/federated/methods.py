@@ -63,11 +63,16 @@ def _built_in(name: str) -> Method:
     )
 
 
-def read_methods(path: Path) -> dict[str, Method]:
+def read_methods(path: Path, given: Mapping[str, Scalar] | None = None) -> dict[str, Method]:
     """Return the methods in a TOML file: a table each, of settings by their names.
 
     The table `all` is no method: every method has its settings, below its own. Neither is `bench`;
     see `read_options`. In a method's table `beside = "a,b"` names others of the file.
+
+    Parameters
+    ----------
+    given
+        Settings of the command line: above those of `all`, and below a method's own.
 
     Raises
     ------
@@ -85,6 +90,7 @@ def read_methods(path: Path) -> dict[str, Method]:
         for other in others:
             if other not in checked or other == name or name == SHARED:
                 raise _broken(path, f"another method of the file beside {name}", repr(other))
+    shared |= given or {}
     return {name: Method(name, {**shared, **own}, beside[name]) for name, own in checked.items()}
 
 

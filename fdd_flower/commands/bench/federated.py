@@ -153,7 +153,8 @@ def _bench(
     from fdd_flower.bench.lists import parse_list
     from fdd_flower.launch.settings import given
 
-    file = {} if config is None else read_methods(config)
+    common = given(assignments=assignments, rounds=rounds)
+    file = {} if config is None else read_methods(config, common)
     said = DEFAULTS | ({} if config is None else read_options(config))
     names_of_data = parse_list("--data", data or said["data"], str)
     if methods is None:
@@ -166,7 +167,7 @@ def _bench(
         seeds=parse_list("--seeds", seeds or said["seeds"], int),
         clients=clients or int(said["clients"]),
         data={_name_of(word): data_settings(word) for word in names_of_data},
-        common=given(assignments=assignments, rounds=rounds),
+        common=common,
         holdout=holdout,
         threads=threads,
     )
