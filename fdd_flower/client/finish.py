@@ -22,12 +22,12 @@ from fdd_flower.wire.records import read_set
 
 
 def finishes(cfg: Config, round_: int) -> bool:
-    """Whether `round_` is one of those that `strategy.finish` is about."""
+    """Whether `round_` is a finishing round, as `strategy.finish` asks for."""
     return round_ > rounds_of_sets(cfg)
 
 
 def rounds_of_sets(cfg: Config) -> int:
-    """Return how many rounds are for sets, before those that `strategy.finish` is about."""
+    """Return how many rounds are for sets, before the finishing ones."""
     kind, last = cfg.strategy.finish, cfg.strategy.finish_rounds
     return cfg.num_server_rounds - (0 if kind == "none" else last)
 

@@ -58,7 +58,7 @@ class StrategyConfig:
         choices=("none", "readout", "fine-tune"),
     )
     finish_rounds: int = setting(
-        1, "finish=fine-tune: how many of the last rounds are for it", low=1, high=10_000
+        1, "finish=fine-tune: how many of the last rounds are spent on it", low=1, high=10_000
     )
     proximal_mu: float = setting(0.1, "FedProx: weight of the proximal term", low=0, high=100)
     num_malicious: int = setting(

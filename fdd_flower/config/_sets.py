@@ -47,8 +47,8 @@ class DistillerConfig:
     learning_rate: float = setting(0.06, "step size of Adam", low=1e-8, high=100)
     start: str = setting(
         "kmeans",
-        "where optimisation starts; sharp: k-means centres of images, each frequency scaled up to "
-        "how much it varies among records",
+        "where optimisation starts; sharp: k-means centres of images, with each frequency scaled "
+        "up towards its spread among records",
         choices=("kmeans", "sharp", "class-mean", "noise", "real-unsafe"),
     )
     min_records: int = setting(

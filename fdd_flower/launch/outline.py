@@ -132,7 +132,7 @@ def _rounds(
 
 
 def _finish(cfg: Config, plan: Plan, model: Network) -> str:
-    """Return what a last round sends, where it is not for sets; else nothing."""
+    """Return what a finishing round sends, if the run has one; else nothing."""
     if cfg.strategy.finish == "none":
         return ""
     finish = FINISHES[cfg.strategy.finish](cfg, plan, model)

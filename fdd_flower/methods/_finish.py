@@ -1,4 +1,4 @@
-"""The strategy of a run whose last rounds are not for sets; see `strategy.finish`."""
+"""The strategy of a run that ends with finishing rounds; see `strategy.finish`."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ def check_finish(cfg: Config, plan: Plan, model: Network) -> None:
             expected=f"at least {last + 1} with strategy.finish={kind}"
             + (f" and strategy.finish-rounds={last}" if last > 1 else ""),
             got=cfg.num_server_rounds,
-            remedy="The last round goes on from a model that the others trained: add a round.",
+            remedy="A finishing round improves a model that rounds of sets trained: add a round.",
         )
     FINISHES[kind](cfg, plan, model).check()
 
 
 class Finishing(FederatedDistillation):
-    """Sets in all rounds; in the last ones what `strategy.finish` names: the model gains by it."""
+    """Rounds of sets, and then those that improve the model as `strategy.finish` names."""
 
     def model_sent(self, server_round: int, arrays: ArrayRecord) -> ArrayRecord:
         """Return the global model where clients of the round use it."""
@@ -71,7 +71,7 @@ class Finishing(FederatedDistillation):
         super().resume(server_round, parts)
 
     def screened(self, server_round: int, hashes: Mapping[str, str]) -> StoredSets:
-        """Score what a round took in; in a finishing one all stays, for it is no sets."""
+        """Score what a round took in; in a finishing one all stays: it holds no sets."""
         if finishes(self.side.cfg, server_round):
             return self.side.ledger.sets(hashes)
         return super().screened(server_round, hashes)

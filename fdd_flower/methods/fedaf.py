@@ -30,7 +30,7 @@ from fdd_flower.training.pace import Pace
 from fdd_flower.wire.class_logits import HELD, logits_arrays, logits_bytes, read_logits
 from fdd_flower.wire.records import ARRAYS, LOGITS, to_array_record
 
-FIRST = 2  # round in which the model that clients get has learned: before, it has nothing to say
+FIRST = 2  # the first round in which clients get the model: before, it has learned nothing
 _SERVERS = ("fedaf.global-weight",)  # of no use before that round
 _CLIENTS = ("fedaf.local-weight",)  # of none before the round after it
 # As in benchmarks/results/federated.md; not tuned.
@@ -53,8 +53,8 @@ class AggregationFree(FederatedDistillation):
     - one exchange per round, not two: the logits that a round's rows are drawn to are of the round
       before, found under the model of then. Until the model has learned there are none: the
       server's term begins in round 2, the clients' in round 3;
-    - in round 1 the paper's copies would be of one untrained network, which is less to match by
-      than several;
+    - in round 1 the paper's copies would be of one untrained network, which is worse to match
+      under than several random ones;
     - logits are those of the global model as it was sent; its resampled copies serve the matching.
       Their noise has each tensor's own scale: beside a deviation of 1 the weights would vanish;
     - the server's softmax is of mean logits, not the mean of softmaxes, and its rows are drawn anew

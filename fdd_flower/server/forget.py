@@ -119,7 +119,7 @@ def scope_of(run: Run, entries: list[Entry], client: str) -> Scope:
             first=first,
             rounds=last,
             why=f"exact up to round {last}; what clients sent in round {last + 1} follows from "
-            "a model that learned from what it sent (strategy.finish)",
+            "a model that learned from what this client sent (strategy.finish)",
         )
     else:
         scope = Scope(first=first, rounds=total, why="exact: nothing depended on it")
@@ -191,7 +191,7 @@ def forget(run: Run, client: str, scope: Scope, out: Path) -> Path:
 
 
 def _strategy(run: Run, scope: Scope) -> StrategyConfig:
-    """Return the strategy of the replay, with those finishing rounds to which the replay comes."""
+    """Return the strategy of the replay, with the finishing rounds that it reaches."""
     last = scope.rounds - rounds_of_sets(run.config)
     if last > 0:
         return replace(run.config.strategy, finish_rounds=last)

@@ -72,7 +72,7 @@ def read_methods(path: Path, given: Mapping[str, Scalar] | None = None) -> dict[
     Parameters
     ----------
     given
-        Settings of the command line: above those of `all`, and below a method's own.
+        Settings of the command line. They override `all`; a method's own override them.
 
     Raises
     ------

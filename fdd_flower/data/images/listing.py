@@ -90,9 +90,9 @@ def listing(root: Path, *, label: str) -> Listing:
             names = shown(path.relative_to(root).as_posix() for path in tables)
             raise refuse(
                 str(root),
-                expected="a table with a column of files that are here, and one of classes",
-                got=f"{names}: no column names an image in half of its rows or more, with a class "
-                "beside it",
+                expected="a table with a column that names images here, and one of classes",
+                got=f"{names}: no column names an image with a class beside it in at least half of "
+                "its rows",
                 remedy="Correct the names, or add the images that are missing.",
             )
         items = [

@@ -110,7 +110,7 @@ def _check_start(cfg: DistillerConfig, feature_shape: tuple[int, ...]) -> None:
     if cfg.start == "sharp" and kind_of(feature_shape) != "image":
         raise ConfigError(
             "distiller.start",
-            expected="sharp for images only, whose fine detail averaging takes",
+            expected="sharp for images only, since it restores their fine detail",
             got=f"sharp for records of shape {feature_shape}",
             remedy="Leave it at kmeans.",
         )

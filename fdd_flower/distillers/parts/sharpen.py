@@ -1,4 +1,4 @@
-"""Means of records, with the detail that averaging took."""
+"""Means of records, with the fine detail that averaging removed."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ TINY = 1e-6  # frequencies that no row has are left alone
 
 
 def sharpened(rows: Tensor, records: Tensor) -> Tensor:
-    """Return `rows` scaled, frequency by frequency, so as to vary as `records` do.
+    """Return `rows` scaled, frequency by frequency, so that they vary as `records` do.
 
-    Records agree on coarse shapes and not on fine ones, so that a mean of n of them is blurred:
-    where they have nothing in common, its deviation is 1 / sqrt(n) of theirs. No frequency is
-    scaled up by more than that undoes, and none is scaled down. Nothing is added to a row: it
-    is still made of the records that it is the mean of.
+    Records agree on coarse shapes and not on fine ones, so a mean of n of them is blurred: where
+    they have nothing in common, its deviation is 1 / sqrt(n) of theirs. No frequency is scaled
+    up by more than sqrt(n), and none is scaled down. Nothing is added to a row: it is still made
+    of the records that it is the mean of.
 
     Parameters
     ----------
     rows
         Means of records of a class, (m, channels, height, width).
     records
-        All of them, (n, channels, height, width).
+        All records of the class, (n, channels, height, width).
 
     Returns
     -------
