@@ -123,7 +123,7 @@ def _beside(part: SyntheticSet) -> ClassLogits:
 
 
 def condense(side: ClientSide) -> tuple[ArrayRecord, dict[str, int | float]]:
-    """Distil by the global model and the global logits; send the set and the client's logits.
+    """Distil under the global model and send the set and the client's logits; in round 1 as `dm`.
 
     Raises
     ------
