@@ -14,16 +14,26 @@ from fdd_flower.distillers.base import ClassRecords, usable_classes
 from fdd_flower.errors import WireError
 from fdd_flower.rng import stream
 from fdd_flower.training.finish.fine_tune import Change, fine_tuned
-from fdd_flower.training.finish.readout import Sums, features_of
-from fdd_flower.wire.changes import change_record
+from fdd_flower.training.finish.fitted import measured
+from fdd_flower.training.finish.readout import features_of
+from fdd_flower.training.finish.sums import Sums
+from fdd_flower.wire.changes import change_record, read_directions
 from fdd_flower.wire.codecs.base import build_codec
 from fdd_flower.wire.readout import read_basis, sums_record
 from fdd_flower.wire.records import read_set
+
+FITTED = "fitted"
 
 
 def finishes(cfg: Config, round_: int) -> bool:
     """Whether `round_` is a finishing round, as `strategy.finish` asks for."""
     return round_ > rounds_of_sets(cfg)
+
+
+def finish_of(cfg: Config, round_: int) -> str:
+    """Return what finishing round `round_` does: `strategy.finish`, or in every second "fitted"."""
+    second = (round_ - rounds_of_sets(cfg)) % 2 == 0
+    return FITTED if second and cfg.strategy.finish_step == FITTED else cfg.strategy.finish
 
 
 def rounds_of_sets(cfg: Config) -> int:
@@ -46,8 +56,8 @@ def finish(side: ClientSide) -> tuple[ArrayRecord, dict[str, int | float]]:
     FddError
         If the loss stops being finite.
     """
-    sends = {"readout": _sums, "fine-tune": _change}[side.cfg.strategy.finish]
-    return sends(side), {}
+    sends = {"readout": _sums, "fine-tune": _change, FITTED: _measures}
+    return sends[finish_of(side.cfg, side.plan.round)](side), {}
 
 
 def _sums(side: ClientSide) -> ArrayRecord:
@@ -72,6 +82,15 @@ def _change(side: ClientSide) -> ArrayRecord:
     return change_record(Change.of(model, after, records=len(inputs), rng=rng))
 
 
+def _measures(side: ClientSide) -> ArrayRecord:
+    """Return what the client's records say of going along the changes of the round before."""
+    model, sent = side.global_model(), _sent("basis", side.basis)
+    directions = read_directions(sent, [p.numel() for p in model.parameters()]).along(model)
+    parts, rng = _usable(side), _rng(side)
+    inputs, labels = torch.cat([part.inputs for part in parts]), _labels(parts)
+    return sums_record(measured(model, directions, inputs, labels, rng=rng))
+
+
 def _usable(side: ClientSide) -> list[ClassRecords]:
     parts, withheld = usable_classes(side.data, side.cfg.distiller)
     tell_withheld(side, len(withheld))
@@ -79,8 +98,11 @@ def _usable(side: ClientSide) -> list[ClassRecords]:
 
 
 def _targets(side: ClientSide, parts: list[ClassRecords]) -> torch.Tensor:
-    labels = torch.cat([torch.full((len(part.inputs),), part.label) for part in parts])
-    return F.one_hot(on_host(labels), len(side.plan.classes)).float()
+    return F.one_hot(_labels(parts), len(side.plan.classes)).float()
+
+
+def _labels(parts: list[ClassRecords]) -> torch.Tensor:
+    return on_host(torch.cat([torch.full((len(part.inputs),), part.label) for part in parts]))
 
 
 def _rng(side: ClientSide) -> torch.Generator:

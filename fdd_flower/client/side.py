@@ -35,7 +35,7 @@ class ClientSide:
     # the other clients' rows of the round before; or their sealed shares of a secure sum
     peers: ArrayRecord | None = None
     logits: ArrayRecord | None = None  # the global class logits of the round before
-    basis: ArrayRecord | None = None  # what sums of features are in, in a finishing round
+    basis: ArrayRecord | None = None  # what sums over records are in, in a finishing round
 
     @cached_property
     def data(self) -> Split:

@@ -60,6 +60,13 @@ class StrategyConfig:
     finish_rounds: int = setting(
         1, "finish=fine-tune: how many of the last rounds are spent on it", low=1, high=10_000
     )
+    finish_step: str = setting(
+        "mean",
+        "finish=fine-tune: how far the server goes along the changes: mean, one and a half times "
+        "their mean; fitted, in every second of at least two finish-rounds clients measure how far "
+        "is best",
+        choices=("mean", "fitted"),
+    )
     proximal_mu: float = setting(0.1, "FedProx: weight of the proximal term", low=0, high=100)
     num_malicious: int = setting(
         1, "Krum, multi-Krum, Bulyan: hostile clients to tolerate", low=0, high=10_000

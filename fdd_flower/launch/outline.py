@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from flwr.app import ArrayRecord, RecordDict
 
+from fdd_flower.client.finish import FITTED
 from fdd_flower.config import Config, DistillerConfig
 from fdd_flower.data import natural_groups
 from fdd_flower.data.base import Dataset
@@ -135,14 +136,22 @@ def _finish(cfg: Config, plan: Plan, model: Network) -> str:
     """Return what a finishing round sends, if the run has one; else nothing."""
     if cfg.strategy.finish == "none":
         return ""
-    finish = FINISHES[cfg.strategy.finish](cfg, plan, model)
+    last = cfg.strategy.finish_rounds
+    first = _finishing(cfg, plan, model, cfg.strategy.finish)
+    if cfg.strategy.finish_step == FITTED:
+        second = _finishing(cfg, plan, model, FITTED)
+        return f"; in the last {last} in turn {first}; and {second}"
+    when = "in the last one" if last == 1 else f"in each of the last {last}"
+    return f"; {when} {first}"
+
+
+def _finishing(cfg: Config, plan: Plan, model: Network, kind: str) -> str:
+    finish = FINISHES[kind](cfg, plan, model)
     size, more = finish.down
     down, up = human_bytes(_down(plan, model) + size), human_bytes(finish.up)
-    last = cfg.strategy.finish_rounds
-    when = "in the last one" if last == 1 else f"in each of the last {last}"
     if more:
-        return f"; {when} {down} and {more} down, and at most {up} up"
-    return f"; {when} at most {down} down and {up} up"
+        return f"{down} and {more} down, and at most {up} up"
+    return f"at most {down} down and {up} up"
 
 
 def _down(plan: Plan, model: Network | None) -> int:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 from flwr.app import ArrayRecord, MetricRecord, RecordDict
 from torch import Tensor
 
-from fdd_flower.client.finish import finishes, rounds_of_sets
+from fdd_flower.client.finish import FITTED, finish_of, finishes, rounds_of_sets
 from fdd_flower.config import Config
 from fdd_flower.device import moved
 from fdd_flower.distillers.base import Plan
@@ -44,11 +44,21 @@ def check_finish(cfg: Config, plan: Plan, model: Network) -> None:
             got=cfg.num_server_rounds,
             remedy="A finishing round improves a model that rounds of sets trained: add a round.",
         )
+    if cfg.strategy.finish_step == FITTED and last < 2:
+        raise ConfigError(
+            "strategy.finish-rounds",
+            expected="at least 2 with strategy.finish-step=fitted",
+            got=last,
+            remedy="Clients change the model in one round and measure the changes in the next: "
+            "raise strategy.finish-rounds and num-server-rounds.",
+        )
     FINISHES[kind](cfg, plan, model).check()
 
 
 class Finishing(FederatedDistillation):
     """Rounds of sets, and then those that improve the model as `strategy.finish` names."""
+
+    _finishes: Mapping[int, Finish] = MappingProxyType({})  # of the round that runs
 
     def model_sent(self, server_round: int, arrays: ArrayRecord) -> ArrayRecord:
         """Return the global model where clients of the round use it."""
@@ -60,7 +70,7 @@ class Finishing(FederatedDistillation):
         if not finishes(self.side.cfg, server_round):
             return super()._more_to_send(server_round)
         self.pool = ()  # no client needs the others' rows without its own
-        return self._finish.beside(self._model(), self._merged())
+        return self._finish(server_round).beside(self._model(), self._merged())
 
     def resume(self, server_round: int, parts: StoredSets) -> None:
         """Take up the sets of the last round that had any."""
@@ -80,32 +90,43 @@ class Finishing(FederatedDistillation):
         if not finishes(self.side.cfg, server_round):
             return super()._learn(server_round, parts)
         model, hashes = self._model(), parts.hashes.values()
-        self._finish.learn(model, self._merged(), [self._read(sha256) for sha256 in hashes])
+        finish = self._finish(server_round)
+        finish.learn(model, self._merged(), [self._read(sha256) for sha256 in hashes])
         if self.side.teacher is not None:
             self.side.teacher = (server_round, self.side.teacher[1])  # of the same merged set
-        say(f"round {server_round}: {self._finish.did} of {len(hashes)} clients")
+        say(f"round {server_round}: {finish.did} of {len(hashes)} clients")
         return ArrayRecord(model.state_dict()), MetricRecord({"rows": len(self._merged())})
 
     def _rules(self, server_round: int, staged: Staging) -> Rules[Any, str]:
         if not finishes(self.side.cfg, server_round):
             return super()._rules(server_round, staged)
 
+        finish = self._finish(server_round)
+
         def decode(content: RecordDict) -> dict[str, Tensor]:
-            return self._finish.read(arrays_of(content))
+            return finish.read(arrays_of(content))
 
         return Rules(
             nonce=self.side.plan.nonce,
             round=server_round,
-            max_bytes=self._finish.up,
+            max_bytes=finish.up,
             decode=decode,
             keep=staged.add,
             identity=str,
         )
 
-    @cached_property
-    def _finish(self) -> Finish:
-        kind = FINISHES[self.side.cfg.strategy.finish]
-        return kind(self.side.cfg, self.side.plan, self.side.new_model())
+    def _finish(self, server_round: int) -> Finish:
+        if server_round not in self._finishes:
+            self._finishes = {server_round: self._new_finish(server_round)}
+        return self._finishes[server_round]
+
+    def _new_finish(self, server_round: int) -> Finish:
+        cfg, before = self.side.cfg, []
+        if finishes(cfg, server_round - 1):
+            taken = self.side.ledger.accepted(server_round - 1)
+            before = [self._read(taken[client].sha256) for client in sorted(taken)]
+        kind = FINISHES[finish_of(cfg, server_round)]
+        return kind(cfg, self.side.plan, self.side.new_model(), before)
 
     def _model(self) -> Network:
         model = self.side.new_model()

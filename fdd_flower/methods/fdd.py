@@ -22,7 +22,7 @@ STRATEGIES.register("fdd")(
         client=_client,
         distils=True,
         check=check_finish,
-        uses=(*POOLING, "finish", "finish_rounds"),
+        uses=(*POOLING, "finish", "finish_rounds", "finish_step"),
         conditions=False,
         private=PRIVATE,
     )

@@ -58,7 +58,8 @@ def check_components(cfg: Config) -> Method:
     if cfg.strategy.pool == "round":
         refuse_changed(cfg, ("strategy.pool-rounds", "strategy.pool-decay"), "strategy.pool=round")
     if (kind := cfg.strategy.finish) != "fine-tune":
-        refuse_changed(cfg, ("strategy.finish-rounds",), f"strategy.finish={kind}")
+        tuning = ("strategy.finish-rounds", "strategy.finish-step")
+        refuse_changed(cfg, tuning, f"strategy.finish={kind}")
     uses = getattr(MERGERS.get(cfg.merger.name), "uses", None)
     if uses is not None:
         used = [f"merger.{_kebab(name)}" for name in ("name", *uses)]

@@ -193,9 +193,10 @@ def forget(run: Run, client: str, scope: Scope, out: Path) -> Path:
 def _strategy(run: Run, scope: Scope) -> StrategyConfig:
     """Return the strategy of the replay, with the finishing rounds that it reaches."""
     last = scope.rounds - rounds_of_sets(run.config)
-    if last > 0:
+    if last > 1:
         return replace(run.config.strategy, finish_rounds=last)
-    return replace(run.config.strategy, finish="none", finish_rounds=1)
+    kind = run.config.strategy.finish if last else "none"
+    return replace(run.config.strategy, finish=kind, finish_rounds=1, finish_step="mean")
 
 
 class _ReplayRun(ServerRun):

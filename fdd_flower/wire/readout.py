@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from flwr.app import ArrayRecord
 
-from fdd_flower.training.finish.readout import Basis, Sums
+from fdd_flower.training.finish.readout import Basis
+from fdd_flower.training.finish.sums import Sums
 from fdd_flower.wire.arrays import Layout, check_arrays
 from fdd_flower.wire.packed import bad, check_records, pack, tensors_of, unpack
 from fdd_flower.wire.records import to_array_record, to_numpy
@@ -64,8 +65,15 @@ def sums_bytes(dimensions: int, num_classes: int) -> int:
     return values + values // 1000 + 2 * dimensions + HEADROOM
 
 
-def read_sums(record: ArrayRecord, dimensions: int, num_classes: int) -> Sums:
+def read_sums(
+    record: ArrayRecord, dimensions: int, num_classes: int, *, tolerance: float = TOLERANCE
+) -> Sums:
     """Return the sums in a reply.
+
+    Parameters
+    ----------
+    tolerance
+        What the square of a mean product over lengths may be, with all classes together.
 
     Raises
     ------
@@ -94,6 +102,7 @@ def read_sums(record: ArrayRecord, dimensions: int, num_classes: int) -> Sums:
         # of a feature with all classes together: a record has one class
         squares = np.square(values if values.ndim > 1 else values[:, None]).sum(axis=1)
         largest = float(squares.max(initial=0))
-        if largest > TOLERANCE:
-            raise bad(name, f"a square of at most {TOLERANCE:g}", f"{largest:g}", Code.RANGE)
+        bound = TOLERANCE if name == "second" else tolerance
+        if largest > bound:
+            raise bad(name, f"a square of at most {bound:g}", f"{largest:g}", Code.RANGE)
     return Sums(**{name: torch.from_numpy(array) for name, array in arrays.items()})

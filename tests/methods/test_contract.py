@@ -218,7 +218,7 @@ def test_a_setting_that_it_does_not_use_is_refused_by_name(strategy):
         changed: dict[str, Any] = {field.name: choices[-1] if choices else field.metadata["high"]}
         if field.name in uses and field.name.startswith("pool_"):
             changed["pool"] = "all"
-        if field.name in uses and field.name == "finish_rounds":
+        if field.name in uses and field.name in ("finish_rounds", "finish_step"):
             changed["finish"] = "fine-tune"
         cfg = replace(Config(), strategy=StrategyConfig(name=strategy, quorum=100_000, **changed))
         if field.name in uses:

@@ -16,9 +16,10 @@ from fdd_flower.config import Config, ModelConfig, from_run_config, to_run_confi
 from fdd_flower.errors import ConfigError
 from fdd_flower.models import build_model
 from fdd_flower.server.checks import check_components
-from fdd_flower.server.finish.readout import bounded
+from fdd_flower.server.finish.base import bounded_sums
 from fdd_flower.synthetic_set import SyntheticSet
-from fdd_flower.training.finish.readout import Basis, Sums, features_of, give, solve
+from fdd_flower.training.finish.readout import Basis, features_of, give, solve
+from fdd_flower.training.finish.sums import Sums
 from fdd_flower.wire.readout import basis_record, read_basis, read_sums, sums_record
 from fdd_flower.wire.records import to_array_record, to_numpy
 from fdd_flower.wire.refusals import Code, RefusedError
@@ -162,7 +163,7 @@ def test_no_client_counts_for_all(records, basis):
     one = sums_of(basis, *records)
     many = replace(one, records=torch.tensor([10**9]))
     long = replace(one, lengths=one.lengths * 50)
-    counts = [count for count, _ in bounded([one, one, one, many, long])]
+    counts = [count for count, _ in bounded_sums([one, one, one, many, long], longest=10)]
     assert counts[:3] == [RECORDS] * 3
     assert counts[3] == 100 * RECORDS
     assert counts[4] == pytest.approx(RECORDS * 10 / 2500, rel=1e-3)

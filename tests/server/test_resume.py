@@ -50,6 +50,11 @@ METHODS: dict[str, dict[str, Scalar]] = {
     "taught": {"server.teacher": "mlp", "server.models": "mlp"},
     "readout": {"strategy.finish": "readout"},
     "fine-tune": {"strategy.finish": "fine-tune", "strategy.finish-rounds": 2},
+    "fitted": {
+        "strategy.finish": "fine-tune",
+        "strategy.finish-rounds": 2,
+        "strategy.finish-step": "fitted",
+    },
     "fedavg": {"strategy.name": "fedavg"},
     "scaffold": {"strategy.name": "scaffold"},
     "dynafed": {

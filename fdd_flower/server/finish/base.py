@@ -13,6 +13,7 @@ from fdd_flower.config import Config
 from fdd_flower.distillers.base import Plan
 from fdd_flower.models.base import Network
 from fdd_flower.synthetic_set import SyntheticSet
+from fdd_flower.training.finish.sums import Sums
 
 # Nobody can check a count that a client claims. Those of uneven federations stay within this
 # factor of the median.
@@ -25,13 +26,21 @@ class Finish(ABC):
     Attributes
     ----------
     did
-        What the server then says it did, before "the ... of N clients".
+        What the server then says it did, before "of N clients".
+    before
+        What `read` made of the replies of the round before, if that was a finishing one too.
     """
 
     did: str
 
-    def __init__(self, cfg: Config, plan: Plan, model: Network) -> None:
-        self.cfg, self.plan, self.model = cfg, plan, model
+    def __init__(
+        self,
+        cfg: Config,
+        plan: Plan,
+        model: Network,
+        before: Sequence[Mapping[str, Tensor]] = (),
+    ) -> None:
+        self.cfg, self.plan, self.model, self.before = cfg, plan, model, before
 
     @abstractmethod
     def check(self) -> None:
@@ -72,6 +81,13 @@ class Finish(ABC):
         self, model: Network, merged: SyntheticSet, parts: Sequence[Mapping[str, Tensor]]
     ) -> None:
         """Change `model` in place by what `read` made of each client's reply."""
+
+
+def bounded_sums(parts: Sequence[Sums], *, longest: float) -> list[tuple[float, Sums]]:
+    """Return sums and what they count for, by `counts`; their size is that of all squares."""
+    records = [float(part.records) for part in parts]
+    sizes = [float(part.lengths.double().square().sum()) for part in parts]
+    return list(zip(counts(records, sizes, longest=longest), parts, strict=True))
 
 
 def counts(records: Sequence[float], sizes: Sequence[float], *, longest: float) -> list[float]:

@@ -10,9 +10,10 @@ from torch import Tensor
 from fdd_flower.device import on_host
 from fdd_flower.errors import ConfigError
 from fdd_flower.models.base import Network
-from fdd_flower.server.finish.base import Finish, counts
+from fdd_flower.server.finish.base import Finish, bounded_sums
 from fdd_flower.synthetic_set import SyntheticSet
-from fdd_flower.training.finish.readout import Basis, Sums, features_of, give, last_linear, solve
+from fdd_flower.training.finish.readout import Basis, features_of, give, last_linear, solve
+from fdd_flower.training.finish.sums import Sums
 from fdd_flower.wire.packed import tensors_of
 from fdd_flower.wire.readout import basis_bytes, basis_record, read_sums, sums_bytes
 from fdd_flower.wire.records import BASIS
@@ -67,7 +68,7 @@ class Readout(Finish):
     ) -> None:
         """Fit the last layer."""
         basis = _basis(model, merged)
-        coefficients = solve(bounded([Sums(**part) for part in parts]), basis)
+        coefficients = solve(bounded_sums([Sums(**part) for part in parts], longest=LONGEST), basis)
         give(coefficients, model, merged)
 
     @property
@@ -79,10 +80,3 @@ class Readout(Finish):
 
 def _basis(model: Network, merged: SyntheticSet) -> Basis:
     return Basis.of(features_of(model, merged.inputs), on_host(merged.weights))
-
-
-def bounded(parts: Sequence[Sums]) -> list[tuple[float, Sums]]:
-    """Return sums and what they count for; none far more, or far longer, than the median."""
-    records = [float(part.records) for part in parts]
-    sizes = [float(part.lengths.double().square().sum()) for part in parts]
-    return list(zip(counts(records, sizes, longest=LONGEST), parts, strict=True))

@@ -53,18 +53,33 @@ class Change:
         cls, before: nn.Module, after: nn.Module, *, records: int, rng: torch.Generator
     ) -> Change:
         """Return the change from one model to another of its kind, rounded at random."""
-        codes, steps = [], []
-        for old, new in zip(before.parameters(), after.parameters(), strict=True):
-            change = on_host(new - old).double().flatten()
-            step = (change.abs().amax() / LEVELS).float().clamp_min(TINY)
-            codes.append(rounded(change, step, levels=LEVELS, rng=rng))
-            steps.append(step)
-        return cls(torch.cat(codes), torch.stack(steps), torch.tensor([records]))
+        pairs = zip(before.parameters(), after.parameters(), strict=True)
+        parts = [on_host(new - old).double().flatten() for old, new in pairs]
+        codes, steps = quantised(parts, rng=rng)
+        return cls(codes, steps, torch.tensor([records]))
 
     def dense(self, sizes: Iterable[int]) -> Tensor:
         """Return the change of parameters of such `sizes`, one after another, float64 (p,)."""
         parts = self.codes.double().split(list(sizes))
         return torch.cat([part * s for part, s in zip(parts, self.steps.double(), strict=True)])
+
+
+def quantised(parts: Iterable[Tensor], *, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Return numbers of several tensors in four bits each, and what 1 stands for in each tensor.
+
+    Returns
+    -------
+    codes
+        One tensor after another, rounded at random, between -7 and 7: int8 (p,).
+    steps
+        float32 (t,).
+    """
+    codes, steps = [], []
+    for part in parts:
+        step = (part.abs().amax() / LEVELS).float().clamp_min(TINY)
+        codes.append(rounded(part, step, levels=LEVELS, rng=rng))
+        steps.append(step)
+    return torch.cat(codes), torch.stack(steps)
 
 
 def fine_tuned(

@@ -13,15 +13,11 @@ from torch import Tensor, nn
 from fdd_flower.device import on_host
 from fdd_flower.models.base import Network
 from fdd_flower.synthetic_set import SyntheticSet
-from fdd_flower.training.finish._rounding import rounded
+from fdd_flower.training.finish.sums import Sums, regression
 
 # Chosen on held-out training records of Fashion-MNIST (docs/decisions/0013-a-round-that-gains.md).
 DAMPING = 0.01  # of the set's own Gram matrix, in mean diagonals, before it is inverted
-PENALTY = 0.01  # of the ridge regression, in diagonals of the sum
-ROUNDING = 0.25  # added to it, in the largest eigenvalue of what rounding adds
-STEP = 0.6  # between two codes of a product of features, in standard deviations of all of them
-LEVELS = 127
-SHORTEST, LONGEST = 1e-4, 6e4  # lengths that a float16 holds
+LEVELS = 127  # of the basis
 TILE = 512
 SCALES = tuple(float(scale) for scale in torch.logspace(0, 2, 41))
 
@@ -65,70 +61,6 @@ class Basis:
         return self.codes.double() * self.scales
 
 
-@dataclass(frozen=True, slots=True)
-class Sums:
-    """Means over a party's records of what ridge regression needs of them, most in a byte each.
-
-    Attributes
-    ----------
-    lengths
-        Root mean square of each feature (d,), float16.
-    second
-        Mean products of two features over both their lengths, between -1 and 1: the upper triangle
-        without its diagonal, row by row, int8.
-    products
-        Mean products of features and classes over the features' lengths, int8 (d, k).
-    steps
-        What 1 stands for in `second` and in `products`, float32 (2,).
-    records
-        How many there are, int64 (1,).
-    """
-
-    lengths: Tensor
-    second: Tensor
-    products: Tensor
-    steps: Tensor
-    records: Tensor
-
-    @classmethod
-    def of(cls, features: Tensor, targets: Tensor, *, rng: torch.Generator) -> Sums:
-        """Return the sums of records with `features` (n, d) and `targets` (n, k), float64.
-
-        They are rounded up or down at random, so that they are right in the mean, and the rounding
-        of many parties cancels.
-        """
-        n, d = features.shape
-        lengths = features.square().mean(dim=0).sqrt().clamp(SHORTEST, LONGEST).half()
-        unit = features / lengths.double()
-        second, products = unit.T @ unit / n, unit.T @ targets / n
-        rows, columns = torch.triu_indices(d, d, offset=1)
-        upper = second[rows, columns]
-        steps = torch.stack(
-            [
-                torch.maximum(upper.abs().amax() / LEVELS, STEP * upper.std()),
-                products.abs().amax() / LEVELS,
-            ]
-        ).float()
-        steps = steps.clamp_min(torch.finfo(torch.float32).tiny)
-        codes = [
-            rounded(v, s, levels=LEVELS, rng=rng)
-            for v, s in zip((upper, products), steps, strict=True)
-        ]
-        return cls(lengths, codes[0], codes[1], steps, torch.tensor([n]))
-
-    def dense(self) -> tuple[Tensor, Tensor]:
-        """Return the products of features (d, d), and those with the classes (d, k), float64."""
-        d, lengths, steps = len(self.lengths), self.lengths.double(), self.steps.double()
-        upper = torch.zeros(d, d, dtype=torch.float64)
-        rows, columns = torch.triu_indices(d, d, offset=1)
-        upper[rows, columns] = self.second.double() * steps[0]
-        second = upper + upper.T + torch.eye(d, dtype=torch.float64)
-        return (
-            second * lengths[:, None] * lengths,
-            self.products.double() * steps[1] * lengths[:, None],
-        )
-
-
 @torch.no_grad()
 def features_of(model: Network, inputs: Tensor) -> Tensor:
     """Return the model's penultimate features and a 1 beside them, (n, d + 1), on the CPU."""
@@ -153,22 +85,7 @@ def solve(parts: Iterable[tuple[float, Sums]], basis: Basis) -> Tensor:
     parts
         The sums of each party, and how much they count for.
     """
-    second = products = torch.zeros((), dtype=torch.float64)
-    total = squares = 0.0
-    for weight, sums in parts:
-        own_second, own_products = sums.dense()
-        second, products = second + weight * own_second, products + weight * own_products
-        total += weight
-        squares += (weight * float(sums.steps[0])) ** 2
-    second, products = second / total, products / total
-    # the largest eigenvalue of what rounding adds to products over lengths (Wigner)
-    rounding = 2 * (len(second) * squares / 6) ** 0.5 / total
-    lengths = second.diagonal().sqrt()
-    values, vectors = torch.linalg.eigh(second / lengths / lengths[:, None])
-    # no records have an eigenvalue below 0: only rounding makes one
-    shifted = values.clamp_min(0) + PENALTY + ROUNDING * rounding
-    inverse = vectors / shifted @ vectors.T / lengths / lengths[:, None]
-    return basis.matrix @ inverse @ products
+    return basis.matrix @ regression(parts)
 
 
 @torch.no_grad()
