@@ -111,6 +111,15 @@ def test_more_classes_and_larger_images_have_more_bytes_at_the_same_quality() ->
     assert filled({}, shape=(3, 128, 128))["distiller.bytes"] == 160_000
 
 
+def test_photographs_start_sharp_and_grey_images_as_before() -> None:
+    for preset in ("tiny", "balanced", "best"):
+        assert filled({"preset": preset}, shape=COLOUR)["distiller.start"] == "sharp"
+        assert "distiller.start" not in filled({"preset": preset})
+        assert "distiller.start" not in filled(
+            {"preset": preset, "distiller.name": "krr"}, shape=COLOUR
+        )
+
+
 def test_a_baseline_has_the_codec_and_the_training_and_no_steps_of_its_own() -> None:
     found = filled({"distiller.name": "random"})
     shared = {k: v for k, v in filled({}).items() if k in found}

@@ -1,6 +1,6 @@
 """Presets: what a run does where its user leaves settings open, by bytes and the shape of a record.
 
-Where the values come from: docs/decisions/0011-presets.md.
+Where the values come from: docs/decisions/0011-presets.md, and for photographs 0015-sharp-means.md.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from fdd_flower.config._setting import Scalar
 NONE = "none"  # every setting as it stands
 CODEC, MODEL = "avif", "convnet"
 LEAST_SIDE = 16  # pixels of the smallest images whose settings were measured
-CHANNELS = (1, 3)  # that the codec takes
+GREYS, COLOURS = 1, 3  # channels that the codec takes
 CLASSES, PIXELS = 10, 64 * 64  # up to which a preset's bytes are meant; more in proportion
 
 
@@ -135,6 +135,8 @@ def _chosen(
             "distiller.learning-rate": 0.03,
             "distiller.codec-aware": True,
         }
+        if shape[0] == COLOURS:
+            found["distiller.start"] = "sharp"
     return found
 
 
@@ -146,7 +148,7 @@ def _measured(cfg: Config, shape: tuple[int, ...], given: Collection[str]) -> bo
         and cfg.strategy.name == "fdd"
         and cfg.privacy.mode == "none"
         and len(shape) == 3
-        and shape[0] in CHANNELS
+        and shape[0] in (GREYS, COLOURS)
         and min(shape[1:]) >= LEAST_SIDE
         and not ("codec.name" in given and cfg.codec.name not in ("auto", CODEC))
         and not (rows and not cfg.distiller.bytes)
@@ -162,5 +164,5 @@ COLOUR = ((25.0, 25), (90.0, 30), (float("inf"), 45))
 
 
 def _quality(room: float, channels: int) -> int:
-    table = GREY if channels == 1 else COLOUR
+    table = GREY if channels == GREYS else COLOUR
     return next(quality for most, quality in table if room < most)
