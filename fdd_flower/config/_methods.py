@@ -63,8 +63,8 @@ class StrategyConfig:
     finish_step: str = setting(
         "mean",
         "finish=fine-tune: how far the server goes along the changes: mean, one and a half times "
-        "their mean; fitted, in every second of at least two finish-rounds clients measure how far "
-        "is best",
+        "their mean; fitted, in every second finishing round clients measure the best step (needs "
+        "finish-rounds of 2 or more)",
         choices=("mean", "fitted"),
     )
     proximal_mu: float = setting(0.1, "FedProx: weight of the proximal term", low=0, high=100)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from flwr.app import ArrayRecord
 
-from fdd_flower.training.finish.fine_tune import LEVELS, Change
+from fdd_flower.training.finish.fine_tune import LARGEST, LEVELS, Change
 from fdd_flower.training.finish.fitted import MOST, Directions
 from fdd_flower.wire.arrays import Layout, check_arrays
 from fdd_flower.wire.packed import bad, check_records, pack, tensors_of, unpack
@@ -16,7 +16,6 @@ from fdd_flower.wire.records import to_array_record, to_numpy
 from fdd_flower.wire.refusals import Code
 
 HEADROOM = 4096  # bytes of NPY headers
-LARGEST = 1e4  # step between two codes of a change
 
 
 def change_record(change: Change) -> ArrayRecord:

@@ -73,7 +73,7 @@ def read_sums(
     Parameters
     ----------
     tolerance
-        What the square of a mean product over lengths may be, with all classes together.
+        Largest sum of squares in a row of `products`.
 
     Raises
     ------
@@ -97,12 +97,14 @@ def read_sums(
     for name in ("lengths", "steps"):
         if not (smallest := float(arrays[name].min())) > 0:
             raise bad(name, "numbers above 0", f"{smallest:g}", Code.RANGE)
-    for name, step in zip(PACKED, arrays["steps"], strict=True):
+    for name, step in zip(PACKED, arrays["steps"].astype(np.float64), strict=True):
+        bound = TOLERANCE if name == "second" else tolerance
+        if step**2 > bound:  # whatever the codes: it also says how far rounding is off
+            raise bad("steps", f"a square of at most {bound:g}", f"{step**2:g}", Code.RANGE)
         values = arrays[name].astype(np.float64) * step
         # of a feature with all classes together: a record has one class
         squares = np.square(values if values.ndim > 1 else values[:, None]).sum(axis=1)
         largest = float(squares.max(initial=0))
-        bound = TOLERANCE if name == "second" else tolerance
         if largest > bound:
             raise bad(name, f"a square of at most {bound:g}", f"{largest:g}", Code.RANGE)
     return Sums(**{name: torch.from_numpy(array) for name, array in arrays.items()})

@@ -15,6 +15,7 @@ from torch import nn
 from fdd_flower.config import Config, from_run_config, to_run_config
 from fdd_flower.errors import ConfigError
 from fdd_flower.server.checks import check_components
+from fdd_flower.server.finish.fitted import STEEPEST
 from fdd_flower.training.finish.fine_tune import Change
 from fdd_flower.training.finish.fitted import (
     MOST,
@@ -85,30 +86,57 @@ def records(count: int = 90, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]
 
 def test_each_layer_of_each_change_is_a_direction():
     found = directions().along(Two())
-    assert found.shape == (4, sum(sizes(Two()))) == (number(Two(), 2), 42)
+    assert [list(way) for way in found] == 2 * [
+        ["one.weight", "one.bias"],
+        ["other.weight", "other.bias"],
+    ]
+    assert len(found) == number(Two(), 2)
     for i, seed in enumerate((1, 2)):
+        parts = [part for way in found[2 * i : 2 * i + 2] for part in way.values()]
+        assert [part.shape for part in parts] == [p.shape for p in Two().parameters()]
         whole = change(seed).dense(sizes(Two())).float()
-        assert torch.allclose(found[2 * i] + found[2 * i + 1], whole, atol=1e-6)
-    assert bool((found[0, 21:] == 0).all())
-    assert bool((found[1, :21] == 0).all())
+        assert torch.allclose(torch.cat([part.flatten() for part in parts]), whole, atol=1e-6)
 
 
 def test_of_many_parties_those_with_like_changes_share_one():
     parts = [(1.0 + seed % 2, change(seed)) for seed in range(1, MOST + 1)]
     again = Directions.of([*parts, *parts], sizes(Two()), rng=rng())
     assert len(again.codes) == MOST
-    whole = sorted(float(row.abs().sum()) for row in again.along(Two()))
-    once = sorted(float(row.abs().sum()) for row in directions(MOST).along(Two()))
-    np.testing.assert_allclose(whole, once, rtol=0.02)
+
+    def lengths(of: Directions) -> list[float]:
+        return sorted(sum(float(p.square().sum()) for p in w.values()) for w in of.along(Two()))
+
+    np.testing.assert_allclose(lengths(again), lengths(directions(MOST)), rtol=0.05)
+
+
+def test_a_change_of_nothing_is_no_direction():
+    still = replace(change(1), codes=torch.zeros_like(change(1).codes))
+    many = [(0.0, still), *((1.0, change(seed)) for seed in range(1, MOST + 2))]
+    found = Directions.of(many, sizes(Two()), rng=rng())
+    assert len(found.codes) == MOST
+    assert bool(found.codes.any(dim=1).all())
+    alone = Directions.of([(1.0, still)], sizes(Two()), rng=rng())
+    sums = [(1.0, measured(Two(), alone.along(Two()), *records(), rng=rng()))]
+    model = Two()
+    go(model, alone.along(model), -regression(sums)[:, 0], longest=1.0)
+    assert torch.equal(flat(model), flat(Two()))
 
 
 def test_slope_and_curvature_are_those_of_the_mean_loss():
     model, (inputs, labels) = Two(), records()
-    ways = directions().along(model).double()
-    start_, model = flat(model).double(), model.double()
+    ways = directions().along(model)
+    rows = torch.stack(
+        [
+            torch.cat(
+                [way.get(n, torch.zeros(p.shape)).flatten() for n, p in model.named_parameters()]
+            )
+            for way in ways
+        ]
+    ).double()
+    here, model = flat(model).double(), model.double()
 
     def loss(amounts: torch.Tensor) -> torch.Tensor:
-        w, b, v, c = (start_ + amounts @ ways).split(sizes(model))
+        w, b, v, c = (here + amounts @ rows).split(sizes(model))
         logits = inputs.double() @ w.view(CLASSES, WIDE).T + b
         logits = logits + inputs.double().square() @ v.view(CLASSES, WIDE).T + c
         return F.cross_entropy(logits, labels)
@@ -121,6 +149,18 @@ def test_slope_and_curvature_are_those_of_the_mean_loss():
     # a byte each, and of lengths that float16 holds
     np.testing.assert_allclose(found[0], curve, atol=0.02 * float(curve.diagonal().max()))
     np.testing.assert_allclose(found[1][:, 0], slope, atol=0.02 * float(slope.abs().max()))
+
+
+def test_where_the_model_is_surely_wrong_its_reply_is_taken():
+    model = Two()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter *= 40
+    inputs = records()[0]
+    with torch.no_grad():
+        worst = model(inputs).argmin(dim=1)
+    sums = measured(model, directions().along(model), inputs, worst, rng=rng())
+    assert read_sums(sums_record(sums), 4, 1, tolerance=STEEPEST)
 
 
 def test_it_looks_at_no_more_records_than_it_says():
@@ -170,16 +210,30 @@ def test_both_messages_come_back_as_they_were_sent():
     assert torch.equal(back.codes, sent.codes)
     assert torch.equal(back.steps, sent.steps)
     sums = measured(Two(), sent.along(Two()), *records(), rng=rng())
-    again = read_sums(sums_record(sums), 4, 1, tolerance=100.0)
+    again = read_sums(sums_record(sums), 4, 1, tolerance=STEEPEST)
     assert all(torch.equal(a, b) for a, b in zip(again.dense(), sums.dense(), strict=True))
 
 
 def test_a_slope_that_no_records_have_is_refused():
     sums = measured(Two(), directions().along(Two()), *records(), rng=rng())
-    steep = replace(sums, steps=sums.steps * torch.tensor([1.0, 1000.0]))
-    with pytest.raises(RefusedError) as caught:
-        read_sums(sums_record(steep), 4, 1, tolerance=100.0)
-    assert caught.value.code == Code.RANGE
+    for times in ([1.0, 1e3], [1.0, 1e20], [1e20, 1.0]):  # whatever its codes, a step is bounded
+        steep = replace(
+            sums,
+            steps=sums.steps * torch.tensor(times),
+            second=sums.second * (times[0] == 1),
+        )
+        with pytest.raises(RefusedError) as caught:
+            read_sums(sums_record(steep), 4, 1, tolerance=STEEPEST)
+        assert caught.value.code == Code.RANGE
+
+
+def test_one_direction_is_enough():
+    model = nn.Linear(WIDE, CLASSES)
+    part = Change.of(nn.Linear(WIDE, CLASSES), model, records=10, rng=rng())
+    for parts in ([(1.0, part)], [(1.0, part), (2.0, part)]):
+        ways = Directions.of(parts, sizes(model), rng=rng()).along(model)
+        sums = measured(model, ways, *records(), rng=rng())
+        assert bool(torch.isfinite(regression([(1.0, sums)])).all())
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ class Finish(ABC):
 
 
 def bounded_sums(parts: Sequence[Sums], *, longest: float) -> list[tuple[float, Sums]]:
-    """Return sums and what they count for, by `counts`; their size is that of all squares."""
+    """Return sums and what they count for, by `counts`; size is the sum of squared lengths."""
     records = [float(part.records) for part in parts]
     sizes = [float(part.lengths.double().square().sum()) for part in parts]
     return list(zip(counts(records, sizes, longest=longest), parts, strict=True))

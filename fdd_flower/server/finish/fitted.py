@@ -22,19 +22,18 @@ from fdd_flower.wire.packed import tensors_of
 from fdd_flower.wire.readout import read_sums, sums_bytes
 from fdd_flower.wire.records import BASIS
 
-STEEPEST = 100.0  # square of a slope, in those of the curvature along its direction
-FARTHEST = 10  # in curvatures of all directions together, for the median client
+STEEPEST = 100.0  # largest square of a slope over its curvature; `STEEP`, and what rounding adds
+FARTHEST = 10  # largest trace of the curvature, in those of the median client
 
 
 class FittedStep(FineTune):
-    """What clients measure along the changes of the round before goes up, and the server goes on.
+    """Clients measure slope and curvature along the previous changes; the server fits its step.
 
-    Along every layer's part of every change clients measure the slope and the curvature of their
-    loss. These are sums over records, so that the step is the best for all records together,
-    whatever the partition. It goes on from where `FineTune` got.
+    Both are sums over records, so that the step is the best for all records together, however they
+    are split. It goes on from where `FineTune` got.
     """
 
-    did = "went along the changes by what was measured"
+    did = "fitted the step to the measurements"
 
     def beside(self, model: Network, merged: SyntheticSet) -> Mapping[str, ArrayRecord]:
         """Return the changes."""

@@ -21,6 +21,7 @@ EPOCHS, BATCH, RATE = 5, 64, 1e-3
 TEACHER = 0.5  # of each target: what the model says that was received
 STEP = 1.5  # of the server: how many mean changes it adds
 LEVELS = 7  # four bits a weight
+LARGEST = 1e4  # step between two codes of a change
 TINY = torch.finfo(torch.float32).tiny
 
 

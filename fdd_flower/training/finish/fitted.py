@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,15 +12,18 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from fdd_flower.device import on_host
-from fdd_flower.training.finish.fine_tune import Change, quantised
+from fdd_flower.training.finish.fine_tune import LARGEST, Change, quantised
 from fdd_flower.training.finish.sums import Sums
 
 # Chosen on held-out training records of Fashion-MNIST (docs/decisions/0016-a-fitted-step.md).
-MOST = 12  # changes that are gone along; those of more parties are averaged in as many groups
-RECORDS = 500  # of a party, by which it measures
+MOST = 12  # directions per layer: more changes are averaged in so many groups
+RECORDS = 500  # of a party, on which it measures
 REACH = 0.2  # of a direction, over which its effect on the logits is measured
-LONGEST = 3  # length of the whole step, in lengths of a change, for the median party
+LONGEST = 3  # the largest step, in lengths of the median party's change
+STEEP = 90.0  # the largest square of a slope, in curvatures along its direction
 TILE = 250
+
+Way = Mapping[str, Tensor]  # what one direction adds to parameters, by their names
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,39 +49,44 @@ class Directions:
         *,
         rng: torch.Generator,
     ) -> Directions:
-        """Return the directions of what parties changed, and how much each counts for.
+        """Return the directions of changes, each beside what it counts for.
 
-        Of more than `MOST` parties, those of like changes (average linkage, by angle) share one:
-        their mean.
+        More than `MOST` changes are put into as many groups of like ones (average linkage, by
+        angle). A group has one direction per layer, by its mean. Changes of nothing are left out.
         """
-        dense = torch.stack([change.dense(sizes).float() for _, change in parts])
-        weights = torch.tensor([weight for weight, _ in parts])
-        groups = torch.from_numpy(_groups(dense.numpy()))
-        means = [weights[groups == g] @ dense[groups == g] for g in range(int(groups.max()) + 1)]
-        totals = [weights[groups == g].sum() for g in range(len(means))]
-        found = [
-            quantised((mean / total).double().split(list(sizes)), rng=rng)
-            for mean, total in zip(means, totals, strict=True)
-        ]
-        return cls(
-            torch.stack([codes for codes, _ in found]), torch.stack([steps for _, steps in found])
-        )
+        moving = [part for part in parts if bool(part[1].codes.any())] or parts[:1]
+        dense = torch.stack([change.dense(sizes).float() for _, change in moving])
+        weights = torch.tensor([weight for weight, _ in moving], dtype=torch.float64)
+        codes, steps = [], []
+        for group in _groups(dense.numpy()):
+            shares = (weights[group] / weights[group].sum()).float()
+            mean = (shares @ dense[group]).double()
+            own_codes, own_steps = quantised(mean.split(list(sizes)), rng=rng)
+            codes.append(own_codes)
+            steps.append(own_steps.clamp_max(LARGEST))
+        return cls(torch.stack(codes), torch.stack(steps))
 
-    def along(self, model: nn.Module) -> Tensor:
-        """Return the directions from `model`, float32 (d, p), on the CPU."""
-        names, sizes = zip(*((n, p.numel()) for n, p in model.named_parameters()), strict=True)
-        layers = _layers(names)
-        owner = torch.tensor([layers.index(_layer(name)) for name in names])
-        lengths = self.steps.repeat_interleave(torch.tensor(sizes), dim=1)
-        owner = owner.repeat_interleave(torch.tensor(sizes))
-        changes = self.codes.float() * lengths
-        return torch.stack([c * (owner == n) for c in changes for n in range(len(layers))])
+    def along(self, model: nn.Module) -> list[Way]:
+        """Return the directions from `model`, on the CPU: change by change, layer by layer."""
+        shapes = {name: p.shape for name, p in model.named_parameters()}
+        sizes = [shape.numel() for shape in shapes.values()]
+        found: list[Way] = []
+        for codes, steps in zip(self.codes, self.steps, strict=True):
+            layers: dict[str, dict[str, Tensor]] = {layer: {} for layer in _layers(shapes)}
+            parts = zip(shapes.items(), codes.split(sizes), steps, strict=True)
+            for (name, shape), part, step in parts:
+                layers[_layer(name)][name] = (part.float() * step).view(shape)
+            found += layers.values()
+        return found
 
 
-def _groups(changes: np.ndarray) -> np.ndarray:
+def _groups(changes: np.ndarray) -> list[np.ndarray]:
+    places = np.arange(len(changes))
     if len(changes) <= MOST:
-        return np.arange(len(changes))
-    return AgglomerativeClustering(MOST, metric="cosine", linkage="average").fit_predict(changes)
+        return list(places[:, None])
+    clusters = AgglomerativeClustering(MOST, metric="cosine", linkage="average")
+    found = clusters.fit_predict(changes)
+    return [places[found == group] for group in range(MOST)]
 
 
 def number(model: nn.Module, changes: int) -> int:
@@ -97,80 +105,72 @@ def _layer(name: str) -> str:
 @torch.no_grad()
 def measured(
     model: nn.Module,
-    directions: Tensor,
+    ways: Sequence[Way],
     inputs: Tensor,
     labels: Tensor,
     *,
     rng: torch.Generator,
 ) -> Sums:
-    """Return what a party's records say of `directions`: slope and curvature of the mean loss.
+    """Return the slope and the curvature of a party's mean loss along `ways`.
 
     They are the gradient of the cross-entropy and its Gauss-Newton matrix (Schraudolph 2002,
-    doi:10.1162/08997660260028683), both within the directions. What a direction does to the logits
-    is the difference between both sides of the model, and not a derivative.
+    doi:10.1162/08997660260028683), both in the subspace of the directions. What a direction does to
+    the logits is a central difference.
 
     Parameters
     ----------
-    directions
-        (d, p), of all parameters in order.
     inputs, labels
         The party's records (n, *feature_shape), and their classes int64 (n,). At most `RECORDS` of
         them, drawn at random, are looked at.
     """
     model.eval()
-    chosen = torch.randperm(len(inputs), generator=rng)[:RECORDS].to(inputs.device)
-    answers = _answers(model)
-    size = len(directions)
-    slope = torch.zeros(size, 1, dtype=torch.float64)
-    curve = torch.zeros(size, size, dtype=torch.float64)
+    chosen, answers = torch.randperm(len(inputs), generator=rng)[:RECORDS], _answers(model)
+    slope = torch.zeros(len(ways), 1, dtype=torch.float64)
+    curve = torch.zeros(len(ways), len(ways), dtype=torch.float64)
     for tile in chosen.split(TILE):
-        x, y = inputs[tile], on_host(labels[tile])
-        chances = answers(x, None).softmax(dim=1)
-        effects = torch.stack(
-            [
-                (answers(x, REACH * way) - answers(x, -REACH * way)) / (2 * REACH)
-                for way in directions
-            ]
-        )
+        x, y = inputs[tile.to(inputs.device)], on_host(labels)[tile]
+        chances = answers(x, {}, 0.0).softmax(dim=1)
+        sides = [(answers(x, way, REACH), answers(x, way, -REACH)) for way in ways]
+        effects = torch.stack([(ahead - back) / (2 * REACH) for ahead, back in sides])
         errors = chances.clone()
         errors[torch.arange(len(y)), y] -= 1
         slope += torch.einsum("dnk,nk->d", effects, errors)[:, None]
         centred = effects - (effects * chances).sum(dim=2, keepdim=True)
         weighted = (centred * chances.sqrt()).flatten(1)
         curve += weighted @ weighted.T
-    return Sums.from_means(
-        curve / len(chosen), slope / len(chosen), records=len(inputs), coarse=0.0, rng=rng
-    )
+    slope, curve = slope / len(chosen), curve / len(chosen)
+    # a model that is surely wrong has hardly any curvature there, and no end of the step
+    diagonal = curve.diagonal()
+    diagonal.copy_(torch.maximum(diagonal, slope[:, 0].square() / STEEP))
+    return Sums.from_means(curve, slope, records=len(inputs), coarse=0.0, rng=rng)
 
 
-def _answers(model: nn.Module) -> Callable[[Tensor, Tensor | None], Tensor]:
-    """Return a function that gives logits of inputs, float64, after a step of all parameters."""
+def _answers(model: nn.Module) -> Callable[[Tensor, Way, float], Tensor]:
+    """Return a function that gives logits of inputs, float64, after going so far along a way."""
     here: dict[str, Tensor] = {name: p.detach() for name, p in model.named_parameters()}
 
-    def answers(x: Tensor, step: Tensor | None) -> Tensor:
-        moved = here
-        if step is not None:
-            parts = step.split([p.numel() for p in here.values()])
-            moved = {
-                name: p + part.view_as(p).to(p)
-                for (name, p), part in zip(here.items(), parts, strict=True)
-            }
-        return on_host(functional_call(model, moved, (x,))).double()
+    def answers(x: Tensor, way: Way, far: float) -> Tensor:
+        there = {name: here[name] + (far * part).to(here[name]) for name, part in way.items()}
+        return on_host(functional_call(model, here | there, (x,))).double()
 
     return answers
 
 
 @torch.no_grad()
-def go(model: nn.Module, directions: Tensor, amounts: Tensor, *, longest: float) -> None:
-    """Go from `model`, in place, by `amounts` (d,) along `directions` (d, p).
+def go(model: nn.Module, ways: Sequence[Way], amounts: Tensor, *, longest: float) -> None:
+    """Go from `model`, in place, by `amounts` (d,) along the d `ways`.
 
     Parameters
     ----------
     longest
-        Length of the step, which is shortened to it.
+        Length of the largest step; a longer one is shortened to it.
     """
-    step = amounts.double() @ directions.double()
-    step *= min(1.0, longest / max(float(step.norm()), torch.finfo(torch.float64).tiny))
-    sizes = [p.numel() for p in model.parameters()]
-    for parameter, part in zip(model.parameters(), step.split(sizes), strict=True):
-        parameter += part.view_as(parameter).to(parameter)
+    parameters = dict(model.named_parameters())
+    step = {n: torch.zeros(p.shape, dtype=torch.float64) for n, p in parameters.items()}
+    for way, amount in zip(ways, amounts.double(), strict=True):
+        for name, part in way.items():
+            step[name] += amount * part
+    length = float(sum(part.square().sum() for part in step.values())) ** 0.5
+    far = longest / length if length > longest else 1.0
+    for name, part in step.items():
+        parameters[name].add_((far * part).to(parameters[name]))

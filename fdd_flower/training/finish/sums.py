@@ -78,8 +78,8 @@ class Sums:
         upper, shares = (second / own / own[:, None])[rows, columns], products / own[:, None]
         steps = torch.stack(
             [
-                torch.maximum(upper.abs().amax() / LEVELS, coarse * upper.std()),
-                shares.abs().amax() / LEVELS,
+                torch.maximum(_largest(upper) / LEVELS, coarse * _spread(upper)),
+                _largest(shares) / LEVELS,
             ]
         ).float()
         steps = steps.clamp_min(torch.finfo(torch.float32).tiny)
@@ -100,6 +100,14 @@ class Sums:
             second * lengths[:, None] * lengths,
             self.products.double() * steps[1] * lengths[:, None],
         )
+
+
+def _largest(values: Tensor) -> Tensor:
+    return values.abs().amax() if values.numel() else values.new_zeros(())
+
+
+def _spread(values: Tensor) -> Tensor:
+    return values.std() if values.numel() > 1 else values.new_zeros(())
 
 
 def regression(parts: Iterable[tuple[float, Sums]]) -> Tensor:
