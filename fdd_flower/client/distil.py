@@ -6,6 +6,8 @@ from dataclasses import replace
 
 from flwr.app import ArrayRecord
 
+from fdd_flower.client.finish import rounds_of_sets
+from fdd_flower.client.fresh import records_of_round
 from fdd_flower.client.records import tell_withheld
 from fdd_flower.client.side import ClientSide
 from fdd_flower.client.warm_start import OwnSet
@@ -40,6 +42,8 @@ def distil(
 def distilled_set(side: ClientSide, guidance: Guidance | None = None) -> Distilled:
     """Distil the client's data, starting from its earlier set where it has one.
 
+    With `distiller.fresh` only the records of the round are distilled, and rows start from them.
+
     Raises
     ------
     DistillError
@@ -53,11 +57,12 @@ def distilled_set(side: ClientSide, guidance: Guidance | None = None) -> Distill
     )
     rng = stream(side.cfg.seed, "client", side.client, plan.round)
     memory = OwnSet(side)
-    plan, start = moved((plan, memory.recall(plan)), side.data.inputs.device)
+    rounds, client = rounds_of_sets(side.cfg), side.client
+    data = records_of_round(side.data, side.cfg, client=client, round_=plan.round, rounds=rounds)
+    earlier = None if cfg.fresh else memory.recall(plan)
+    plan, start = moved((plan, earlier), data.inputs.device)
     try:
-        distilled = DISTILLERS.get(cfg.name)(cfg).distill(
-            side.data, plan=plan, start=start, rng=rng
-        )
+        distilled = DISTILLERS.get(cfg.name)(cfg).distill(data, plan=plan, start=start, rng=rng)
     except DistillError as error:
         kept = getattr(error, "kept", None)
         if kept is not None:

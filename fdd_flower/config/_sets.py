@@ -58,6 +58,12 @@ class DistillerConfig:
         high=1_000_000,
         first=True,
     )
+    fresh: bool = setting(
+        False,
+        "in each round distil records of a class that earlier rounds did not, as far as there are "
+        "ipc x min-records for each, and start from them; or else all, from the set of the round "
+        "before",
+    )
     networks: int = setting(8, "randomly initialised networks per round", low=1, high=1_000)
     width: int = setting(32, "channels of such a network", low=1, high=1_024)
     depth: int = setting(2, "blocks of such a network", low=1, high=8)

@@ -48,6 +48,13 @@ def check_options(cfg: DistillerConfig, feature_shape: tuple[int, ...], *, round
             got=rounds,
             remedy="Peers are the other clients' rows of the round before: add a round.",
         )
+    if cfg.fresh and rounds < 2:
+        raise ConfigError(
+            "distiller.fresh",
+            expected="at least 2 rounds",
+            got=rounds,
+            remedy="It deals the records out to several rounds: add a round, or leave it false.",
+        )
     if cfg.labels == "global" and rounds < 2:
         raise ConfigError(
             "distiller.labels",
