@@ -25,7 +25,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("out", type=Path)
     args = parser.parse_args()
-    names = sorted(path.name for path in (args.folder / "train").iterdir())[::EVERY]
+    folders = (args.folder / "train").iterdir()
+    names = sorted(path.name for path in folders if path.is_dir())[::EVERY]
     train = [(path, name) for name in names for path in _pictures(args.folder / "train" / name)]
     listed = (args.folder / "val" / "val_annotations.txt").read_text().splitlines()
     tests = [line.split("\t")[:2] for line in listed]
