@@ -25,11 +25,14 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("out", type=Path)
     args = parser.parse_args()
+    notes = args.folder / "val" / "val_annotations.txt"
+    if not (args.folder / "train").is_dir() or not notes.is_file():
+        wanted = f"expected tiny-imagenet-200, with train/ and val/{notes.name}"
+        raise SystemExit(f"{args.folder}: {wanted}")
     folders = (args.folder / "train").iterdir()
     names = sorted(path.name for path in folders if path.is_dir())[::EVERY]
     train = [(path, name) for name in names for path in _pictures(args.folder / "train" / name)]
-    listed = (args.folder / "val" / "val_annotations.txt").read_text().splitlines()
-    tests = [line.split("\t")[:2] for line in listed]
+    tests = [line.split("\t")[:2] for line in notes.read_text().splitlines()]
     test = [(args.folder / "val" / "images" / file, name) for file, name in tests if name in names]
     x, y = _read(train, names)
     x_test, y_test = _read(test, names)
